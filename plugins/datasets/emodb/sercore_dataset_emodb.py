@@ -1,0 +1,69 @@
+"""EmoDB: the Berlin Database of Emotional Speech."""
+
+from __future__ import annotations
+
+from sercore import CorpusCard
+from sercore import Counts
+from sercore import Emotion
+from sercore import FileNameCorpus
+from sercore import Label
+from sercore import hookimpl
+
+SERCORE_API = 1
+
+_COUNTS = Counts(
+    utterances=535,
+    classes={
+        Emotion.HAPPINESS: 71,
+        Emotion.SADNESS: 143,
+        Emotion.DISGUST: 46,
+        Emotion.FEAR: 69,
+        Emotion.ANGER: 127,
+        Emotion.NEUTRAL: 79,
+    },
+)
+
+EMODB = FileNameCorpus(
+    card=CorpusCard(
+        id="emodb",
+        title="EmoDB (Berlin Database of Emotional Speech)",
+        language="German",
+        language_code="deu",
+        licence=None,
+        access="open",
+        homepage="http://emodb.bilderbar.info/",
+        citation=(
+            "Burkhardt, Paeschke, Rolfes, Sendlmeier, Weiss: A Database of German Emotional "
+            "Speech. Interspeech 2005, pp. 1517-1520. doi:10.21437/Interspeech.2005-446"
+        ),
+        folders=("emodb", "EmoDB", "download"),
+        obtain=(
+            "Download download.zip from the home page and unpack it into a folder 'emodb' of the "
+            "data folder. The re-release emodb_2.0 (audformat) is another set of files."
+        ),
+        expected={"paper": _COUNTS, "corrected": _COUNTS},
+        speakers=10,
+        cluster="six-class",
+    ),
+    pattern=(
+        r"(?:wav/)?(?P<id>(?P<speaker>\d{2})(?P<text_id>[ab]\d{2})(?P<label>[A-Z])(?P<take>[a-z]))"
+        r"\.wav"
+    ),
+    labels={
+        "W": Emotion.ANGER,
+        "L": Label(Emotion.SADNESS, concept="boredom"),
+        "E": Emotion.DISGUST,
+        "A": Emotion.FEAR,
+        "F": Emotion.HAPPINESS,
+        "T": Emotion.SADNESS,
+        "N": Emotion.NEUTRAL,
+    },
+    side_files=("lablaut/*", "silb/*", "labsilb/*", "*.txt"),
+    genders=dict.fromkeys(("03", "10", "11", "12", "15"), "male")
+    | dict.fromkeys(("08", "09", "13", "14", "16"), "female"),
+)
+
+
+@hookimpl
+def sercore_corpora() -> list[FileNameCorpus]:
+    return [EMODB]

@@ -1,0 +1,59 @@
+"""URDU-Dataset: four emotions from Urdu talk shows."""
+
+from __future__ import annotations
+
+from sercore import CorpusCard
+from sercore import Counts
+from sercore import Emotion
+from sercore import FileNameCorpus
+from sercore import hookimpl
+
+SERCORE_API = 1
+
+_COUNTS = Counts(
+    utterances=400,
+    classes={
+        Emotion.HAPPINESS: 100,
+        Emotion.SADNESS: 100,
+        Emotion.ANGER: 100,
+        Emotion.NEUTRAL: 100,
+    },
+)
+
+URDU = FileNameCorpus(
+    card=CorpusCard(
+        id="urdu",
+        title="URDU-Dataset",
+        language="Urdu",
+        language_code="urd",
+        licence="no licence file; the readme allows use for research only",
+        access="open",
+        homepage="https://github.com/siddiquelatif/URDU-Dataset",
+        citation=(
+            "Latif, Qayyum, Usman, Qadir: Cross Lingual Speech Emotion Recognition: Urdu vs. "
+            "Western Languages. FIT 2018, pp. 88-93. doi:10.1109/FIT.2018.00023"
+        ),
+        folders=("URDU-Dataset-master", "URDU-Dataset", "urdu"),
+        obtain="Download the GitHub repository as a zip and unpack it into the data folder.",
+        expected={"paper": _COUNTS, "corrected": _COUNTS},
+        speakers=29,
+        cluster="four-class",
+    ),
+    # The letter is read from the name: the folder says the same for all 400 files.
+    pattern=(
+        r"(?P<id>(?:Angry|Happy|Neutral|Sad)/(?P<speaker>S(?P<gender>[MF])\d{1,2})"
+        r"_F(?P<take>\d{1,2})_(?P<label>[A-Z])\d{2,4})\.wav"
+    ),
+    labels={
+        "A": Emotion.ANGER,
+        "H": Emotion.HAPPINESS,
+        "N": Emotion.NEUTRAL,
+        "S": Emotion.SADNESS,
+    },
+    side_files=("README.md",),
+)
+
+
+@hookimpl
+def sercore_corpora() -> list[FileNameCorpus]:
+    return [URDU]

@@ -1,0 +1,182 @@
+"""What a corpus is: its card, its utterances, and what a plugin must offer.
+
+How the usual kinds of corpus are read (by file name, by table, inside archives) is in
+`sercore.layouts`; how utterances become a manifest in `sercore.manifest`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from typing import TYPE_CHECKING
+from typing import Protocol
+from typing import runtime_checkable
+
+from sercore.labels import Emotion
+from sercore.labels import Label
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sercore.files import CorpusFiles
+
+READINGS = ("paper", "corrected")
+"""Which utterances: the paper's own, or what a careful user wants (the default)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many utterances a complete copy holds, and in which classes under the mapper `paper`."""
+
+    utterances: int
+    classes: Mapping[Emotion, int] = field(default_factory=dict)
+    """Empty where only the total is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusCard:
+    """The facts about a corpus; what is not known is None, never a guess."""
+
+    id: str
+    """Registered name, ``[a-z0-9-]``: folder, end of the distribution, command-line name."""
+    title: str
+    language: str
+    language_code: str
+    """ISO 639-3."""
+    licence: str | None
+    access: str
+    """How it is obtained: ``open``, ``request``, ``licence``, ``built-in``, ..."""
+    homepage: str | None
+    citation: str | None
+    folders: tuple[str, ...]
+    """The names its folder usually has, as distributed; compared without case."""
+    obtain: str
+    """One or two sentences: how to get it and where to put it."""
+    expected: Mapping[str, Counts]
+    """Counts of a complete copy, by reading."""
+    speakers: int | None
+    """Number of speakers that the distribution identifies; None where it identifies none."""
+    cluster: str | None = None
+    """The published out-of-domain cluster it belongs to; None for none."""
+    ood_eligible: bool = False
+    """Whether the paper's Table 1 marks it eligible for out-of-domain cells."""
+    known_bad: Mapping[str, str] = field(default_factory=dict)
+    """Utterance ids that every copy has and nobody can use, with the reason."""
+    demo: bool = False
+    """Synthetic: joins a run only by name or with ``--demo``, never an average with real ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    """One utterance of a corpus on disk. What the corpus does not tell is None."""
+
+    utterance_id: str
+    """Stable and unique in the corpus, derived from names inside the corpus alone."""
+    path: str
+    """The file that holds it: POSIX, relative to the corpus root, archive members as
+    ``archive.zip!inner/name.wav``."""
+    native_label: str
+    size: int
+    """Bytes of its audio; the order of extraction follows it."""
+    row: int | None = None
+    """Row of the parquet file that embeds it."""
+    start_s: float | None = None
+    end_s: float | None = None
+    """Time span in seconds inside a longer recording."""
+    channel: int | None = None
+    """The one channel that holds it; None means the mean of all."""
+    speaker: tuple[str, ...] | None = None
+    group: str | None = None
+    """A weaker grouping where speakers are not told."""
+    group_kind: str | None = None
+    """What `group` is: ``voice``, ``dialogue and role``, ..."""
+    gender: str | None = None
+    """``female``, ``male`` or ``child``."""
+    text_id: str | None = None
+    take: str | None = None
+    intensity: str | None = None
+    official_split: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something about a corpus on disk that its user should know, in one sentence."""
+
+    kind: str
+    """``unknown-label``, ``stray-file``, ``undecodable``, ``silent``, ``duplicate``,
+    ``missing-annotation``, ``missing-file``, ``unreadable``, ``count`` or ``known-bad``."""
+    where: str
+    """The file, folder or utterance."""
+    message: str
+    hint: str | None = None
+
+    @property
+    def is_note(self) -> bool:
+        """Whether it is told but fails nothing: a known bad file, or a copy that is not whole."""
+        return self.kind in ("known-bad", "count")
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}"
+        return f"{text}; {self.hint}" if self.hint else text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What reading a corpus's names and annotations found."""
+
+    utterances: tuple[Utterance, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+@runtime_checkable
+class Corpus(Protocol):
+    """What a corpus plugin registers."""
+
+    @property
+    def card(self) -> CorpusCard:
+        """The facts about the corpus."""
+
+    @property
+    def labels(self) -> Mapping[str, Emotion | Label]:
+        """What each native label means."""
+
+    def scan(self, files: CorpusFiles, reading: str) -> Scan:
+        """Read names and annotations (no audio) of the corpus.
+
+        Args:
+            files: the corpus on disk; the only way to list and open anything.
+            reading: one of `READINGS`.
+
+        Raises:
+            CorpusError: the folder is not this corpus, or cannot be read at all.
+        """
+
+
+def label_of(corpus: Corpus, native: str) -> Label:
+    """Return what a native label means in a corpus.
+
+    Raises:
+        KeyError: the corpus does not declare it.
+    """
+    meaning = corpus.labels[native]
+    return Label(meaning) if isinstance(meaning, Emotion) else meaning
+
+
+def classes_of(corpora: Iterable[Corpus]) -> frozenset[str]:
+    """Return the classes of the mapper `paper` that occur in complete copies of these corpora."""
+    return frozenset(
+        emotion.value
+        for corpus in corpora
+        for emotion, count in corpus.card.expected["paper"].classes.items()
+        if count
+    )
+
+
+@runtime_checkable
+class GeneratedCorpus(Corpus, Protocol):
+    """A corpus that can write itself to disk instead of being downloaded."""
+
+    def write(self, root: Path) -> None:
+        """Write every file of the corpus below an empty folder."""

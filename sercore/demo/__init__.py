@@ -1,0 +1,1 @@
+"""Synthetic demo corpora and the weight-free baseline."""

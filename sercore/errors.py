@@ -1,0 +1,96 @@
+"""What can go wrong, as types.
+
+    SercoreError                    every error that sercore raises on purpose
+    ├── SettingsError               an option, variable or sercore.toml says something unusable
+    ├── PluginError                 a plugin cannot be used
+    │   ├── PluginLoadError         importing or registering it failed, or it is from the future
+    │   ├── DuplicateNameError      two plugins claim one name
+    │   └── UnknownNameError        a name that no plugin provides
+    ├── CorpusError                 a corpus on disk is not what its plugin expects
+    │   ├── CorpusMissingError      it was not found
+    │   └── UnknownLabelError       a native label that the corpus does not declare
+    ├── AudioError                  a recording cannot be decoded
+    ├── BackboneError               an encoder cannot do its work
+    │   └── BackboneUnavailableError  its weights are neither here nor reachable
+    ├── ProtocolError               a split, class rule or adjustment cannot be computed
+    └── WorkspaceError              a result cannot be read or written
+        └── DiskFullError           no space left
+
+A message is one sentence that names the thing and what was expected; the hint says what to do.
+Only the command line catches these and prints them; everything else keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class SercoreError(Exception):
+    """Base of all errors that a user can act on.
+
+    Args:
+        message: what is wrong, naming the thing and what was expected.
+        hint: what to do about it.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+class SettingsError(SercoreError):
+    """An option, an environment variable or sercore.toml says something unusable."""
+
+
+class PluginError(SercoreError):
+    """A plugin cannot be used."""
+
+
+class PluginLoadError(PluginError):
+    """A plugin failed to import or register, or needs a newer sercore."""
+
+
+class DuplicateNameError(PluginError):
+    """Two plugins claim one name."""
+
+
+class UnknownNameError(PluginError):
+    """No installed plugin provides this name."""
+
+
+class CorpusError(SercoreError):
+    """A corpus on disk is not what its plugin expects."""
+
+
+class CorpusMissingError(CorpusError):
+    """A corpus was not found where it was looked for."""
+
+
+class UnknownLabelError(CorpusError):
+    """A file carries a native label that its corpus does not declare."""
+
+
+class AudioError(SercoreError):
+    """A recording cannot be decoded, or holds no sound."""
+
+
+class BackboneError(SercoreError):
+    """An encoder cannot do its work."""
+
+
+class BackboneUnavailableError(BackboneError):
+    """A backbone's weights are neither on this machine nor reachable."""
+
+
+class ProtocolError(SercoreError):
+    """A split, a class rule or an adjustment cannot be computed on this data."""
+
+
+class WorkspaceError(SercoreError):
+    """A result cannot be read or written."""
+
+
+class DiskFullError(WorkspaceError):
+    """The file system that holds the workspace has no space left."""
