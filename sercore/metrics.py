@@ -50,11 +50,11 @@ class Evaluation:
         return confusion_counts(self.labels, self.predictions, len(self.classes))
 
     @property
-    def averaged_classes(self) -> tuple[str, ...]:
+    def averaged(self) -> tuple[str, ...]:
         """The classes that an average runs over; their number is a column of the scores."""
-        from sercore.confusion import averaged
+        from sercore import confusion
 
-        mask = averaged(self.confusion, self.averaging)
+        mask = confusion.averaged(self.confusion, self.averaging)
         return tuple(name for name, counts in zip(self.classes, mask, strict=True) if counts)
 
     @cached_property

@@ -61,7 +61,7 @@ class TestAgainstScikitLearn:
         )
 
         assert value("macro-f1", cell) == pytest.approx(expected, abs=1e-12)
-        assert cell.averaged_classes == tuple(CLASSES[i] for i in np.unique(labels))
+        assert cell.averaged == tuple(CLASSES[i] for i in np.unique(labels))
 
     def test_macro_f1_occurring_is_the_default_of_scikit_learn(self, case):
         labels, logits = simulated(**case)
@@ -71,7 +71,7 @@ class TestAgainstScikitLearn:
 
         assert value("macro-f1", cell) == pytest.approx(expected, abs=1e-12)
         occurring = np.union1d(labels, cell.predictions)
-        assert cell.averaged_classes == tuple(CLASSES[i] for i in occurring)
+        assert cell.averaged == tuple(CLASSES[i] for i in occurring)
 
     def test_uar_is_balanced_accuracy(self, case):
         labels, logits = simulated(**case)
@@ -171,8 +171,8 @@ def test_a_stray_prediction_changes_the_denominator_of_occurring_only():
     stray[wrong] = -np.inf
     stray[wrong, 3] = 0.0
 
-    assert len(evaluation(labels, stray).averaged_classes) == 3
-    assert len(evaluation(labels, stray, "occurring").averaged_classes) == 4
+    assert len(evaluation(labels, stray).averaged) == 3
+    assert len(evaluation(labels, stray, "occurring").averaged) == 4
 
 
 def test_an_empty_test_set_is_undefined_not_zero():
