@@ -10,6 +10,7 @@
     │   ├── CorpusMissingError      it was not found
     │   └── UnknownLabelError       a native label that the corpus does not declare
     ├── AudioError                  a recording cannot be decoded
+    │   └── SilentAudioError        it holds no sample, or zeros only
     ├── BackboneError               an encoder cannot do its work
     │   └── BackboneUnavailableError  its weights are neither here nor reachable
     ├── ProtocolError               a split, class rule or adjustment cannot be computed
@@ -74,6 +75,10 @@ class UnknownLabelError(CorpusError):
 
 class AudioError(SercoreError):
     """A recording cannot be decoded, or holds no sound."""
+
+
+class SilentAudioError(AudioError):
+    """A recording holds no sample, or zeros only."""
 
 
 class BackboneError(SercoreError):

@@ -90,9 +90,13 @@ class CorpusFiles:
         """Folders that could not be listed."""
         return self._listing[1]
 
+    def locate(self, path: str) -> Path:
+        """Return where a file lies on this disk, by its path inside the corpus."""
+        return self.root / path
+
     def open(self, path: str) -> BinaryIO:
         """Open a file for reading by its path inside the corpus."""
-        return (self.root / path).open("rb")
+        return self.locate(path).open("rb")
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file by its path inside the corpus."""

@@ -1,0 +1,84 @@
+"""Whether a recording's container holds all the bytes that it promises.
+
+Decoders return what they find: a file whose copy was interrupted comes out as a shorter clip. The
+containers below say how long their sound is, and that is compared with what is there.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import BinaryIO
+
+# Written by programs that did not know the length when they began (pipes, live recordings).
+_UNKNOWN_SIZE = 0x7FFFF000
+
+_OGG_LAST_PAGE = 4
+_OGG_MAX_PAGE = 65_307
+
+
+def missing_bytes(file: BinaryIO) -> int:
+    """Return how many bytes a container promises beyond the end of its file.
+
+    Knows WAVE, AIFF and AVI (chunks), MP4 and its relatives (boxes) and Ogg (the page that ends a
+    stream; how much is missing is unknown there, so the answer is 1). Anything else counts as
+    whole. The file is left at its beginning.
+
+    Args:
+        file: opened for reading, seekable.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(12)
+    missing = 0
+    if head[:4] == b"RIFF" and head[8:12] in (b"WAVE", b"AVI "):
+        missing = _missing_in_chunks(file, size, "<", {b"data", b"LIST/movi"})
+    elif head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        missing = _missing_in_chunks(file, size, ">", {b"SSND"})
+    elif head[4:8] == b"ftyp":
+        missing = _missing_in_boxes(file, size)
+    elif head[:4] == b"OggS":
+        missing = _missing_in_pages(file, size)
+    file.seek(0)
+    return missing
+
+
+def _missing_in_chunks(file: BinaryIO, size: int, order: str, sound: set[bytes]) -> int:
+    position = 12
+    while position + 8 <= size:
+        file.seek(position)
+        name, length = struct.unpack(f"{order}4sI", file.read(8))
+        if name == b"LIST":
+            name += b"/" + file.read(4)
+        if name in sound:
+            return 0 if length >= _UNKNOWN_SIZE else max(0, position + 8 + length - size)
+        position += 8 + length + length % 2
+    return 0
+
+
+def _missing_in_boxes(file: BinaryIO, size: int) -> int:
+    position = 0
+    while position + 8 <= size:
+        file.seek(position)
+        (length,) = struct.unpack(">I", file.read(4))
+        if length == 0:  # the box ends where the file ends
+            return 0
+        if length == 1:
+            file.seek(position + 8)
+            (length,) = struct.unpack(">Q", file.read(8).rjust(8, b"\0"))
+        if length < 8:
+            return 0
+        position += length
+    return max(0, position - size)
+
+
+def _missing_in_pages(file: BinaryIO, size: int) -> int:
+    file.seek(max(0, size - _OGG_MAX_PAGE))
+    tail = file.read()
+    start = tail.rfind(b"OggS")
+    page = tail[start:] if start >= 0 else b""
+    if len(page) < 27 or not page[5] & _OGG_LAST_PAGE:
+        return 1
+    segments = page[27 : 27 + page[26]]
+    whole = len(segments) == page[26] and len(page) >= 27 + len(segments) + sum(segments)
+    return 0 if whole else 1
