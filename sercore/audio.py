@@ -1,6 +1,6 @@
 """Any container to mono float32 at a rate, at most 30 s.
 
-WAVE, FLAC, Ogg, AIFF and MP3 are decoded by libsndfile, everything else (AVI, MP4, M4A, ...) by
+WAVE, FLAC, Ogg and AIFF are decoded by libsndfile, everything else (MP3, AVI, MP4, M4A, ...) by
 FFmpeg through PyAV; the content decides, not the file's name. Everything here may be called from
 several threads at once.
 
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 PAPER_RATE = 16_000
 """Hertz to which the audio path ``paper`` resamples first (paper, section 3)."""
+
+_LENGTH_TOLERANCE_S = 0.25
+"""Containers may count the priming of their codec as sound, and round."""
 
 _SPAN_TOLERANCE_S = 0.5
 """Annotations may end this much after their recording; beyond it one of the two is wrong."""
@@ -257,11 +260,7 @@ def _is_for_libsndfile(head: bytes) -> bool:
         return form == b"WAVE"
     if kind == b"FORM":
         return form in (b"AIFF", b"AIFC")
-    is_mp3 = head[:3] == b"ID3" or (
-        # Eleven bits of synchronisation, then a layer: the layer 0 of AAC is FFmpeg's.
-        len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and bool(head[1] & 0x06)
-    )
-    return is_mp3 or kind in (b"fLaC", b"OggS")
+    return kind in (b"fLaC", b"OggS")
 
 
 def _handle(file: BinaryIO) -> int | BinaryIO:
@@ -320,6 +319,7 @@ def _decode_with_ffmpeg(file: BinaryIO, span: _Span, name: str, reason: str | No
                 parts.append(samples[max(0, first - position) : max(0, stop - position)])
                 position += len(samples)
             declared_s = _declared_seconds(container, stream)
+            audio_only = len(container.streams) == 1
     except (av.FFmpegError, ValueError, EOFError) as error:
         detail = reason or getattr(error, "strerror", None) or str(error)
         raise _undecodable(name, detail) from error
@@ -328,6 +328,8 @@ def _decode_with_ffmpeg(file: BinaryIO, span: _Span, name: str, reason: str | No
             f"{name} holds no samples", hint="replace it by a copy with sound, or remove it"
         )
     total_s = position / rate if ended or declared_s is None else declared_s
+    if audio_only and declared_s is not None and total_s < declared_s - _LENGTH_TOLERANCE_S:
+        raise _truncated(name, f"{declared_s - total_s:.2f} s of {declared_s:.2f} s are missing")
     return _Clip(np.concatenate(parts), rate, span.duration_s(total_s, name))
 
 

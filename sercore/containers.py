@@ -20,9 +20,9 @@ _OGG_MAX_PAGE = 65_307
 def missing_bytes(file: BinaryIO) -> int:
     """Return how many bytes a container promises beyond the end of its file.
 
-    Knows WAVE, AIFF and AVI (chunks), MP4 and its relatives (boxes) and Ogg (the page that ends a
-    stream; how much is missing is unknown there, so the answer is 1). Anything else counts as
-    whole. The file is left at its beginning.
+    Knows WAVE, AIFF and AVI (chunks), MP4 and its relatives (boxes), MP3 with a header frame, and
+    Ogg (the page that ends a stream; how much is missing is unknown there, so the answer is 1).
+    Anything else counts as whole. The file is left at its beginning.
 
     Args:
         file: opened for reading, seekable.
@@ -39,6 +39,8 @@ def missing_bytes(file: BinaryIO) -> int:
         missing = _missing_in_boxes(file, size)
     elif head[:4] == b"OggS":
         missing = _missing_in_pages(file, size)
+    elif head[:3] == b"ID3" or head[:1] == b"\xff":
+        missing = _missing_in_frames(file, size, head)
     file.seek(0)
     return missing
 
@@ -82,3 +84,17 @@ def _missing_in_pages(file: BinaryIO, size: int) -> int:
     segments = page[27 : 27 + page[26]]
     whole = len(segments) == page[26] and len(page) >= 27 + len(segments) + sum(segments)
     return 0 if whole else 1
+
+
+def _missing_in_frames(file: BinaryIO, size: int, head: bytes) -> int:
+    begin = 0
+    if head[:3] == b"ID3":  # its length has seven bits in a byte
+        begin = 10 + sum((byte & 0x7F) << 7 * (3 - i) for i, byte in enumerate(head[6:10]))
+    file.seek(begin)
+    frame = file.read(64)
+    mark = next((at for at in (frame.find(b"Xing"), frame.find(b"Info")) if at >= 0), None)
+    if mark is None or len(frame) < mark + 16:
+        return 0
+    has_count, has_bytes = frame[mark + 7] & 1, frame[mark + 7] & 2
+    at = mark + 8 + (4 if has_count else 0)
+    return max(0, begin + int.from_bytes(frame[at : at + 4], "big") - size) if has_bytes else 0
