@@ -182,6 +182,30 @@ class Registry:
         """Executors by name."""
         return self._collect("executor", self._manager.hook.sercore_executors)
 
+    def backbone(self, name: str) -> Backbone:
+        """Return a backbone by the name that users type.
+
+        Args:
+            name: a registered name, with a variant after a colon (``whisper-medium:exact``), or
+                ``hf:PATH_OR_REPO`` for any checkpoint of a supported architecture.
+
+        Raises:
+            UnknownNameError: no such backbone, or it has no such variant.
+            BackboneError: the checkpoint behind ``hf:`` cannot be used.
+        """
+        if name.startswith("hf:"):
+            from sercore.huggingface import from_name
+
+            return from_name(name)
+        plain, _, variant = name.partition(":")
+        backbone = self.backbones.get(plain)
+        if variant and variant not in backbone.card.variants:
+            offered = ", ".join(backbone.card.variants) or "none"
+            raise UnknownNameError(
+                f"the backbone '{plain}' has no variant '{variant}'", hint=f"it offers {offered}"
+            )
+        return backbone
+
     def cell_finished(self, event: CellEvent) -> None:
         """Tell every tracker that a cell is done or has failed."""
         self._manager.hook.sercore_cell_finished(event=event)

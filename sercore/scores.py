@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+
+import numpy as np
 import pyarrow as pa
+
+from sercore.metrics import Evaluation
+from sercore.protocols import IN_DOMAIN
+from sercore.protocols import adjust
+
+if TYPE_CHECKING:
+    from sercore.metrics import Metric
+    from sercore.predictions import Predictions
+    from sercore.protocols import Priors
+    from sercore.protocols import Protocol
+
+MAIN_METRIC = "macro-f1"
 
 SCORE_SCHEMA = pa.schema(
     [
@@ -58,3 +78,100 @@ SCORE_SCHEMA = pa.schema(
 PREDICTION_COLUMNS = ("row", "utterance_id", "label", "logits")
 """Columns of a predictions file: int64 row of the test manifest, its id, int8 class index under
 the mapper (-1: left out), and fixed_size_list<float32>[classes] of unadjusted mean logits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Under which class rule a cell is scored."""
+
+    name: str
+    """``in-domain`` or a class rule."""
+    allowed: frozenset[str]
+    """The rule's classes; the whole class space in domain."""
+
+
+def evaluate(
+    predictions: Predictions, rule: Rule, adjustment: str, priors: Priors, averaging: str
+) -> tuple[Evaluation, int]:
+    """Return a cell ready to be measured, and how many test utterances the rule dropped.
+
+    In domain nothing is masked, adjusted or dropped. Out of domain, utterances whose class lies
+    outside the rule are dropped; see `sercore.protocols.adjust` for the rest.
+    """
+    logits = predictions.logits.astype(np.float64)
+    labels = predictions.labels
+    kept = np.ones(len(labels), dtype=bool)
+    if rule.name != IN_DOMAIN:
+        inside = np.array([name in rule.allowed for name in predictions.classes])
+        kept = inside[labels]
+        logits = adjust(
+            logits[kept],
+            predictions.classes,
+            rule=rule.name,
+            allowed=rule.allowed,
+            adjustment=adjustment,
+            priors=priors,
+        )
+    evaluation = Evaluation(
+        labels=labels[kept], logits=logits, classes=predictions.classes, averaging=averaging
+    )
+    return evaluation, int(len(labels) - kept.sum())
+
+
+def score(
+    cell: Mapping[str, Any],
+    predictions: Predictions,
+    rule: Rule,
+    priors: Priors,
+    protocol: Protocol,
+    metrics: Sequence[Metric],
+) -> list[dict[str, Any]]:
+    """Return the score rows of one cell under one rule: every adjustment, metric and class.
+
+    Args:
+        cell: the columns of `SCORE_SCHEMA` that the cell fixes (keys, counts, status).
+        predictions: what the probe said.
+        rule: the class rule.
+        priors: class counts for the adjustments.
+        protocol: names adjustments, headline and averaging.
+        metrics: what to measure.
+    """
+    adjustments = ("none",) if rule.name == IN_DOMAIN else protocol.adjustments
+    headline = adjustments[0] if rule.name == IN_DOMAIN else protocol.headline
+    rows: list[dict[str, Any]] = []
+    for adjustment in adjustments:
+        evaluation, n_dropped = evaluate(predictions, rule, adjustment, priors, protocol.averaging)
+        shared = {
+            **cell,
+            "class_rule": rule.name,
+            "adjustment": adjustment,
+            "averaging": protocol.averaging,
+            "n_classes": len(evaluation.averaged),
+            "n_test": len(evaluation.labels),
+            "n_dropped": n_dropped,
+            "headline": adjustment == headline,
+            "status": "done",
+        }
+        for metric in metrics:
+            for name, value in metric.compute(evaluation).items():
+                rows.append(
+                    {
+                        **shared,
+                        "metric": metric.id,
+                        "class": name,
+                        "value": None if math.isnan(value) else float(value),
+                        "headline": shared["headline"] and metric.id == MAIN_METRIC,
+                    }
+                )
+    return rows
+
+
+_ORDER = (
+    *("backbone", "protocol", "train_corpus", "test_corpus", "class_rule", "split_seed", "fold"),
+    *("probe_key", "adjustment", "metric", "class"),
+)
+
+
+def sort_scores(table: pa.Table) -> pa.Table:
+    """Return score rows in the one order that their keys decide."""
+    return table.sort_by([(name, "ascending") for name in _ORDER]).combine_chunks()

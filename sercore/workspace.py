@@ -13,6 +13,7 @@ import io
 import json
 import os
 import posixpath
+import shutil
 import uuid
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -189,6 +190,30 @@ class Workspace:
         """Return the SHA-256 (hexadecimal) of a file's bytes. Raises as `open` does."""
         with self.open(relative) as file:
             return hashlib.file_digest(cast("io.BytesIO", file), "sha256").hexdigest()
+
+    @contextmanager
+    def new_folder(self, relative: str) -> Iterator[Path]:
+        """Fill a folder that appears whole when the block ends well, else not at all.
+
+        Raises:
+            WorkspaceError: the workspace is not on this machine, or cannot be written.
+            DiskFullError: no space left.
+        """
+        if not self.is_local:
+            raise WorkspaceError(
+                f"{self.root} is not on this machine, so no folder can be unpacked there",
+                hint="unpack it yourself and name its folder",
+            )
+        target = Path(self.path(relative))
+        partial = target.with_name(f"{target.name}{_PARTIAL}{uuid.uuid4().hex}")
+        try:
+            partial.mkdir(parents=True)
+            yield partial
+            partial.rename(target)
+        except OSError as error:
+            raise _write_error(str(target), error) from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
     def remove(self, relative: str) -> None:
         """Remove a file or folder; nothing happens if it is not there."""

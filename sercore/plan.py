@@ -1,0 +1,472 @@
+"""What a run will do: which corpora, backbones, probe fits and cells, before anything is computed.
+
+Planning reads names, sizes and digests. It imports no torch, opens no audio, and tells apart what
+is missing but was not asked for by name (unavailable) from what was (an error of the run).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Literal
+
+import numpy as np
+
+from sercore.backbones import EncoderOptions
+from sercore.corpora import GeneratedCorpus
+from sercore.errors import CorpusMissingError
+from sercore.errors import SercoreError
+from sercore.features import FeatureStore
+from sercore.features import feature_identity
+from sercore.files import CorpusFiles
+from sercore.files import find_corpus
+from sercore.files import unpack
+from sercore.manifest import build_manifest
+from sercore.protocols import LabelSet
+from sercore.protocols import Priors
+from sercore.protocols import class_rule
+from sercore.scores import Rule
+from sercore.splits import SPLITS
+from sercore.splits import count_shared
+from sercore.splits import seed_of
+from sercore.workspace import digest_of
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from sercore.backbones import Backbone
+    from sercore.backbones import Checkpoint
+    from sercore.corpora import Corpus
+    from sercore.labels import LabelMapper
+    from sercore.manifest import Manifest
+    from sercore.plugins import Registry
+    from sercore.probes import Probe
+    from sercore.protocols import Protocol
+    from sercore.settings import Settings
+    from sercore.splits import Fold
+    from sercore.workspace import Workspace
+
+BASE_SEED = 34  # the seed of the published code
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What the user asked for."""
+
+    everything: bool = False
+    """``--all``: whatever is installed and found."""
+    demo: bool = False
+    """Demo corpora and the baseline join."""
+    datasets: Mapping[str, Path | None] = field(default_factory=dict)
+    """Corpora asked for by name, with their folder where one was given."""
+    backbones: tuple[str, ...] = ()
+    """Backbones asked for by name."""
+    data: tuple[Path, ...] = ()
+    """Folders that hold corpora under their usual names."""
+    protocol: Protocol
+    small_clusters: bool = False
+    probe: str = "framewise"
+    layer: int | Literal["last"] = "last"
+    dtype: str = "float32"
+    device: str = "cpu"
+    seed: int = BASE_SEED
+    n_seeds: int = 1
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """Something that cannot take part in a run."""
+
+    kind: Literal["corpus", "backbone", "plugin", "row"]
+    name: str
+    reason: str
+    hint: str | None = None
+    named: bool = False
+    """Whether the user asked for it by name."""
+    failed: bool = False
+    """Whether it is there but unusable, rather than not there."""
+
+    def __str__(self) -> str:
+        text = f"{self.kind} {self.name}: {self.reason}"
+        return f"{text}; {self.hint}" if self.hint else text
+
+
+@dataclass(frozen=True)
+class PlannedCorpus:
+    """A corpus that was found, read and labelled."""
+
+    corpus: Corpus
+    files: CorpusFiles
+    manifest: Manifest
+    mapper: LabelMapper
+    labels: npt.NDArray[np.int8]
+    """int8 (utterances,), -1 where the mapper leaves one out."""
+
+    @property
+    def id(self) -> str:
+        """The corpus's registered name."""
+        return self.corpus.card.id
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing about the copy on disk was found wanting."""
+        return all(problem.kind == "known-bad" for problem in self.manifest.problems)
+
+    @cached_property
+    def label_set(self) -> LabelSet:
+        """The classes that occur."""
+        present = np.unique(self.labels[self.labels >= 0])
+        return LabelSet(self.corpus.card, frozenset(self.mapper.classes[i] for i in present))
+
+    @cached_property
+    def labels_digest(self) -> str:
+        """Changes when an utterance is mapped to another class."""
+        return digest_of([self.mapper.classes, self.labels.tolist()])
+
+    def counts(self, rows: npt.NDArray[np.int64] | None = None) -> npt.NDArray[np.float64]:
+        """Return utterances per class, float64 (classes,), of some rows or of all."""
+        labels = self.labels if rows is None else self.labels[rows]
+        return np.bincount(labels[labels >= 0], minlength=len(self.mapper.classes)).astype(float)
+
+
+@dataclass(frozen=True)
+class PlannedBackbone:
+    """A backbone whose weights were found."""
+
+    name: str
+    """As the user would write it, variant included."""
+    backbone: Backbone
+    checkpoint: Checkpoint
+    options: EncoderOptions
+
+    def features(
+        self, corpus: PlannedCorpus, workspace: Workspace, protocol: Protocol
+    ) -> FeatureStore:
+        """Return the store of this backbone's frames of a corpus, complete or not."""
+        identity = feature_identity(
+            self.backbone.card,
+            self.checkpoint,
+            self.options,
+            protocol.audio_path,
+            corpus.manifest,
+        )
+        return FeatureStore(workspace, identity)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One test corpus of a probe fit, with the rules under which it is scored."""
+
+    corpus: PlannedCorpus
+    rules: tuple[Rule, ...]
+    in_domain: bool
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One probe to be trained, and everything that it will be tested on."""
+
+    backbone: PlannedBackbone
+    train: PlannedCorpus
+    fold: Fold
+    split_seed: int
+    probe: Probe
+    protocol: Protocol
+    targets: tuple[Target, ...]
+
+    @property
+    def seed(self) -> int:
+        """The probe seed: from train corpus, split and seed, never from the backbone."""
+        return seed_of(self.train.id, self.protocol.split, self.fold.index, self.split_seed) >> 32
+
+    @property
+    def label(self) -> str:
+        """What the fit is called on screen."""
+        parts = [self.backbone.name, self.train.id]
+        if self.protocol.n_folds > 1:
+            parts.append(f"fold {self.fold.index + 1}")
+        return " · ".join(parts)
+
+    def features(self, corpus: PlannedCorpus, workspace: Workspace) -> FeatureStore:
+        """Return the frames of a corpus under the fit's backbone."""
+        return self.backbone.features(corpus, workspace, self.protocol)
+
+    def identity(self, features: FeatureStore) -> dict[str, Any]:
+        """Return the parts of the probe key, given the frames of the training corpus."""
+        return {
+            "features": features.identity,
+            "missing": sorted(problem.where for problem in features.failures()),
+            "labels": self.train.labels_digest,
+            "split": self.protocol.split,
+            "n_folds": self.protocol.n_folds,
+            "fold": self.fold.index,
+            "split_seed": self.split_seed,
+            "probe": self.probe.id,
+            "probe_settings": dict(self.probe.settings),
+            "probe_seed": self.seed,
+        }
+
+    def priors(self, target: Target) -> Priors:
+        """Return the class counts that adjustments may use."""
+        return Priors(
+            train_part=self.train.counts(self.fold.train),
+            train_corpus=self.train.counts(),
+            test_corpus=target.corpus.counts(),
+        )
+
+    @cached_property
+    def shared_speakers(self) -> int | None:
+        """Speakers on both sides of the in-domain cell; None where the corpus does not tell."""
+        return count_shared(self.train.manifest, "speaker", self.fold)
+
+    @cached_property
+    def shared_texts(self) -> int | None:
+        """Texts on both sides of the in-domain cell; None where the corpus does not tell."""
+        return count_shared(self.train.manifest, "text_id", self.fold)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run will do, and what it cannot."""
+
+    selection: Selection
+    corpora: tuple[PlannedCorpus, ...]
+    backbones: tuple[PlannedBackbone, ...]
+    fits: tuple[Fit, ...]
+    missing: tuple[Missing, ...]
+
+    @property
+    def n_cells(self) -> int:
+        """Cells of the matrix: a fold or seed more does not make another cell."""
+        return len(
+            {
+                (fit.backbone.name, fit.train.id, target.corpus.id, rule.name)
+                for fit in self.fits
+                for target in fit.targets
+                for rule in target.rules
+            }
+        )
+
+
+def make_plan(
+    selection: Selection, settings: Settings, registry: Registry, workspace: Workspace
+) -> Plan:
+    """Find out what a run will do.
+
+    Raises:
+        SercoreError: a name is unknown, or nothing at all is left to run.
+    """
+    missing = [
+        Missing(
+            kind="plugin",
+            name=f"{info.name} ({info.distribution} {info.version})",
+            reason=info.error or "",
+            hint="repair or uninstall it",
+            failed=True,
+        )
+        for info in registry.broken
+    ]
+    mapper = registry.label_mappers.get(selection.protocol.mapper)
+    probe = registry.probes.get(selection.probe)
+    corpora: list[PlannedCorpus] = []
+    for corpus, place, named in _chosen_corpora(selection, settings, registry):
+        try:
+            corpora.append(_read_corpus(corpus, place, mapper, selection, settings, workspace))
+        except SercoreError as error:
+            missing.append(_missing("corpus", corpus.card.id, error, named=named))
+    backbones: list[PlannedBackbone] = []
+    for name, backbone, named in _chosen_backbones(selection, registry):
+        try:
+            backbones.append(_resolve(name, backbone, selection))
+        except SercoreError as error:
+            missing.append(_missing("backbone", name, error, named=named))
+    fits: list[Fit] = []
+    for train in corpora:
+        try:
+            folds = _folds(train, selection)
+        except SercoreError as error:
+            missing.append(_missing("row", train.id, error, named=True))
+            continue
+        targets = _targets(train, corpora, selection)
+        fits += [
+            Fit(backbone, train, fold, seed, probe, selection.protocol, targets)
+            for backbone in backbones
+            if _belong_together(backbone, train, selection)
+            for seed, fold in folds
+        ]
+    # Backbone by backbone: at most one backbone's frames are needed at a time.
+    fits.sort(key=lambda fit: (fit.backbone.name, fit.train.id, fit.split_seed, fit.fold.index))
+    used = {fit.backbone.name for fit in fits}
+    return Plan(
+        selection=selection,
+        corpora=tuple(sorted(corpora, key=lambda each: each.id)),
+        backbones=tuple(each for each in backbones if each.name in used),
+        fits=tuple(fits),
+        missing=tuple(missing),
+    )
+
+
+def locate(
+    corpus: Corpus, selection_data: Iterable[Path], settings: Settings, workspace: Workspace
+) -> Path | None:
+    """Return the folder of a corpus from the settings, the data folders or its own generator."""
+    configured = settings.datasets.get(corpus.card.id)
+    if configured is not None and configured.path is not None:
+        return configured.path
+    for data in selection_data:
+        found = find_corpus(corpus.card, data)
+        if found is not None:
+            return found
+    if isinstance(corpus, GeneratedCorpus):
+        relative = f"corpora/{corpus.card.id}"
+        if not workspace.exists(relative):
+            with workspace.new_folder(relative) as folder:
+                corpus.write(folder)
+        return Path(workspace.path(relative))
+    return None
+
+
+def open_files(
+    corpus: Corpus, place: Path, settings: Settings, workspace: Workspace
+) -> CorpusFiles:
+    """Return the files of a corpus at a place; an archive is unpacked into the workspace first.
+
+    Raises:
+        CorpusError: the place is missing or cannot be read.
+    """
+    configured = settings.datasets.get(corpus.card.id)
+    if place.is_file():
+        place = unpack(place, Path(workspace.path(f"corpora/{corpus.card.id}")))
+    return CorpusFiles(place, ignore=configured.ignore if configured else ())
+
+
+def _chosen_corpora(
+    selection: Selection, settings: Settings, registry: Registry
+) -> list[tuple[Corpus, Path | None, bool]]:
+    named = [(registry.corpora.get(name), path, True) for name, path in selection.datasets.items()]
+    if selection.datasets and not selection.everything:
+        return named
+    others = [
+        (corpus, None, False)
+        for corpus in registry.corpora
+        if corpus.card.id not in selection.datasets
+        and (selection.demo or not corpus.card.demo or corpus.card.id in settings.datasets)
+    ]
+    return named + others
+
+
+def _chosen_backbones(selection: Selection, registry: Registry) -> list[tuple[str, Backbone, bool]]:
+    named = [(name, registry.backbone(name), True) for name in dict.fromkeys(selection.backbones)]
+    if selection.backbones and not selection.everything:
+        return named
+    others = [
+        (backbone.card.id, backbone, False)
+        for backbone in registry.backbones
+        if backbone.card.id not in selection.backbones
+        and (selection.demo or not backbone.card.demo)
+    ]
+    return named + others
+
+
+def _read_corpus(
+    corpus: Corpus,
+    place: Path | None,
+    mapper: LabelMapper,
+    selection: Selection,
+    settings: Settings,
+    workspace: Workspace,
+) -> PlannedCorpus:
+    root = place or locate(corpus, selection.data, settings, workspace)
+    if root is None:
+        looked = ", ".join(str(each) for each in selection.data) or "no data folder was named"
+        raise CorpusMissingError(
+            f"it was not found ({looked})",
+            hint=f"{corpus.card.obtain} Then --data DIR or --dataset {corpus.card.id}=PATH",
+        )
+    files = open_files(corpus, root, settings, workspace)
+    manifest = build_manifest(corpus, files, selection.protocol.reading)
+    relative = f"manifests/{corpus.card.id}/{manifest.digest}.parquet"
+    if not workspace.exists(relative):
+        workspace.write_table(relative, manifest.table)
+    return PlannedCorpus(corpus, files, manifest, mapper, manifest.labels(corpus, mapper))
+
+
+def _resolve(name: str, backbone: Backbone, selection: Selection) -> PlannedBackbone:
+    _, _, variant = name.rpartition(":") if not name.startswith("hf:") else ("", "", "")
+    options = EncoderOptions(
+        layer=selection.layer,
+        variant=variant if ":" in name and variant else None,
+        dtype=selection.dtype,
+        device=selection.device,
+    )
+    checkpoint = backbone.resolve(offline=selection.offline)
+    return PlannedBackbone(name, backbone, checkpoint, options)
+
+
+def _folds(corpus: PlannedCorpus, selection: Selection) -> list[tuple[int, Fold]]:
+    splitter = SPLITS[selection.protocol.split]
+    seeds = range(selection.seed, selection.seed + selection.n_seeds)
+    return [
+        (seed, fold)
+        for seed in seeds
+        for fold in splitter(corpus.manifest, corpus.labels, seed, selection.protocol.n_folds)
+    ]
+
+
+def _targets(
+    train: PlannedCorpus, corpora: Iterable[PlannedCorpus], selection: Selection
+) -> tuple[Target, ...]:
+    everything = frozenset(train.mapper.classes)
+    targets = [Target(train, (Rule("in-domain", everything),), in_domain=True)]
+    for test in corpora:
+        if test.id == train.id or test.corpus.card.demo != train.corpus.card.demo:
+            continue
+        rules: list[Rule] = []
+        for name in selection.protocol.class_rules:
+            allowed = class_rule(
+                name, train.label_set, test.label_set, small_clusters=selection.small_clusters
+            )
+            if allowed:
+                rules.append(Rule(name, allowed))
+        if rules:
+            targets.append(Target(test, tuple(rules), in_domain=False))
+    return tuple(targets)
+
+
+def _belong_together(
+    backbone: PlannedBackbone, corpus: PlannedCorpus, selection: Selection
+) -> bool:
+    """Return whether a cell makes sense: synthetic speech tells nothing about a real backbone."""
+    if not corpus.corpus.card.demo or backbone.backbone.card.demo:
+        return True
+    return backbone.name in selection.backbones
+
+
+def _missing(
+    kind: Literal["corpus", "backbone", "row"], name: str, error: SercoreError, *, named: bool
+) -> Missing:
+    from sercore.errors import BackboneUnavailableError
+
+    absent = isinstance(error, (CorpusMissingError, BackboneUnavailableError))
+    return Missing(
+        kind=kind,
+        name=name,
+        reason=error.message,
+        hint=error.hint,
+        named=named,
+        failed=not absent and kind != "row",
+    )
+
+
+def with_overrides(protocol: Protocol, **overrides: Any) -> Protocol:
+    """Return a protocol with what the user set on the command line; None changes nothing."""
+    changed = {name: value for name, value in overrides.items() if value not in (None, ())}
+    return replace(protocol, **changed)

@@ -1,0 +1,764 @@
+"""Walk a plan: extract, fit, predict, score, and write down how it went.
+
+Backbone by backbone, so that at most one backbone's frames are in use at a time. Whatever is
+already there under its key is not done again; whatever fails is recorded and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections import Counter
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from functools import partial
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sercore.errors import SercoreError
+from sercore.errors import WorkspaceError
+from sercore.executors import Task
+from sercore.ledger import CellEvent
+from sercore.ledger import CellRecord
+from sercore.ledger import FitRecord
+from sercore.ledger import Ledger
+from sercore.ledger import RunEvent
+from sercore.ledger import environment
+from sercore.ledger import peak_memory_mb
+from sercore.predictions import Predictions
+from sercore.predictions import predictions_path
+from sercore.predictions import read_predictions
+from sercore.predictions import write_predictions
+from sercore.probe_store import probe_record_path
+from sercore.probe_store import read_probe
+from sercore.probe_store import write_probe
+from sercore.scores import MAIN_METRIC
+from sercore.scores import SCORE_SCHEMA
+from sercore.scores import score
+from sercore.scores import sort_scores
+from sercore.workspace import digest_of
+
+if TYPE_CHECKING:
+    from sercore.executors import Executor
+    from sercore.features import FeatureStore
+    from sercore.ledger import Status
+    from sercore.metrics import Metric
+    from sercore.plan import Fit
+    from sercore.plan import Plan
+    from sercore.plan import PlannedBackbone
+    from sercore.plan import PlannedCorpus
+    from sercore.plan import Target
+    from sercore.plugins import Registry
+    from sercore.probes import FittedProbe
+    from sercore.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """One cell of one fit, as shown while a run goes on."""
+
+    backbone: str
+    train: str
+    test: str
+    rule: str
+    """``in-domain`` or a class rule."""
+    status: Status
+    value: float | None = None
+    """Headline macro-F1."""
+    reason: str | None = None
+
+
+class Observer(Protocol):
+    """What a run tells while it goes on. Every method must be quick and must not raise."""
+
+    def started(self, plan: Plan, name: str, folder: str) -> None:
+        """Tell that a run begins."""
+
+    def stage(self, kind: str, label: str) -> None:
+        """Tell that a stage begins: ``extract``, ``fit`` or ``predict``."""
+
+    def progress(self, done: int, total: int, seconds: float | None = None) -> None:
+        """Tell how far the stage is; `seconds` of audio for an extraction."""
+
+    def cell(self, result: CellResult) -> None:
+        """Tell that a cell is done, has failed or is unavailable."""
+
+    def problem(self, text: str) -> None:
+        """Tell one sentence about something that went wrong."""
+
+    def finished(self, result: RunResult) -> None:
+        """Tell that the run has ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a run works, none of which changes what it computes."""
+
+    name: str = "default"
+    threads: int | None = None
+    """Threads of torch; the processors this process may use when None."""
+    frame_budget: int | None = None
+    layer_means: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """How a run ended."""
+
+    name: str
+    folder: str
+    scores: pa.Table
+    """As `sercore.scores.SCORE_SCHEMA`."""
+    counts: Counter[str]
+    """Cells of all fits by status."""
+    problems: tuple[str, ...]
+    """One sentence each: what failed the run."""
+    notes: tuple[str, ...]
+    """One sentence each: what a reader should know."""
+    computed: Counter[str]
+    """Stages that were computed rather than found: extract, fit, predict, score."""
+    named_missing: bool
+    """Whether something that was asked for by name could not be had."""
+    interrupted: bool
+    seconds: float
+    record: dict[str, Any]
+
+    @property
+    def exit_status(self) -> int:
+        """0: well; 1: something failed; 3: something named could not be had; 130: interrupted."""
+        if self.interrupted:
+            return 130
+        if self.named_missing:
+            return 3
+        return 1 if self.problems or self.counts["failed"] else 0
+
+
+@dataclass
+class _FitState:
+    """What is known about one fit while its backbone is worked on."""
+
+    fit: Fit
+    key: str | None = None
+    reason: str | None = None
+    fitted: FittedProbe | None = None
+    seconds: float | None = None
+    n_train: int = 0
+    cells: dict[str, CellRecord] = field(default_factory=dict)
+
+
+class Run:
+    """One walk over a plan.
+
+    Args:
+        plan: what to do.
+        workspace: where everything is read and written.
+        registry: metrics and trackers.
+        executor: where stages run.
+        observer: told what happens.
+        options: name, threads, frame budget.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        workspace: Workspace,
+        registry: Registry,
+        executor: Executor,
+        observer: Observer,
+        options: RunOptions,
+    ) -> None:
+        self._plan = plan
+        self._workspace = workspace
+        self._registry = registry
+        self._executor = executor
+        self._observer = observer
+        self._options = options
+        self._folder = f"runs/{options.name}"
+        self._ledger = Ledger(workspace, options.name)
+        self._metrics: tuple[Metric, ...] = tuple(registry.metrics)
+        self._counts: Counter[str] = Counter()
+        self._computed: Counter[str] = Counter()
+        self._problems: list[str] = []
+        self._rows: list[dict[str, Any]] = []
+        self._kept: list[pa.Table] = []
+
+    def __call__(self) -> RunResult:
+        """Do it.
+
+        Raises:
+            WorkspaceError: another process works on a run of this name, or nothing can be written.
+        """
+        started = time.monotonic()
+        interrupted = False
+        with self._workspace.claim(self._folder, f"the run '{self._options.name}'"):
+            self._old = self._previous_scores()
+            self._write_record("running")
+            self._observer.started(
+                self._plan, self._options.name, self._workspace.path(self._folder)
+            )
+            for text in self._plan_problems():
+                self._note_problem(text)
+            try:
+                for backbone in self._plan.backbones:
+                    fits = [fit for fit in self._plan.fits if fit.backbone is backbone]
+                    self._run_backbone(backbone, fits)
+            except KeyboardInterrupt:
+                interrupted = True
+            result = self._finish(time.monotonic() - started, interrupted=interrupted)
+        self._observer.finished(result)
+        self._registry.run_finished(
+            RunEvent(
+                run=result.name,
+                folder=result.folder,
+                counts=dict(result.counts),
+                interrupted=interrupted,
+            )
+        )
+        return result
+
+    def _run_backbone(self, backbone: PlannedBackbone, fits: Sequence[Fit]) -> None:
+        stores, broken = self._extract(backbone, fits)
+        states = [_FitState(fit) for fit in fits]
+        self._fit(states, stores, broken)
+        by_test: dict[str, list[tuple[_FitState, Target]]] = defaultdict(list)
+        for state in states:
+            for target in state.fit.targets:
+                by_test[target.corpus.id].append((state, target))
+        try:
+            # Column by column: the frames of a test corpus serve all probes in one go.
+            for test in sorted(by_test):
+                self._predict(by_test[test], stores, broken)
+        finally:
+            for state in states:
+                self._ledger.write(_record_of(state))
+            self._write_scores()
+
+    # Features
+
+    def _extract(
+        self, backbone: PlannedBackbone, fits: Sequence[Fit]
+    ) -> tuple[dict[str, FeatureStore], dict[str, str]]:
+        """Return the store of every corpus of a backbone, and why some have none."""
+        corpora = {target.corpus.id: target.corpus for fit in fits for target in fit.targets}
+        protocol = fits[0].protocol
+        stores = {
+            name: backbone.features(corpus, self._workspace, protocol)
+            for name, corpus in sorted(corpora.items())
+        }
+        wanted = [
+            Task(
+                "extract",
+                f"{backbone.name} · {name}",
+                name,
+                partial(self._extract_one, backbone, corpora[name]),
+            )
+            for name, store in stores.items()
+            if store.missing_parts(layer_means=self._options.layer_means)
+        ]
+        broken: dict[str, str] = {}
+        for outcome in self._executor.run(wanted):
+            name = outcome.task.key
+            if outcome.error is not None:
+                broken[name] = self._reason(outcome.error)
+                self._note_problem(f"{backbone.name} on {name}: {broken[name]}")
+            else:
+                stores[name] = outcome.value
+                self._computed["extract"] += 1
+        for name, store in stores.items():
+            for failure in store.failures() if name not in broken else ():
+                self._note_problem(f"{name}: {failure}")
+        return stores, broken
+
+    def _extract_one(self, backbone: PlannedBackbone, corpus: PlannedCorpus) -> FeatureStore:
+        from sercore.extract import DEFAULT_FRAME_BUDGET
+        from sercore.extract import extract
+
+        self._observer.stage("extract", f"{backbone.name} · {corpus.id}")
+        self._set_threads()
+        return extract(
+            backbone=backbone.backbone,
+            checkpoint=backbone.checkpoint,
+            options=backbone.options,
+            manifest=corpus.manifest,
+            files=corpus.files,
+            workspace=self._workspace,
+            audio_path=self._plan.selection.protocol.audio_path,
+            frame_budget=self._options.frame_budget or DEFAULT_FRAME_BUDGET,
+            layer_means=self._options.layer_means,
+            progress=self._observer.progress,
+        )
+
+    # Probes
+
+    def _fit(
+        self,
+        states: Sequence[_FitState],
+        stores: dict[str, FeatureStore],
+        broken: dict[str, str],
+    ) -> None:
+        wanted: list[Task] = []
+        for state in states:
+            train = state.fit.train.id
+            if train in broken:
+                state.reason = broken[train]
+                continue
+            store = stores[train]
+            state.key = digest_of(state.fit.identity(store))
+            if self._workspace.exists(probe_record_path(state.key)):
+                state.n_train = int(
+                    self._workspace.read_json(probe_record_path(state.key))["n_train"]
+                )
+            else:
+                task = partial(self._fit_one, state, store)
+                wanted.append(Task("fit", state.fit.label, state, task))
+        for outcome in self._executor.run(wanted):
+            state = outcome.task.key
+            if outcome.error is not None:
+                state.reason = self._reason(outcome.error)
+                self._note_problem(f"{state.fit.label}: {state.reason}")
+            else:
+                self._computed["fit"] += 1
+
+    def _fit_one(self, state: _FitState, store: FeatureStore) -> None:
+        self._observer.stage("fit", state.fit.label)
+        self._set_threads()
+        started = time.monotonic()
+        fit = state.fit
+        frames = store.open()
+        rows = fit.fold.train[frames.length[fit.fold.train] > 0]
+        if not len(rows):
+            raise SercoreError(
+                f"{fit.train.id} has no training utterance with features",
+                hint="repair its recordings",
+            )
+        fitted = fit.probe.fit(
+            frames,
+            rows,
+            fit.train.labels[rows].astype(np.int64),
+            n_classes=len(fit.train.mapper.classes),
+            seed=fit.seed,
+            device=fit.backbone.options.device,
+            progress=self._observer.progress,
+        )
+        state.n_train = len(rows)
+        state.seconds = time.monotonic() - started
+        assert state.key is not None
+        write_probe(self._workspace, state.key, fit, store, fitted, n_train=len(rows))
+        state.fitted = fitted
+
+    # Predictions and scores
+
+    def _predict(
+        self,
+        pairs: Sequence[tuple[_FitState, Target]],
+        stores: dict[str, FeatureStore],
+        broken: dict[str, str],
+    ) -> None:
+        wanted: list[Task] = []
+        for state, target in pairs:
+            reason = state.reason or broken.get(target.corpus.id)
+            if reason is not None or state.key is None:
+                self._cell_failed(state, target, reason or "its probe was not trained")
+                continue
+            store = stores[target.corpus.id]
+            key = digest_of(_prediction_identity(state.key, target, store))
+            work = partial(self._predict_one, state, target, store, key)
+            task = Task("predict", f"{state.fit.label} → {target.corpus.id}", (state, target), work)
+            if self._workspace.exists(predictions_path(key)):
+                self._score(state, target, store, key)
+            else:
+                wanted.append(task)
+        for outcome in self._executor.run(wanted):
+            state, target = outcome.task.key
+            if outcome.error is not None:
+                reason = self._reason(outcome.error)
+                self._note_problem(f"{outcome.task.label}: {reason}")
+                self._cell_failed(state, target, reason)
+                continue
+            self._computed["predict"] += 1
+            self._score(state, target, stores[target.corpus.id], outcome.value)
+
+    def _predict_one(self, state: _FitState, target: Target, store: FeatureStore, key: str) -> str:
+        self._observer.stage("predict", f"{state.fit.label} → {target.corpus.id}")
+        self._set_threads()
+        if state.fitted is None:
+            assert state.key is not None
+            state.fitted = read_probe(self._workspace, state.key, state.fit.probe)
+        frames = store.open()
+        rows = _test_rows(state.fit, target)
+        rows = rows[frames.length[rows] > 0]
+        logits = state.fitted.logits(frames, rows)
+        ids = target.corpus.manifest.utterance_ids
+        predictions = Predictions(
+            rows=rows,
+            utterance_ids=[ids[row] for row in rows],
+            labels=target.corpus.labels[rows].astype(np.int64),
+            logits=logits,
+            classes=target.corpus.mapper.classes,
+        )
+        write_predictions(self._workspace, key, predictions)
+        return key
+
+    def _score(self, state: _FitState, target: Target, store: FeatureStore, key: str) -> None:
+        n_all = len(_test_rows(state.fit, target))
+        try:
+            n_test = self._score_rules(state, target, store, key)
+        except Exception as error:  # noqa: BLE001 - a metric is a plugin: its failure is the cell's
+            reason = self._reason(error)
+            self._note_problem(f"{state.fit.label} → {target.corpus.id}: {reason}")
+            self._cell_failed(state, target, reason)
+            return
+        state.cells[target.corpus.id] = CellRecord(
+            test_corpus=target.corpus.id,
+            class_rules=tuple(rule.name for rule in target.rules),
+            status="done",
+            prediction_key=key,
+            n_test=n_test,
+            n_missing=n_all - n_test,
+        )
+
+    def _score_rules(self, state: _FitState, target: Target, store: FeatureStore, key: str) -> int:
+        """Score a cell under each of its rules, or find its scores; return its test utterances."""
+        stored = self._stored_scores(key)
+        missing_rules = [rule for rule in target.rules if rule.name not in stored]
+        predictions = read_predictions(self._workspace, key) if missing_rules else None
+        values: dict[str, float] = {}
+        n_test = 0
+        for rule in target.rules:
+            if predictions is None or rule.name in stored:
+                table = stored[rule.name]
+                self._kept.append(table)
+                n_test = table.column("n_test")[0].as_py() + table.column("n_dropped")[0].as_py()
+                value = _headline(table)
+            else:
+                cell = self._cell_columns(state, target, store, key, len(predictions))
+                rows = score(
+                    cell,
+                    predictions,
+                    rule,
+                    state.fit.priors(target),
+                    state.fit.protocol,
+                    self._metrics,
+                )
+                self._rows += rows
+                self._computed["score"] += 1
+                n_test = len(predictions)
+                value = next((row["value"] for row in rows if row["headline"]), None)
+            self._announce(state, target, rule.name, "done", value=value)
+            if value is not None:
+                values[rule.name] = value
+        self._tell_trackers(state, target, "done", None, values)
+        return n_test
+
+    def _cell_columns(
+        self, state: _FitState, target: Target, store: FeatureStore, key: str, n_test: int
+    ) -> dict[str, Any]:
+        fit = state.fit
+        chosen = fit.backbone
+        n_all = len(_test_rows(fit, target))
+        whole = fit.train.is_whole and target.corpus.is_whole and not store.failures()
+        complete = whole and state.n_train == len(fit.fold.train) and n_test == n_all
+        return {
+            "backbone": chosen.name,
+            "checkpoint": chosen.checkpoint.name,
+            "revision": chosen.checkpoint.revision,
+            "weights": chosen.checkpoint.digest,
+            "layer": str(chosen.options.layer),
+            "audio_path": fit.protocol.audio_path,
+            "dtype": chosen.options.dtype,
+            "train_corpus": fit.train.id,
+            "train_manifest": fit.train.manifest.digest,
+            "reading": fit.train.manifest.reading,
+            "mapper": fit.train.mapper.id,
+            "split": fit.protocol.split,
+            "fold": fit.fold.index,
+            "split_seed": fit.split_seed,
+            "probe": fit.probe.id,
+            "probe_settings": _json(fit.probe.settings),
+            "probe_seed": fit.seed,
+            "probe_key": state.key,
+            "test_corpus": target.corpus.id,
+            "test_manifest": target.corpus.manifest.digest,
+            "prediction_key": key,
+            "protocol": fit.protocol.id,
+            "in_domain": target.in_domain,
+            "n_train": state.n_train,
+            "n_missing": n_all - n_test,
+            "complete": complete,
+            # Speakers and texts of different corpora are different ones.
+            "shared_speakers": fit.shared_speakers if target.in_domain else 0,
+            "shared_texts": fit.shared_texts if target.in_domain else 0,
+            "demo": target.corpus.corpus.card.demo or chosen.backbone.card.demo,
+        }
+
+    def _cell_failed(self, state: _FitState, target: Target, reason: str) -> None:
+        state.cells[target.corpus.id] = CellRecord(
+            test_corpus=target.corpus.id,
+            class_rules=tuple(rule.name for rule in target.rules),
+            status="failed",
+            reason=reason,
+        )
+        protocol = state.fit.protocol
+        for rule in target.rules:
+            cell = {
+                "backbone": state.fit.backbone.name,
+                "checkpoint": state.fit.backbone.checkpoint.name,
+                "train_corpus": state.fit.train.id,
+                "test_corpus": target.corpus.id,
+                "split": protocol.split,
+                "fold": state.fit.fold.index,
+                "split_seed": state.fit.split_seed,
+                "probe": state.fit.probe.id,
+                "protocol": protocol.id,
+                "class_rule": rule.name,
+                "adjustment": "none" if target.in_domain else protocol.headline,
+                "averaging": protocol.averaging,
+                "metric": MAIN_METRIC,
+                "headline": True,
+                "in_domain": target.in_domain,
+                "complete": False,
+                "status": "failed",
+                "reason": reason,
+                "demo": target.corpus.corpus.card.demo,
+            }
+            self._rows.append(cell)
+            self._announce(state, target, rule.name, "failed", reason=reason)
+        self._tell_trackers(state, target, "failed", reason, {})
+
+    def _announce(
+        self,
+        state: _FitState,
+        target: Target,
+        rule: str,
+        status: Status,
+        *,
+        value: float | None = None,
+        reason: str | None = None,
+    ) -> None:
+        self._counts[status] += 1
+        self._observer.cell(
+            CellResult(
+                backbone=state.fit.backbone.name,
+                train=state.fit.train.id,
+                test=target.corpus.id,
+                rule=rule,
+                status=status,
+                value=value,
+                reason=reason,
+            )
+        )
+
+    def _tell_trackers(
+        self,
+        state: _FitState,
+        target: Target,
+        status: Status,
+        reason: str | None,
+        values: dict[str, float],
+    ) -> None:
+        self._registry.cell_finished(
+            CellEvent(
+                run=self._options.name,
+                backbone=state.fit.backbone.name,
+                train_corpus=state.fit.train.id,
+                test_corpus=target.corpus.id,
+                fold=state.fit.fold.index,
+                split_seed=state.fit.split_seed,
+                status=status,
+                reason=reason,
+                scores=values,
+            )
+        )
+
+    # Results
+
+    @property
+    def _scoring(self) -> str:
+        """Changes when stored scores can no longer be taken over."""
+        protocol = self._plan.selection.protocol
+        return digest_of(
+            {
+                "sercore": environment()["sercore"],
+                "protocol": protocol.id,
+                "adjustments": protocol.adjustments,
+                "headline": protocol.headline,
+                "averaging": protocol.averaging,
+                "metrics": sorted(metric.id for metric in self._metrics),
+                "columns": SCORE_SCHEMA.names,
+            }
+        )
+
+    def _previous_scores(self) -> pa.Table | None:
+        """Return the scores of an earlier run of this name, if they were computed alike."""
+        try:
+            record = self._workspace.read_json(f"{self._folder}/run.json")
+            if record["scoring"] != self._scoring:
+                return None
+            table = self._workspace.read_table(f"{self._folder}/scores.parquet")
+        except (WorkspaceError, KeyError, TypeError):
+            return None  # none yet, or not readable: they are computed again
+        return table.filter(pc.equal(table.column("status"), "done"))
+
+    def _stored_scores(self, key: str) -> dict[str, pa.Table]:
+        """Return the stored score rows of a prediction key, by class rule."""
+        if self._old is None:
+            return {}
+        found = self._old.filter(pc.equal(self._old.column("prediction_key"), key))
+        rules = found.column("class_rule").unique().to_pylist()
+        return {rule: found.filter(pc.equal(found.column("class_rule"), rule)) for rule in rules}
+
+    def _scores(self) -> pa.Table:
+        new = pa.Table.from_pylist(self._rows, schema=SCORE_SCHEMA)
+        return sort_scores(pa.concat_tables([new, *self._kept]))
+
+    def _write_scores(self) -> None:
+        try:
+            self._workspace.write_table(f"{self._folder}/scores.parquet", self._scores())
+        except SercoreError as error:
+            self._note_problem(str(error))
+
+    def _finish(self, seconds: float, *, interrupted: bool) -> RunResult:
+        from sercore.reports.summary import summary_markdown
+
+        scores = self._scores()
+        result = RunResult(
+            name=self._options.name,
+            folder=self._workspace.path(self._folder),
+            scores=scores,
+            counts=self._counts,
+            problems=tuple(self._problems),
+            notes=tuple(self._notes()),
+            computed=self._computed,
+            named_missing=any(each.named for each in self._plan.missing),
+            interrupted=interrupted,
+            seconds=seconds,
+            record=self._record("interrupted" if interrupted else "ended"),
+        )
+        self._write_scores()
+        try:
+            self._workspace.write_json(f"{self._folder}/run.json", result.record)
+            self._workspace.write_bytes(
+                f"{self._folder}/summary.md",
+                summary_markdown(scores, result.record).encode(),
+            )
+            self._ledger.compact()
+        except SercoreError as error:
+            self._note_problem(str(error))
+        return result
+
+    def _write_record(self, status: str) -> None:
+        self._workspace.write_json(f"{self._folder}/run.json", self._record(status))
+
+    def _record(self, status: str) -> dict[str, Any]:
+        from sercore.record import run_record
+
+        return run_record(
+            self._plan,
+            self._options,
+            status=status,
+            scoring=self._scoring,
+            problems=self._problems,
+            notes=self._notes(),
+            counts=self._counts,
+        )
+
+    def _plan_problems(self) -> list[str]:
+        """Return what the plan already knows to be wrong, one sentence each."""
+        found = [str(each) for each in self._plan.missing if each.failed or each.named]
+        for corpus in self._plan.corpora:
+            found += [
+                f"{corpus.id}: {problem}"
+                for problem in corpus.manifest.problems
+                if not problem.is_note
+            ]
+        return found
+
+    def _notes(self) -> list[str]:
+        found = [str(each) for each in self._plan.missing if not (each.failed or each.named)]
+        for corpus in self._plan.corpora:
+            found += [
+                f"{corpus.id}: {problem}" for problem in corpus.manifest.problems if problem.is_note
+            ]
+        return found
+
+    def _note_problem(self, text: str) -> None:
+        if text not in self._problems:
+            self._problems.append(text)
+            self._observer.problem(text)
+
+    def _reason(self, error: Exception) -> str:
+        """Return one sentence for an error; what was not foreseen leaves its traceback behind."""
+        if isinstance(error, SercoreError):
+            return str(error)
+        trace = "".join(traceback.format_exception(error))
+        relative = f"{self._folder}/errors/{digest_of(trace)[:12]}.txt"
+        text = " ".join(str(error).split())
+        sentence = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        try:
+            self._workspace.write_bytes(relative, trace.encode())
+        except SercoreError:
+            return sentence
+        return f"{sentence}; the traceback is in {self._workspace.path(relative)}"
+
+    def _set_threads(self) -> None:
+        from sercore.threads import set_threads
+
+        set_threads(self._options.threads)
+
+
+def _test_rows(fit: Fit, target: Target) -> Any:
+    """Return the rows of the test manifest that a cell is tested on."""
+    if target.in_domain:
+        return fit.fold.test
+    return np.flatnonzero(target.corpus.labels >= 0).astype(np.int64)
+
+
+def _prediction_identity(probe_key: str, target: Target, store: FeatureStore) -> dict[str, Any]:
+    return {
+        "probe": probe_key,
+        "features": store.key,
+        "missing": sorted(problem.where for problem in store.failures()),
+        "labels": target.corpus.labels_digest,
+        "in_domain": target.in_domain,
+    }
+
+
+def _record_of(state: _FitState) -> FitRecord:
+    fit = state.fit
+    whole = len(state.cells) == len(fit.targets)
+    status: Status = "failed" if state.reason else "done" if whole else "skipped"
+    return FitRecord(
+        backbone=fit.backbone.name,
+        checkpoint=fit.backbone.checkpoint.name,
+        train_corpus=fit.train.id,
+        split=fit.protocol.split,
+        fold=fit.fold.index,
+        split_seed=fit.split_seed,
+        status=status,
+        reason=state.reason or (None if whole else "the run was interrupted"),
+        probe_key=state.key,
+        n_train=state.n_train,
+        shared_speakers=fit.shared_speakers,
+        shared_texts=fit.shared_texts,
+        seconds=state.seconds,
+        peak_memory_mb=peak_memory_mb(),
+        cells=tuple(state.cells[name] for name in sorted(state.cells)),
+    )
+
+
+def _headline(table: pa.Table) -> float | None:
+    values = table.filter(table.column("headline")).column("value").to_pylist()
+    return values[0] if values else None
+
+
+def _json(value: Any) -> str:
+    from sercore.workspace import canonical_json
+
+    return canonical_json(dict(value))
