@@ -5,6 +5,7 @@ Nothing here imports torch: planning a run needs names, places and digests only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 AudioPath = Literal["direct", "paper"]
 """``direct``: resampled once to the backbone's rate; ``paper``: to 16 kHz first, then on."""
+
+_VARIANT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 MAX_SECONDS = 30.0
 """Longer recordings are cut to their first 30 s (paper, section 3)."""
@@ -92,6 +95,23 @@ class Checkpoint:
     digest: str
     """SHA-256 over the weights and their configuration (for a backbone without weights: over
     its settings)."""
+
+
+def split_name(name: str) -> tuple[str, str | None]:
+    """Cut what the user typed into the name of a backbone and its variant.
+
+    >>> split_name("whisper-medium:exact")
+    ('whisper-medium', 'exact')
+    >>> split_name("hf:openai/whisper-tiny:exact")
+    ('hf:openai/whisper-tiny', 'exact')
+    >>> split_name("hf:../weights/mine")
+    ('hf:../weights/mine', None)
+    """
+    prefix, rest = ("hf:", name[3:]) if name.startswith("hf:") else ("", name)
+    head, colon, variant = rest.rpartition(":")
+    if not colon or not _VARIANT.fullmatch(variant):
+        return name, None
+    return prefix + head, variant
 
 
 @runtime_checkable

@@ -1,0 +1,329 @@
+"""Extraction: recordings in, stored frames out, at the speed of the encoder.
+
+Recordings are decoded and prepared by threads while the encoder runs. Work is cut into parts by
+`sercore.features.plan_parts`; inside a part utterances are batched by their true length under a
+frame budget. Both cuts depend on the corpus and the budget alone, so an interrupted extraction that
+goes on later gives the same bytes as one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from functools import partial
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import TypeVar
+
+import numpy as np
+
+from sercore.audio import read_utterance
+from sercore.errors import AudioError
+from sercore.errors import BackboneError
+from sercore.errors import SilentAudioError
+from sercore.features import ExtractedUtterance
+from sercore.features import FeatureStore
+from sercore.features import feature_identity
+from sercore.features import plan_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Sequence
+    from concurrent.futures import Future
+
+    import numpy.typing as npt
+
+    from sercore.audio import Recording
+    from sercore.backbones import AudioPath
+    from sercore.backbones import Backbone
+    from sercore.backbones import Checkpoint
+    from sercore.backbones import EncodedUtterance
+    from sercore.backbones import Encoder
+    from sercore.backbones import EncoderOptions
+    from sercore.files import CorpusFiles
+    from sercore.manifest import Manifest
+    from sercore.workspace import Workspace
+
+    _A = TypeVar("_A")
+    _B = TypeVar("_B")
+
+Progress = Callable[[int, int, float], None]
+"""Called with (utterances done, utterances in all, seconds of audio extracted by this call)."""
+
+DEFAULT_FRAME_BUDGET = 12_000
+"""Frames computed in one batch: eight padded Whisper windows, or 80 utterances of 3 s at 50 Hz."""
+
+_WORKERS = 2
+_DECODE_AHEAD = 48
+_PREPARE_AHEAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """One utterance after decoding: a recording, or why there is none."""
+
+    row: int
+    utterance_id: str
+    path: str
+    recording: Recording | None
+    error: str | None = None
+    error_kind: str = "undecodable"
+
+    @property
+    def n_samples(self) -> int:
+        return len(self.recording.samples) if self.recording is not None else 0
+
+    def extracted(self, encoded: EncodedUtterance | None) -> ExtractedUtterance:
+        recording = self.recording
+        return ExtractedUtterance(
+            row=self.row,
+            utterance_id=self.utterance_id,
+            path=self.path,
+            frames=encoded.frames if encoded else None,
+            layer_means=encoded.layer_means if encoded else None,
+            duration_s=recording.duration_s if recording else None,
+            source_rate=recording.source_rate if recording else None,
+            channels=recording.source_channels if recording else None,
+            audio_digest=recording.digest if recording else None,
+            error=self.error,
+            error_kind=self.error_kind,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Utterances of one part that go through the encoder together."""
+
+    part: int
+    members: tuple[_Decoded, ...]
+    is_last: bool
+    """Whether it ends its part."""
+
+
+def extract(
+    *,
+    backbone: Backbone,
+    checkpoint: Checkpoint,
+    options: EncoderOptions,
+    manifest: Manifest,
+    files: CorpusFiles,
+    workspace: Workspace,
+    audio_path: AudioPath = "direct",
+    frame_budget: int = DEFAULT_FRAME_BUDGET,
+    layer_means: bool = True,
+    progress: Progress | None = None,
+) -> FeatureStore:
+    """Extract the frames of a corpus, or of what is missing of it.
+
+    A recording that cannot be decoded is recorded as a failure of that utterance and tried again by
+    the next call. The weights are loaded only if there is something to encode.
+
+    Args:
+        backbone: what encodes.
+        checkpoint: its weights, as `Backbone.resolve` found them.
+        options: layer, variant, precision and device.
+        manifest: the utterances.
+        files: the corpus on disk.
+        workspace: where the store lies.
+        audio_path: how recordings reach the backbone's rate.
+        frame_budget: frames computed in one batch at most (an utterance that alone exceeds it
+            makes a batch of its own).
+        layer_means: keep the pooled means of all layers too.
+        progress: told after each batch how far the work is.
+
+    Raises:
+        BackboneError: the weights cannot be loaded, memory runs out, or frames are not finite.
+        DiskFullError: no space left.
+        WorkspaceError: another process extracts the same, or a file cannot be written.
+    """
+    identity = feature_identity(backbone.card, checkpoint, options, audio_path, manifest)
+    store = FeatureStore(workspace, identity)
+    work = _Extraction(
+        backbone=backbone,
+        checkpoint=checkpoint,
+        options=options,
+        manifest=manifest,
+        files=files,
+        store=store,
+        audio_path=audio_path,
+        frame_budget=frame_budget,
+        layer_means=layer_means,
+        progress=progress,
+    )
+    if not store.missing_parts(layer_means=layer_means):
+        return store
+    with workspace.claim(store.folder, f"the extraction of {manifest.corpus}"):
+        store.write_description({"checkpoint": checkpoint.name, "revision": checkpoint.revision})
+        work.run()
+    return store
+
+
+@dataclass(kw_only=True)
+class _Extraction:
+    """One call of `extract`."""
+
+    backbone: Backbone
+    checkpoint: Checkpoint
+    options: EncoderOptions
+    manifest: Manifest
+    files: CorpusFiles
+    store: FeatureStore
+    audio_path: AudioPath
+    frame_budget: int
+    layer_means: bool
+    progress: Progress | None
+    done: int = 0
+    seconds: float = 0.0
+    encoder: Encoder | None = None
+
+    @cached_property
+    def plan(self) -> list[npt.NDArray[np.int64]]:
+        """Rows of each part."""
+        sizes = np.array(self.manifest.column("size"), dtype=np.int64)
+        return plan_parts(sizes, self.manifest.utterance_ids)
+
+    def run(self) -> None:
+        """Work through the missing parts."""
+        missing = self.store.missing_parts(layer_means=self.layer_means)
+        self.done = len(self.manifest) - sum(len(self.plan[part]) for part in missing)
+        self._report()
+        pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="sercore-extract")
+        try:
+            parts = [part for part in missing if not self._still_fails(pool, part)]
+            self._encode_parts(pool, parts)
+        finally:
+            # On Ctrl-C nothing that has not begun is waited for.
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _still_fails(self, pool: ThreadPoolExecutor, part: int) -> bool:
+        """Return whether a part is as good as it gets: only its failures miss, and they persist."""
+        if not self.store.has_part(part, layer_means=self.layer_means):
+            return False
+        again = pool.map(self._decode, self.store.failed_rows(part))
+        if any(decoded.recording is not None for decoded in again):
+            return False
+        self.done += len(self.plan[part])
+        self._report()
+        return True
+
+    def _encode_parts(self, pool: ThreadPoolExecutor, parts: Sequence[int]) -> None:
+        finished: dict[int, ExtractedUtterance] = {}
+        batches = self._batches(pool, parts)
+        for batch, prepared in _read_ahead(pool, self._prepare, batches, _PREPARE_AHEAD):
+            for member, encoded in zip(batch.members, self._encode(batch, prepared), strict=True):
+                finished[member.row] = member.extracted(encoded)
+            if batch.is_last:
+                # Utterances without a recording are in no batch of the encoder; they ride along.
+                self._write(batch.part, [finished.pop(row) for row in self.plan[batch.part]])
+            self.done += len(batch.members)
+            self.seconds += sum(
+                each.recording.duration_s for each in batch.members if each.recording
+            )
+            self._report()
+
+    def _batches(self, pool: ThreadPoolExecutor, parts: Sequence[int]) -> Iterator[_Batch]:
+        """Decode part after part and cut each into batches of similar length."""
+        rows = (int(row) for part in parts for row in self.plan[part])
+        decoded = _read_ahead(pool, self._decode, rows, _DECODE_AHEAD)
+        for part in parts:
+            members = [next(decoded)[1] for _ in self.plan[part]]
+            failed = [each for each in members if each.recording is None]
+            usable = [each for each in members if each.recording is not None]
+            groups = self._groups(usable) + ([tuple(failed)] if failed else [])
+            for position, group in enumerate(groups):
+                yield _Batch(part, group, is_last=position == len(groups) - 1)
+
+    def _groups(self, members: list[_Decoded]) -> list[tuple[_Decoded, ...]]:
+        """Cut utterances into batches: equal lengths side by side, each within the budget."""
+        groups: list[list[_Decoded]] = []
+        largest = 0
+        # Longest first: within a batch the first member tells what each row will cost.
+        for member in sorted(members, key=lambda each: (-each.n_samples, each.utterance_id)):
+            if groups and (len(groups[-1]) + 1) * largest <= self.frame_budget:
+                groups[-1].append(member)
+            else:
+                groups.append([member])
+                largest = self._loaded().cost(member.n_samples)
+        return [tuple(group) for group in groups]
+
+    def _decode(self, row: int) -> _Decoded:
+        utterance = self.manifest.utterance(row)
+        rate = self.backbone.card.sample_rate
+        decoded = partial(_Decoded, row, utterance.utterance_id, utterance.path)
+        try:
+            return decoded(read_utterance(self.files, utterance, rate, self.audio_path))
+        except SilentAudioError as error:
+            return decoded(None, str(error), "silent")
+        except AudioError as error:
+            return decoded(None, str(error))
+
+    def _prepare(self, batch: _Batch) -> Any:
+        waveforms = [each.recording.samples for each in batch.members if each.recording]
+        return self._loaded().prepare(waveforms) if waveforms else None
+
+    def _encode(self, batch: _Batch, prepared: Any) -> Sequence[EncodedUtterance | None]:
+        if prepared is None:
+            return [None] * len(batch.members)
+        try:
+            return self._loaded().encode(prepared)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            rows = len(batch.members)
+            spent = rows * max(self._loaded().cost(each.n_samples) for each in batch.members)
+            raise BackboneError(
+                f"{self.backbone.card.title} ran out of memory on a batch of {rows} utterances "
+                f"({spent} frames)",
+                hint=f"set --frame-budget {max(spent // 2, 1)} or less"
+                if rows > 1
+                else "this one utterance does not fit: choose another device or precision",
+            ) from error
+
+    def _loaded(self) -> Encoder:
+        if self.encoder is None:
+            self.encoder = self.backbone.load(self.checkpoint, self.options)
+            if self.encoder.width != self.store.width:
+                raise BackboneError(
+                    f"{self.backbone.card.title} has frames of {self.encoder.width} numbers, "
+                    f"and its card says {self.store.width}",
+                    hint="the weights are not those that the card describes",
+                )
+        return self.encoder
+
+    def _write(self, part: int, utterances: list[ExtractedUtterance]) -> None:
+        plan = {"device": self.options.device, "frame_budget": self.frame_budget}
+        self.store.write_part(part, utterances, layer_means=self.layer_means, plan=plan)
+
+    def _report(self) -> None:
+        if self.progress is not None:
+            self.progress(self.done, len(self.manifest), self.seconds)
+
+
+def _read_ahead(
+    pool: ThreadPoolExecutor,
+    function: Callable[[_A], _B],
+    items: Iterable[_A],
+    depth: int,
+) -> Iterator[tuple[_A, _B]]:
+    """Apply a function in threads, in order, at most `depth` items before they are asked for."""
+    pending: deque[tuple[_A, Future[_B]]] = deque()
+    for item in items:
+        pending.append((item, pool.submit(function, item)))
+        if len(pending) > depth:
+            first, future = pending.popleft()
+            yield first, future.result()
+    while pending:
+        first, future = pending.popleft()
+        yield first, future.result()
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # torch raises its own class on accelerators and a plain RuntimeError on the CPU.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error)
+    return "not enough memory" in text or "can't allocate memory" in text
