@@ -1,0 +1,226 @@
+"""Three small synthetic corpora whose recordings differ as real corpora do.
+
+A corpus is a `Cast` (who says what, how often) under `Conditions` (how strongly people act and
+what the recording does to them). The conditions are the domain shift: change one number, write
+the corpus again, and the out-of-domain scores move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sercore.corpora import CorpusCard
+from sercore.corpora import Counts
+from sercore.corpora import Scan
+from sercore.demo.prosody import RULES
+from sercore.labels import Emotion
+from sercore.layouts import FileNameCorpus
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sercore.files import CorpusFiles
+
+_LABELS: Mapping[str, Emotion] = {emotion.value: emotion for emotion in RULES}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What sets one demo corpus apart from another; the defaults are a quiet studio."""
+
+    strength: float = 1.0
+    """How strongly the rules of `sercore.demo.prosody` are followed; 0 is no expression."""
+    spontaneity: float = 0.3
+    """How much an utterance strays from its rule, 0 to 1."""
+    rate: float = 1.0
+    """Speaking rate of everybody, as a factor."""
+    gain: float = 0.0
+    """Recording level in decibels."""
+    tilt: float = 0.0
+    """Spectral tilt of the microphone in decibels per octave."""
+    band: tuple[float, float] = (50.0, 7600.0)
+    """Lower and upper edge of what the channel passes, in hertz."""
+    reverberation: float = 0.0
+    """Time in seconds in which the room's echo falls by 60 dB; 0 is no room."""
+    noise: float = -75.0
+    """Level of the background noise in decibels relative to full scale."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cast:
+    """Who says what, how often."""
+
+    speakers: tuple[str, ...]
+    """Their first letter is the gender: ``f`` or ``m``."""
+    sentences: tuple[str, ...]
+    takes: Mapping[Emotion, int]
+    """Takes of each sentence by each speaker, by emotion."""
+
+    def __iter__(self) -> Iterator[Line]:
+        """Iterate over every line that is recorded, in a fixed order."""
+        for speaker in self.speakers:
+            for emotion, takes in self.takes.items():
+                for sentence in self.sentences:
+                    for take in range(1, takes + 1):
+                        yield Line(speaker, emotion, sentence, f"t{take}")
+
+    @property
+    def counts(self) -> Counts:
+        """How many utterances a whole corpus has."""
+        each = len(self.speakers) * len(self.sentences)
+        classes = {emotion: each * takes for emotion, takes in self.takes.items()}
+        return Counts(utterances=sum(classes.values()), classes=classes)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One utterance to record."""
+
+    speaker: str
+    emotion: Emotion
+    sentence: str
+    take: str
+
+    @property
+    def path(self) -> str:
+        """The file's path inside the corpus."""
+        name = f"{self.speaker}_{self.emotion.value}_{self.sentence}_{self.take}.wav"
+        return f"{self.speaker}/{name}"
+
+
+@dataclass(frozen=True)
+class DemoCorpus:
+    """A synthetic corpus: written as wav files, then read back by name like any other.
+
+    Args:
+        id: its registered name.
+        title: its name for people.
+        cast: who says what.
+        conditions: how it sounds.
+    """
+
+    id: str
+    title: str
+    cast: Cast
+    conditions: Conditions = field(default_factory=Conditions)
+
+    @cached_property
+    def card(self) -> CorpusCard:
+        """The facts about the corpus."""
+        counts = self.cast.counts
+        return CorpusCard(
+            id=self.id,
+            title=self.title,
+            language="synthetic (no language)",
+            language_code="zxx",
+            licence="Apache-2.0",
+            access="built-in",
+            homepage=None,
+            citation=None,
+            folders=(self.id,),
+            obtain="Nothing to get: sercore writes it itself when it is named or with --demo.",
+            expected={"paper": counts, "corrected": counts},
+            speakers=len(self.cast.speakers),
+            cluster="demo",
+            ood_eligible=True,
+            demo=True,
+        )
+
+    @property
+    def labels(self) -> Mapping[str, Emotion]:
+        """What each native label means."""
+        return _LABELS
+
+    @cached_property
+    def _reader(self) -> FileNameCorpus:
+        return FileNameCorpus(
+            card=self.card,
+            pattern=(
+                r"[fm]\d/(?P<id>(?P<speaker>(?P<gender>[fm])\d)_(?P<label>[a-z]+)"
+                r"_(?P<text_id>s\d)_(?P<take>t\d))\.wav"
+            ),
+            labels=_LABELS,
+        )
+
+    def scan(self, files: CorpusFiles, reading: str) -> Scan:
+        """Read the names below a folder. See `sercore.corpora.Corpus.scan`."""
+        return self._reader.scan(files, reading)
+
+    def write(self, root: Path) -> None:
+        """Write every recording (mono wav, 16 kHz, 16 bit) below an empty folder.
+
+        On one machine the bytes are always the same: every random choice is drawn from the names
+        of the corpus and the line.
+
+        Raises:
+            WorkspaceError: a file cannot be written.
+        """
+        from sercore.demo.voice import wav_bytes
+        from sercore.workspace import Workspace
+
+        folder = Workspace(root)
+        for line in self.cast:
+            folder.write_bytes(line.path, wav_bytes(self.id, line, self.conditions))
+
+
+DEMO_CORPORA: tuple[DemoCorpus, ...] = (
+    DemoCorpus(
+        id="demo-studio",
+        title="Demo studio",
+        cast=Cast(
+            speakers=("f1", "f2", "f3", "m1", "m2", "m3"),
+            sentences=("s1", "s2"),
+            takes=dict.fromkeys(RULES, 2),
+        ),
+    ),
+    DemoCorpus(
+        id="demo-stage",
+        title="Demo stage",
+        cast=Cast(
+            speakers=("f4", "f5", "f6", "m4", "m5", "m6"),
+            sentences=("s3", "s4"),
+            takes=dict.fromkeys(RULES, 2),
+        ),
+        conditions=Conditions(
+            strength=1.4,
+            spontaneity=0.2,
+            rate=0.92,
+            gain=2.0,
+            tilt=0.4,
+            reverberation=0.35,
+            noise=-66.0,
+        ),
+    ),
+    DemoCorpus(
+        id="demo-street",
+        title="Demo street",
+        cast=Cast(
+            speakers=("f7", "f8", "f9", "m7", "m8", "m9"),
+            sentences=("s6", "s7"),
+            # As in unacted speech, strong emotions are rarer than a neutral voice.
+            takes={
+                Emotion.HAPPINESS: 2,
+                Emotion.SADNESS: 2,
+                Emotion.DISGUST: 1,
+                Emotion.FEAR: 1,
+                Emotion.SURPRISE: 1,
+                Emotion.ANGER: 2,
+                Emotion.NEUTRAL: 3,
+            },
+        ),
+        conditions=Conditions(
+            strength=1.15,
+            spontaneity=0.2,
+            rate=1.08,
+            gain=-1.0,
+            band=(120.0, 5500.0),
+            noise=-60.0,
+        ),
+    ),
+)
+"""A quiet studio, a reverberant stage with exaggerated acting, a noisy narrow-band street."""

@@ -1,0 +1,157 @@
+"""The weight-free baseline: log-mel filterbank frames, what any pre-trained backbone must beat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sercore.backbones import BackboneCard
+from sercore.backbones import Checkpoint
+from sercore.backbones import EncodedUtterance
+from sercore.backbones import EncoderOptions
+from sercore.errors import BackboneError
+from sercore.workspace import digest_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from sercore.backbones import Waveform
+
+_RATE = 16_000
+_MEL_BINS = 80
+_WINDOW = 400  # samples: 25 ms
+_HOP = 160  # samples: 10 ms
+_STACK = 2  # filterbank frames in one frame of the backbone: 20 ms, as most speech backbones
+
+# Log energies are brought near zero mean and unit deviation by two constants, the same for all
+# audio: statistics of the utterance or the batch would erase loudness or leak between utterances.
+_CENTRE = -7.0
+_SCALE = 4.0
+
+_SETTINGS = {
+    "features": "kaldi fbank",
+    "sample_rate": _RATE,
+    "mel_bins": _MEL_BINS,
+    "window": _WINDOW,
+    "hop": _HOP,
+    "stack": _STACK,
+    "centre": _CENTRE,
+    "scale": _SCALE,
+}
+
+
+@dataclass(frozen=True)
+class LogMel:
+    """The baseline as a backbone: nothing to download, nothing to load."""
+
+    card: BackboneCard
+
+    def resolve(self, *, offline: bool) -> Checkpoint:
+        """Return a checkpoint without weights; its digest covers the settings."""
+        del offline
+        return Checkpoint(
+            name=self.card.id, location=None, revision=None, digest=digest_of(_SETTINGS)
+        )
+
+    def load(self, checkpoint: Checkpoint, options: EncoderOptions) -> LogMelEncoder:
+        """Return the encoder.
+
+        Raises:
+            BackboneError: a layer, a variant or a reduced precision was asked for.
+        """
+        del checkpoint
+        if options.layer not in ("last", 0):
+            raise BackboneError(
+                f"{self.card.id} has no layer {options.layer}", hint="leave out --layer"
+            )
+        if options.variant is not None:
+            raise BackboneError(
+                f"{self.card.id} has no variant '{options.variant}'",
+                hint=f"name it as '{self.card.id}'",
+            )
+        if options.dtype != "float32":
+            raise BackboneError(
+                f"{self.card.id} computes in float32, not in {options.dtype}",
+                hint="leave out --dtype",
+            )
+        return LogMelEncoder(options.device)
+
+
+class LogMelEncoder:
+    """Filterbank frames of 25 ms every 10 ms, two of them side by side in one frame of 20 ms.
+
+    Each utterance is transformed by itself, so its frames cannot depend on its batch.
+
+    Args:
+        device: where to compute, ``cpu`` or ``cuda[:n]``.
+    """
+
+    width = _MEL_BINS * _STACK
+    n_layers = 0
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._device = device
+
+    def n_frames(self, n_samples: int) -> int:
+        """Return how many whole 20 ms frames fit into a waveform; at least 1.
+
+        Frame ``i`` covers samples ``320 i`` to ``320 i + 560``. A waveform shorter than one frame
+        (560 samples, 35 ms) is padded with zeros up to it.
+        """
+        filterbank_frames = 1 + (max(n_samples, _WINDOW) - _WINDOW) // _HOP
+        return max(filterbank_frames // _STACK, 1)
+
+    def cost(self, n_samples: int) -> int:
+        """Return the frames computed for a waveform: those that are kept."""
+        return self.n_frames(n_samples)
+
+    def prepare(self, waveforms: Sequence[Waveform]) -> list[torch.Tensor]:
+        """Return each waveform as a float32 tensor of shape (1, samples), one frame or longer."""
+        import torch
+
+        shortest = _WINDOW + (_STACK - 1) * _HOP
+        return [
+            torch.nn.functional.pad(
+                torch.from_numpy(waveform).float(), (0, max(shortest - len(waveform), 0))
+            ).unsqueeze(0)
+            for waveform in waveforms
+        ]
+
+    def encode(self, batch: Sequence[torch.Tensor]) -> list[EncodedUtterance]:
+        """Return the frames of each waveform, float32 of shape (frames, 160)."""
+        return [self._encode_one(waveform) for waveform in batch]
+
+    def _encode_one(self, waveform: torch.Tensor) -> EncodedUtterance:
+        from torchaudio.compliance import kaldi
+
+        energies = kaldi.fbank(
+            waveform.to(self._device),
+            num_mel_bins=_MEL_BINS,
+            sample_frequency=float(_RATE),
+            frame_length=1000.0 * _WINDOW / _RATE,
+            frame_shift=1000.0 * _HOP / _RATE,
+            window_type="hanning",
+            dither=0.0,
+        )
+        scaled = (energies - _CENTRE) / _SCALE
+        whole = len(scaled) - len(scaled) % _STACK
+        return EncodedUtterance(scaled[:whole].reshape(-1, self.width).cpu().numpy())
+
+
+LOGMEL = LogMel(
+    card=BackboneCard(
+        id="logmel",
+        title="Log-mel filterbank (no weights)",
+        family="none",
+        checkpoint=None,
+        licence="Apache-2.0",
+        sample_rate=_RATE,
+        width=LogMelEncoder.width,
+        layers=0,
+        frame_rate=_RATE / (_HOP * _STACK),
+        parameters=0,
+        notes="the floor: what the probe makes of the spectrum itself",
+        demo=True,
+    )
+)
