@@ -33,6 +33,21 @@ class Counts:
     utterances: int
     classes: Mapping[Emotion, int] = field(default_factory=dict)
     """Empty where only the total is known."""
+    tolerance: Mapping[Emotion, int] = field(default_factory=dict)
+    """By how much complete copies are known to differ from `classes`, with the sign: -11 says
+    that up to eleven may be missing."""
+    tolerance_reason: str | None = None
+
+    def admits(self, found: Mapping[Emotion, int]) -> bool:
+        """Whether class counts are those of a complete copy, known differences included."""
+        if not self.classes:
+            return sum(found.values()) == self.utterances
+        for emotion in Emotion:
+            known = self.tolerance.get(emotion, 0)
+            differs = found.get(emotion, 0) - self.classes.get(emotion, 0)
+            if not min(known, 0) <= differs <= max(known, 0):
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
