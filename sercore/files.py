@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import BinaryIO
 
+from sercore.archives import archive_stem
+from sercore.archives import is_beside
+from sercore.archives import unpack
 from sercore.corpora import Problem
 from sercore.errors import CorpusError
 from sercore.errors import CorpusMissingError
@@ -32,67 +37,124 @@ class FileEntry:
     """Bytes."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    sizes: dict[str, int]
+    """Bytes by path in the corpus."""
+    places: dict[str, str]
+    """Place on this disk by path in the corpus."""
+    problems: list[Problem]
+
+
 class CorpusFiles:
     """The files below one corpus folder.
+
+    Links to folders are followed, unless they lead back to a folder that holds them. A name whose
+    bytes are not UTF-8 is shown with those bytes as Latin-1 letters.
 
     Args:
         root: the folder.
         ignore: glob patterns of files that the user wants left out of every check.
+        unpacked: where the content of each archive inside the folder lies, by the archive's path
+            in it: shown as if it had been unpacked there, into a folder of the archive's name
+            without its suffix. None: its content lies beside it already. A problem: why it is
+            not there.
 
     Raises:
         CorpusMissingError: there is no such folder.
         CorpusError: the folder itself cannot be read.
     """
 
-    def __init__(self, root: Path, ignore: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        root: Path,
+        ignore: Iterable[str] = (),
+        unpacked: Mapping[str, Path | Problem | None] | None = None,
+    ) -> None:
         self.root = root
         self.ignore = tuple(ignore)
+        self.unpacked = dict(unpacked or {})
         if not root.is_dir():
             raise CorpusMissingError(f"there is no folder {root}")
 
     @cached_property
-    def _listing(self) -> tuple[tuple[FileEntry, ...], tuple[Problem, ...]]:
-        entries: list[FileEntry] = []
-        problems: list[Problem] = []
-        pending = [""]
+    def _listing(self) -> _Listing:
+        found = _Listing({}, {}, [])
+        self._list(self.root, "", found)
+        return found
+
+    def _list(self, root: Path, prefix: str, found: _Listing) -> None:
+        """List everything below a folder; each path begins with `prefix`."""
+        pending: list[tuple[Path, str, frozenset[tuple[int, int]]]] = [(root, prefix, frozenset())]
         while pending:
-            folder = pending.pop()
+            folder, shown, above = pending.pop()
             try:
-                with os.scandir(self.root / folder) as children:
+                facts = folder.stat()
+                identity = (facts.st_dev, facts.st_ino)
+                if identity in above:
+                    continue
+                with os.scandir(folder) as children:
                     for child in children:
-                        path = f"{folder}/{child.name}" if folder else child.name
+                        path = shown + _readable(child.name)
                         if child.is_dir():
-                            pending.append(path)
+                            pending.append((folder / child.name, f"{path}/", above | {identity}))
                         elif not _is_litter(child.name) and not self._is_ignored(path):
-                            entries.append(FileEntry(path, child.stat().st_size))
+                            self._add(child, path, found)
             except OSError as error:
-                if not folder:
+                if folder == self.root:
                     raise CorpusError(
                         f"the folder {self.root} cannot be read: {error.strerror}",
                         hint="check its permissions",
                     ) from None
-                problems.append(
+                found.problems.append(
                     Problem(
                         kind="unreadable",
-                        where=folder,
+                        where=shown.rstrip("/"),
                         message=f"the folder cannot be read: {error.strerror}",
                         hint="check its permissions",
                     )
                 )
-        return tuple(sorted(entries)), tuple(problems)
+
+    def _add(self, child: os.DirEntry[str], path: str, found: _Listing) -> None:
+        if path in self.unpacked:
+            content = self.unpacked[path]
+            if isinstance(content, Problem):
+                found.problems.append(content)
+            elif content is not None:
+                self._list(content, f"{archive_stem(path)}/", found)
+            return
+        try:
+            found.sizes[path] = child.stat().st_size
+        except OSError as error:
+            what = "is a link that leads nowhere" if child.is_symlink() else "cannot be read"
+            found.problems.append(
+                Problem(
+                    kind="unreadable",
+                    where=path,
+                    message=f"the file {what}: {error.strerror}",
+                    hint="copy the corpus again",
+                )
+            )
+        else:
+            found.places[path] = child.path
 
     def __iter__(self) -> Iterator[FileEntry]:
         """Iterate over all files, sorted by path; litter of operating systems is left out."""
-        return iter(self._listing[0])
+        return iter(self._entries)
+
+    @cached_property
+    def _entries(self) -> tuple[FileEntry, ...]:
+        return tuple(FileEntry(path, size) for path, size in sorted(self._listing.sizes.items()))
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Folders that could not be listed."""
-        return self._listing[1]
+        """Folders and files that could not be listed."""
+        return tuple(sorted(self._listing.problems, key=lambda problem: problem.where))
 
     def locate(self, path: str) -> Path:
         """Return where a file lies on this disk, by its path inside the corpus."""
-        return self.root / path
+        place = self._listing.places.get(path)
+        return self.root / path if place is None else Path(place)
 
     def open(self, path: str) -> BinaryIO:
         """Open a file for reading by its path inside the corpus."""
@@ -107,19 +169,72 @@ class CorpusFiles:
         return any(Path(path).match(pattern) for pattern in self.ignore)
 
 
-def find_corpus(card: CorpusCard, data: Path) -> Path | None:
-    """Return the folder of a corpus below a data folder, by the usual names, or None.
+def open_corpus(
+    place: Path, into: Path, ignore: Iterable[str] = (), skip: Iterable[str] = ()
+) -> CorpusFiles:
+    """Return the files of a corpus, wherever it lies: a folder, an archive, archives in a folder.
 
-    The data folder itself counts, so that ``--data`` may also name one corpus.
+    Archives are unpacked below another folder, once; nothing is written beside the corpus. An
+    archive in a folder whose content already lies beside it is left alone, and one that cannot be
+    unpacked is one of `CorpusFiles.problems`.
+
+    Args:
+        place: the folder or archive.
+        into: where archives are unpacked.
+        ignore: as in `CorpusFiles`; an archive that matches is not unpacked either.
+        skip: glob patterns of archives, and of members of archives, that hold nothing of use.
+
+    Raises:
+        CorpusMissingError: there is nothing at this place.
+        CorpusError: it cannot be read, or is no archive.
+        WorkspaceError: `into` cannot be written.
+    """
+    patterns = tuple(skip)
+    if place.is_file():
+        return CorpusFiles(unpack(place, into, skip=patterns), ignore)
+    files = CorpusFiles(place, ignore)
+    unpacked: dict[str, Path | Problem | None] = {}
+    for entry in files:
+        if archive_stem(entry.path) is None or any(fnmatch(entry.path, each) for each in patterns):
+            continue
+        archive = files.locate(entry.path)
+        try:
+            lies_beside = is_beside(archive)
+            unpacked[entry.path] = None if lies_beside else unpack(archive, into, skip=patterns)
+        except CorpusError as error:
+            unpacked[entry.path] = Problem(
+                kind="unreadable", where=entry.path, message=error.message, hint=error.hint
+            )
+    return CorpusFiles(place, ignore, unpacked) if unpacked else files
+
+
+def find_corpus(card: CorpusCard, data: Path) -> Path | None:
+    """Return a corpus's folder or archive below a data folder, by the usual names, or None.
+
+    The data folder itself counts, so that ``--data`` may also name one corpus. A folder goes
+    before an archive of the same corpus.
     """
     wanted = {name.casefold() for name in card.folders} | {card.id.casefold()}
-    if data.name.casefold() in wanted:
+    if (data.name if data.is_dir() else archive_stem(data.name) or "").casefold() in wanted:
         return data
     try:
-        children = sorted(child for child in data.iterdir() if child.is_dir())
+        children = sorted(data.iterdir())
     except OSError:
         return None
-    return next((child for child in children if child.name.casefold() in wanted), None)
+    for child in children:
+        if child.name.casefold() in wanted and child.is_dir():
+            return child
+    for child in children:
+        if (archive_stem(child.name) or "").casefold() in wanted and child.is_file():
+            return child
+    return None
+
+
+def _readable(name: str) -> str:
+    """Return a name whose undecodable bytes (PEP 383) are Latin-1 letters."""
+    if name.isascii() or name.isprintable():
+        return name
+    return "".join(chr(ord(c) - 0xDC00) if "\udc80" <= c <= "\udcff" else c for c in name)
 
 
 def _is_litter(name: str) -> bool:
