@@ -141,7 +141,6 @@ def feature_identity(
         "sample_rate": card.sample_rate,
         "max_seconds": MAX_SECONDS,
         "corpus": manifest.corpus,
-        "reading": manifest.reading,
         "manifest": manifest.digest,
         "utterances": len(manifest),
     }
