@@ -18,18 +18,25 @@ if TYPE_CHECKING:
     from sercore.corpora import Problem
     from sercore.corpora import Scan
     from sercore.corpora import Utterance
+    from sercore.errors import CorpusError
     from sercore.errors import SercoreError
     from sercore.hookspecs import hookimpl
     from sercore.labels import Emotion
     from sercore.labels import Label
     from sercore.labels import LabelMapper
+    from sercore.layouts import AnnotatedCorpus
+    from sercore.layouts import Annotation
     from sercore.layouts import FileNameCorpus
+    from sercore.layouts import ParquetCorpus
     from sercore.metrics import Evaluation
     from sercore.metrics import Metric
 
 _HOMES = {
+    "AnnotatedCorpus": "sercore.layouts",
+    "Annotation": "sercore.layouts",
     "BackboneCard": "sercore.backbones",
     "CorpusCard": "sercore.corpora",
+    "CorpusError": "sercore.errors",
     "Counts": "sercore.corpora",
     "Emotion": "sercore.labels",
     "Evaluation": "sercore.metrics",
@@ -37,6 +44,7 @@ _HOMES = {
     "Label": "sercore.labels",
     "LabelMapper": "sercore.labels",
     "Metric": "sercore.metrics",
+    "ParquetCorpus": "sercore.layouts",
     "Problem": "sercore.corpora",
     "Scan": "sercore.corpora",
     "SercoreError": "sercore.errors",
@@ -45,8 +53,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "AnnotatedCorpus",
+    "Annotation",
     "BackboneCard",
     "CorpusCard",
+    "CorpusError",
     "Counts",
     "Emotion",
     "Evaluation",
@@ -54,6 +65,7 @@ __all__ = [
     "Label",
     "LabelMapper",
     "Metric",
+    "ParquetCorpus",
     "Problem",
     "Scan",
     "SercoreError",

@@ -107,7 +107,7 @@ class FileNameCorpus:
         if select is not None:
             utterances = tuple(select(utterances))
         if not utterances:
-            refuse_pointers(files)
+            explain_nothing(files)
         return Scan(utterances=utterances, problems=tuple(problems))
 
     @cached_property
@@ -337,12 +337,15 @@ def refuse_foreign(files: CorpusFiles, refused: Mapping[str, str]) -> None:
             raise CorpusError(f"{files.root} holds {path}: {sentence}")
 
 
-def refuse_pointers(files: CorpusFiles) -> None:
-    """Say so where a folder without utterances holds Git LFS pointers instead of data.
+def explain_nothing(files: CorpusFiles) -> None:
+    """Say why a folder holds no utterance, where that can be told.
 
     Raises:
-        CorpusError: it does.
+        CorpusError: an archive or folder in it cannot be read, or a git clone left pointers
+            where the data should be.
     """
+    for problem in files.problems:
+        raise CorpusError(f"{problem.where}: {problem.message}", hint=problem.hint)
     for entry in files:
         if entry.size < 200 and files.read(entry.path).startswith(b"version https://git-lfs"):
             raise CorpusError(

@@ -103,8 +103,6 @@ def embedded_audio(
 ) -> Iterator[EmbeddedAudio]:
     """Iterate over the rows of a Parquet file that embeds audio, a few rows in memory at a time.
 
-    The audio column is the one whose values are bytes, or a struct with a field ``bytes``.
-
     Raises:
         CorpusError: the file is not Parquet, or lacks a column.
     """
@@ -118,10 +116,11 @@ def embedded_audio(
             audio = audio_column(parquet.schema_arrow, path)
             column_positions(parquet.schema_arrow.names, columns, path)
             row = 0
+            outer, _, inner = audio.partition(".")
             for batch in parquet.iter_batches(batch_size=32, columns=[*columns, audio]):
-                held = batch.column(batch.schema.get_field_index(audio.partition(".")[0]))
-                if pa.types.is_struct(held.type):
-                    held = held.field("bytes")
+                held = batch.column(batch.schema.get_field_index(outer))
+                if inner:
+                    held = held.field(inner)
                 values = batch.select(list(columns)).to_pylist()
                 sizes = pc.binary_length(held).to_pylist()
                 for each, size in zip(values, sizes, strict=True):
@@ -137,16 +136,24 @@ def embedded_audio(
 def audio_column(schema: pa.Schema, path: str) -> str:
     """Return the dotted name of the column of a Parquet file that holds encoded audio.
 
+    Structs with bytes inside, as ``{bytes, path}``, go before plain columns of bytes.
+
     Raises:
         CorpusError: there is none.
     """
-    import pyarrow as pa
+    import pyarrow.types as kinds
 
-    for field in schema:
-        if pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0:
-            return f"{field.name}.bytes"
-        if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
-            return str(field.name)
+    def holds_bytes(column: pa.Field) -> bool:
+        return bool(kinds.is_binary(column.type) or kinds.is_large_binary(column.type))
+
+    for column in schema:
+        if kinds.is_struct(column.type):
+            for inner in column.type:
+                if holds_bytes(inner):
+                    return f"{column.name}.{inner.name}"
+    for column in schema:
+        if holds_bytes(column):
+            return str(column.name)
     raise CorpusError(
         f"{path} has no column of embedded audio",
         hint="take the Parquet files that hold the audio, not only its index",

@@ -46,8 +46,7 @@ EMODB = FileNameCorpus(
         cluster="six-class",
     ),
     pattern=(
-        r"(?:wav/)?(?P<id>(?P<speaker>\d{2})(?P<text_id>[ab]\d{2})(?P<label>[A-Z])(?P<take>[a-z]))"
-        r"\.wav"
+        r"(?P<id>(?P<speaker>\d{2})(?P<text_id>[ab]\d{2})(?P<label>[A-Z])(?P<take>[a-z]))\.wav"
     ),
     labels={
         "W": Emotion.ANGER,
@@ -58,9 +57,15 @@ EMODB = FileNameCorpus(
         "T": Emotion.SADNESS,
         "N": Emotion.NEUTRAL,
     },
-    side_files=("lablaut/*", "silb/*", "labsilb/*", "*.txt"),
+    side_files=("lablaut/**", "silb/**", "labsilb/**", "*.txt"),
     genders=dict.fromkeys(("03", "10", "11", "12", "15"), "male")
     | dict.fromkeys(("08", "09", "13", "14", "16"), "female"),
+    refused={
+        "db.*": (
+            "this is emodb_2.0, another set of files with tables of its own; this plugin reads "
+            "the original download.zip"
+        )
+    },
 )
 
 

@@ -50,7 +50,6 @@ URDU = FileNameCorpus(
         "N": Emotion.NEUTRAL,
         "S": Emotion.SADNESS,
     },
-    side_files=("README.md",),
 )
 
 

@@ -1,0 +1,71 @@
+"""CaFE: six Canadian French sentences by twelve actors."""
+
+from __future__ import annotations
+
+from sercore import CorpusCard
+from sercore import Counts
+from sercore import Emotion
+from sercore import FileNameCorpus
+from sercore import hookimpl
+
+SERCORE_API = 1
+
+_COUNTS = Counts(
+    utterances=936,
+    classes={
+        Emotion.HAPPINESS: 144,
+        Emotion.SADNESS: 144,
+        Emotion.DISGUST: 144,
+        Emotion.FEAR: 144,
+        Emotion.SURPRISE: 144,
+        Emotion.ANGER: 144,
+        Emotion.NEUTRAL: 72,
+    },
+)
+
+CAFE = FileNameCorpus(
+    card=CorpusCard(
+        id="cafe",
+        title="CaFE (Canadian French Emotional speech)",
+        language="French (Canada)",
+        language_code="fra",
+        licence="CC BY-NC-SA 4.0",
+        access="open",
+        homepage="https://zenodo.org/record/1478765",
+        citation=(
+            "Gournay, Lahaie, Lefebvre: A Canadian French Emotional Speech Dataset. ACM MMSys "
+            "2018, pp. 399-402. doi:10.1145/3204949.3208121; data: doi:10.5281/zenodo.1478765 "
+            "(v1.1)"
+        ),
+        folders=("CaFE_48k", "CaFE"),
+        obtain=(
+            "Download CaFE_48k.zip from the home page and unpack it into the data folder; the two "
+            "192 kHz archives hold the same utterances."
+        ),
+        expected={"paper": _COUNTS, "corrected": _COUNTS},
+        speakers=12,
+        cluster="seven-class",
+        ood_eligible=True,
+    ),
+    # The folders say the same in accented letters that most unpackers damage.
+    pattern=(
+        r"(?P<id>(?P<speaker>\d{2})-(?P<label>[A-Z])-(?P<intensity>\d)-(?P<text_id>\d))"
+        r"\.(?:wav|aiff?)"
+    ),
+    labels={
+        "C": Emotion.ANGER,
+        "D": Emotion.DISGUST,
+        "J": Emotion.HAPPINESS,
+        "N": Emotion.NEUTRAL,
+        "P": Emotion.FEAR,
+        "S": Emotion.SURPRISE,
+        "T": Emotion.SADNESS,
+    },
+    side_files=("Version-ChangeLog.txt",),
+    genders={f"{actor:02}": "male" if actor % 2 else "female" for actor in range(1, 13)},
+)
+
+
+@hookimpl
+def sercore_corpora() -> list[FileNameCorpus]:
+    return [CAFE]

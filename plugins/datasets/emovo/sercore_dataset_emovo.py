@@ -1,0 +1,68 @@
+"""EMOVO: six actors read fourteen Italian sentences in seven emotions."""
+
+from __future__ import annotations
+
+from sercore import CorpusCard
+from sercore import Counts
+from sercore import Emotion
+from sercore import FileNameCorpus
+from sercore import hookimpl
+
+SERCORE_API = 1
+
+_COUNTS = Counts(
+    utterances=588,
+    classes={
+        Emotion.HAPPINESS: 84,
+        Emotion.SADNESS: 84,
+        Emotion.DISGUST: 84,
+        Emotion.FEAR: 84,
+        Emotion.SURPRISE: 84,
+        Emotion.ANGER: 84,
+        Emotion.NEUTRAL: 84,
+    },
+)
+
+EMOVO = FileNameCorpus(
+    card=CorpusCard(
+        id="emovo",
+        title="EMOVO",
+        language="Italian",
+        language_code="ita",
+        licence="free for research; no explicit licence was found",
+        access="open",
+        homepage="http://voice.fub.it/activities/corpora/emovo/index.html",
+        citation=(
+            "Costantini, Iaderola, Paoloni, Todisco: EMOVO Corpus: an Italian Emotional Speech "
+            "Database. LREC 2014, pp. 3501-3504"
+        ),
+        folders=("EMOVO",),
+        obtain=(
+            "Download EMOVO.zip from the home page (often unreachable) and unpack it into the "
+            "data folder as EMOVO."
+        ),
+        expected={"paper": _COUNTS, "corrected": _COUNTS},
+        speakers=6,
+        cluster="seven-class",
+        ood_eligible=True,
+    ),
+    pattern=(
+        r"(?P<speaker>(?P<gender>[fm])\d)/(?P<label>[a-z]{3})-(?P=speaker)"
+        r"-(?P<text_id>[a-z]\d)\.wav"
+    ),
+    labels={
+        "neu": Emotion.NEUTRAL,
+        "dis": Emotion.DISGUST,
+        "gio": Emotion.HAPPINESS,
+        "pau": Emotion.FEAR,
+        "rab": Emotion.ANGER,
+        "sor": Emotion.SURPRISE,
+        "tri": Emotion.SADNESS,
+    },
+    side_files=("*.doc*", "*.pdf", "*.txt", "*.xls*"),
+)
+
+
+@hookimpl
+def sercore_corpora() -> list[FileNameCorpus]:
+    return [EMOVO]

@@ -1,0 +1,150 @@
+"""MELD: clips of the series Friends, labelled in three CSV files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from sercore import AnnotatedCorpus
+from sercore import Annotation
+from sercore import CorpusCard
+from sercore import Counts
+from sercore import Emotion
+from sercore import Utterance
+from sercore import hookimpl
+from sercore.layouts import require_paths
+from sercore.tables import csv_rows
+
+if TYPE_CHECKING:
+    from sercore.files import CorpusFiles
+
+SERCORE_API = 1
+
+_SPLITS = {
+    "train_splits": "train",
+    "dev_splits_complete": "dev",
+    "output_repeated_splits_test": "test",
+}
+_COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
+
+
+def _clip(found: Mapping[str, str | None]) -> dict[str, str]:
+    """Name a clip with its split: dialogues are numbered anew in each."""
+    split = _SPLITS[found["folder"] or ""]
+    return {"utterance_id": f"{split}/{found['name']}", "official_split": split}
+
+
+def _annotations(files: CorpusFiles) -> Iterator[Annotation]:
+    for path in require_paths(
+        files, MELD.card, "train_sent_emo.csv", "dev_sent_emo.csv", "test_sent_emo.csv"
+    ):
+        split = PurePosixPath(path).name.partition("_")[0].lower()
+        for line, row in csv_rows(files, path, _COLUMNS):
+            yield Annotation(
+                utterance_id=f"{split}/dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}",
+                native_label=row["Emotion"],
+                source=path,
+                row=line,
+                fields={
+                    "speaker": (row["Speaker"],) if row["Speaker"] else None,
+                    "text_id": " ".join(row["Utterance"].split()) or None,
+                },
+            )
+
+
+def _overwritten(utterances: Iterable[Utterance]) -> Iterable[Utterance]:
+    """Keep one clip of each label and name, as in the paper.
+
+    Its authors copied the three splits into one folder a label, where clips of one name replaced
+    each other. Which of them stayed is not known; here later splits replace earlier ones.
+    """
+    order = list(_SPLITS.values())
+    kept: dict[tuple[str, str], Utterance] = {}
+    for each in sorted(utterances, key=lambda each: order.index(each.official_split or "")):
+        kept[each.native_label, PurePosixPath(each.utterance_id).name] = each
+    return kept.values()
+
+
+MELD = AnnotatedCorpus(
+    card=CorpusCard(
+        id="meld",
+        title="MELD (Multimodal EmotionLines Dataset)",
+        language="English",
+        language_code="eng",
+        licence="GPL-3.0 (repository); the clips are from the TV series Friends, research use",
+        access="open",
+        homepage="https://affective-meld.github.io/",
+        citation=(
+            "Poria, Hazarika, Majumder, Naik, Cambria, Mihalcea: MELD. ACL 2019, pp. 527-536. "
+            "doi:10.18653/v1/P19-1050"
+        ),
+        folders=("MELD.Raw", "MELD"),
+        obtain=(
+            "Download MELD.Raw.tar.gz from the home page and unpack it, with the three archives "
+            "inside, into the data folder; keep the three CSV files."
+        ),
+        expected={
+            "paper": Counts(
+                utterances=12924,
+                classes={
+                    Emotion.HAPPINESS: 2235,
+                    Emotion.SADNESS: 990,
+                    Emotion.DISGUST: 360,
+                    Emotion.FEAR: 357,
+                    Emotion.SURPRISE: 1601,
+                    Emotion.ANGER: 1560,
+                    Emotion.NEUTRAL: 5821,
+                },
+                tolerance={Emotion.NEUTRAL: -1},
+                tolerance_reason=(
+                    "the paper's number counts the row of dev dia110_utt7, a clip that is not "
+                    "distributed"
+                ),
+            ),
+            "corrected": Counts(
+                utterances=13706,
+                classes={
+                    Emotion.HAPPINESS: 2308,
+                    Emotion.SADNESS: 1002,
+                    Emotion.DISGUST: 361,
+                    Emotion.FEAR: 358,
+                    Emotion.SURPRISE: 1636,
+                    Emotion.ANGER: 1607,
+                    Emotion.NEUTRAL: 6434,
+                },
+            ),
+        },
+        speakers=304,
+        cluster="seven-class",
+        ood_eligible=True,
+        known_bad={
+            "train/dia125_utt3": "the clip is corrupt in every copy; nobody can decode it",
+            "dev/dia110_utt7": "the clip has a row and is in no copy",
+        },
+    ),
+    pattern=(
+        r"(?P<folder>train_splits|dev_splits_complete|output_repeated_splits_test)"
+        r"/(?P<name>dia\d+_utt\d+)\.mp4"
+    ),
+    labels={
+        "neutral": Emotion.NEUTRAL,
+        "joy": Emotion.HAPPINESS,
+        "sadness": Emotion.SADNESS,
+        "anger": Emotion.ANGER,
+        "disgust": Emotion.DISGUST,
+        "fear": Emotion.FEAR,
+        "surprise": Emotion.SURPRISE,
+    },
+    side_files=("*.csv", "final_videos_test*"),
+    complete=_clip,
+    annotations=_annotations,
+    readings={"paper": _overwritten},
+)
+
+
+@hookimpl
+def sercore_corpora() -> list[AnnotatedCorpus]:
+    return [MELD]

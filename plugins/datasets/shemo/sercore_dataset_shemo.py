@@ -1,0 +1,63 @@
+"""ShEMO: Persian radio plays."""
+
+from __future__ import annotations
+
+from sercore import CorpusCard
+from sercore import Counts
+from sercore import Emotion
+from sercore import FileNameCorpus
+from sercore import Label
+from sercore import hookimpl
+
+SERCORE_API = 1
+
+_COUNTS = Counts(
+    utterances=3000,
+    classes={
+        Emotion.HAPPINESS: 201,
+        Emotion.SADNESS: 449,
+        Emotion.SURPRISE: 225,
+        Emotion.ANGER: 1059,
+        Emotion.OTHER: 38,
+        Emotion.NEUTRAL: 1028,
+    },
+)
+
+SHEMO = FileNameCorpus(
+    card=CorpusCard(
+        id="shemo",
+        title="ShEMO (Sharif Emotional Speech Database)",
+        language="Persian",
+        language_code="fas",
+        licence="free for academic purposes, says the readme",
+        access="open",
+        homepage="https://github.com/mansourehk/ShEMO",
+        citation=(
+            "Mohamad Nezami, Jamshid Lou, Karami: ShEMO. Language Resources and Evaluation 53(1), "
+            "1-16, 2019. doi:10.1007/s10579-018-9427-x"
+        ),
+        folders=("ShEMO", "ShEMO-master"),
+        obtain=(
+            "Download female.zip and male.zip from the home page (a git clone without LFS holds "
+            "only pointers) and unpack both into a folder 'ShEMO' of the data folder."
+        ),
+        expected={"paper": _COUNTS, "corrected": _COUNTS},
+        speakers=87,
+    ),
+    # The letter F is female in the first place and fear in the fourth.
+    pattern=r"(?P<id>(?P<speaker>(?P<gender>[FM])\d{2})(?P<label>[A-Z])\d{2})\.wav",
+    labels={
+        "A": Emotion.ANGER,
+        "F": Label(Emotion.OTHER, corrected=Emotion.FEAR),
+        "H": Emotion.HAPPINESS,
+        "N": Emotion.NEUTRAL,
+        "S": Emotion.SADNESS,
+        "W": Emotion.SURPRISE,
+    },
+    side_files=("transcript.zip", "*.ort", "*.tra"),
+)
+
+
+@hookimpl
+def sercore_corpora() -> list[FileNameCorpus]:
+    return [SHEMO]

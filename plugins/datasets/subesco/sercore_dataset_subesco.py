@@ -1,0 +1,65 @@
+"""SUBESCO: ten Bangla sentences by twenty actors, five takes each."""
+
+from __future__ import annotations
+
+from sercore import CorpusCard
+from sercore import Counts
+from sercore import Emotion
+from sercore import FileNameCorpus
+from sercore import hookimpl
+
+SERCORE_API = 1
+
+_COUNTS = Counts(
+    utterances=7000,
+    classes={
+        Emotion.HAPPINESS: 1000,
+        Emotion.SADNESS: 1000,
+        Emotion.DISGUST: 1000,
+        Emotion.FEAR: 1000,
+        Emotion.SURPRISE: 1000,
+        Emotion.ANGER: 1000,
+        Emotion.NEUTRAL: 1000,
+    },
+)
+
+SUBESCO = FileNameCorpus(
+    card=CorpusCard(
+        id="subesco",
+        title="SUBESCO (SUST Bangla Emotional Speech Corpus)",
+        language="Bangla",
+        language_code="ben",
+        licence="CC BY 4.0, say copies",
+        access="open",
+        homepage="https://zenodo.org/records/4526477",
+        citation=(
+            "Sultana, Rahman, Selim, Iqbal: SUBESCO. PLoS ONE 16(4): e0250173, 2021. "
+            "doi:10.1371/journal.pone.0250173; data: doi:10.5281/zenodo.4526477"
+        ),
+        folders=("SUBESCO",),
+        obtain="Download SUBESCO.zip from the home page and unpack it into the data folder.",
+        expected={"paper": _COUNTS, "corrected": _COUNTS},
+        speakers=20,
+        cluster="seven-class",
+        ood_eligible=True,
+    ),
+    # Numbers restart for each gender, so both make the speaker; one name ends in a bracket.
+    pattern=(
+        r"(?P<id>(?P<speaker>(?P<gender>[FM])_\d{2})_[A-Z]+_S_(?P<text_id>\d{1,2})"
+        r"_(?P<label>[A-Z]+)_(?P<take>\d))\]?\.wav"
+    ),
+    labels={
+        "ANGRY": Emotion.ANGER,
+        "DISGUST": Emotion.DISGUST,
+        "FEAR": Emotion.FEAR,
+        "HAPPY": Emotion.HAPPINESS,
+        "NEUTRAL": Emotion.NEUTRAL,
+        "SAD": Emotion.SADNESS,
+        "SURPRISE": Emotion.SURPRISE,
+    },
+)
+
+
+@hookimpl
+def sercore_corpora() -> list[FileNameCorpus]:
+    return [SUBESCO]
