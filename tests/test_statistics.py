@@ -1,0 +1,304 @@
+"""Intervals, chance and tests against SciPy, confidence-intervals and scikit-posthocs."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import sklearn.metrics as sk
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from sercore import confusion
+from sercore.errors import ProtocolError
+from sercore.manifest import SCHEMA
+from sercore.statistics import Interval
+from sercore.statistics import bootstrap
+from sercore.statistics import bootstrap_utterances
+from sercore.statistics import chance
+from sercore.statistics import compare_over_corpora
+from sercore.statistics import draw_weights
+from sercore.statistics import holm
+from sercore.statistics import interval
+from sercore.statistics import nemenyi
+from sercore.statistics import unit_counts
+from sercore.statistics import units_for
+from sercore.statistics import units_of
+
+
+def simulated(seed, n=400, n_speakers=20, n_classes=5):
+    """Labels and predictions whose quality differs between speakers."""
+    rng = np.random.default_rng(seed)
+    speakers = rng.integers(0, n_speakers, n)
+    skill = rng.uniform(0.2, 0.95, n_speakers)
+    labels = rng.integers(0, n_classes, n)
+    right = rng.uniform(size=n) < skill[speakers]
+    return labels, np.where(right, labels, rng.integers(0, n_classes, n)), speakers
+
+
+def macro_f1(labels, predictions):
+    return sk.f1_score(labels, predictions, average="macro", labels=np.unique(labels))
+
+
+def percentiles(draws):
+    return np.quantile(draws, [0.025, 0.975])
+
+
+def test_a_draw_is_the_test_set_of_its_speakers():
+    labels, predictions, speakers = simulated(1)
+    counts = unit_counts(labels, predictions, speakers, 20, 5)
+    weights = draw_weights(20, 5, seed=3)
+
+    draws = bootstrap(counts, "supported", "macro-f1", seed=3, n_draws=5)
+
+    for weight, draw in zip(weights, draws, strict=True):
+        rows = np.concatenate(
+            [np.tile(np.flatnonzero(speakers == s), int(times)) for s, times in enumerate(weight)]
+        )
+        assert draw == pytest.approx(macro_f1(labels[rows], predictions[rows]), abs=1e-6)
+
+
+def test_the_speaker_bootstrap_agrees_with_scipy():
+    labels, predictions, speakers = simulated(2)
+    members = [np.flatnonzero(speakers == s) for s in range(20)]
+
+    def statistic(chosen):
+        rows = np.concatenate([members[int(s)] for s in chosen])
+        return macro_f1(labels[rows], predictions[rows])
+
+    theirs = stats.bootstrap(
+        (np.arange(20),), statistic, n_resamples=1500, vectorized=False, method="percentile", rng=1
+    ).confidence_interval
+    counts = unit_counts(labels, predictions, speakers, 20, 5)
+    ours = percentiles(bootstrap(counts, "supported", "macro-f1", seed=5, n_draws=4000))
+
+    assert ours == pytest.approx([theirs.low, theirs.high], abs=0.012)
+
+
+def test_the_library_confidence_intervals_agrees():
+    """It draws utterances alike; with conditions it also redraws within each, which is wider."""
+    library = pytest.importorskip("confidence_intervals")
+    labels, predictions, speakers = simulated(3)
+
+    _, theirs = library.evaluate_with_conf_int(
+        predictions, macro_f1, labels, num_bootstraps=1000, alpha=5
+    )
+    joint = confusion.confusion_counts(labels, predictions, 5)
+    ours = percentiles(bootstrap_utterances(joint, "supported", "macro-f1", seed=5, n_draws=4000))
+    assert ours == pytest.approx(list(theirs), abs=0.008)
+
+    _, wider = library.evaluate_with_conf_int(
+        predictions, macro_f1, labels, conditions=speakers, num_bootstraps=1000, alpha=5
+    )
+    counts = unit_counts(labels, predictions, speakers, 20, 5)
+    low, high = percentiles(bootstrap(counts, "supported", "macro-f1", seed=5, n_draws=4000))
+    assert wider[0] - 0.005 < low < theirs[0]
+    assert theirs[1] < high < wider[1] + 0.005
+
+
+@pytest.mark.parametrize("measure", ["macro-f1", "uar", "accuracy", "weighted-f1"])
+def test_drawing_utterances_and_drawing_their_counts_agree(measure):
+    labels, predictions, _ = simulated(4, n=120)
+    one_by_one = unit_counts(labels, predictions, np.arange(120), 120, 5)
+    together = confusion.confusion_counts(labels, predictions, 5)
+
+    first = bootstrap(one_by_one, "supported", measure, seed=1, n_draws=4000)
+    second = bootstrap_utterances(together, "supported", measure, seed=2, n_draws=4000)
+
+    assert percentiles(first) == pytest.approx(percentiles(second), abs=0.01)
+    assert first.mean() == pytest.approx(second.mean(), abs=0.004)
+
+
+def test_speakers_who_differ_make_wider_intervals_than_utterances():
+    labels, predictions, speakers = simulated(5, n=2000)
+    by_speaker = bootstrap(
+        unit_counts(labels, predictions, speakers, 20, 5), "supported", "macro-f1", seed=1
+    )
+    by_utterance = bootstrap_utterances(
+        confusion.confusion_counts(labels, predictions, 5), "supported", "macro-f1", seed=1
+    )
+
+    assert by_speaker.std() > 2 * by_utterance.std()
+
+
+def test_a_speaker_interval_covers_the_truth_about_as_often_as_it_says():
+    """Speakers drawn anew each time; the truth is the expected accuracy."""
+    rng = np.random.default_rng(8)
+    covered = 0
+    for trial in range(200):
+        skill = rng.beta(6, 4, 30)  # expected accuracy 0.6
+        speakers = np.repeat(np.arange(30), 20)
+        labels = rng.integers(0, 2, 600)
+        predictions = np.where(rng.uniform(size=600) < skill[speakers], labels, 1 - labels)
+        counts = unit_counts(labels, predictions, speakers, 30, 2)
+        low, high = percentiles(bootstrap(counts, "supported", "accuracy", seed=trial, n_draws=400))
+        covered += low <= 0.6 <= high
+
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 30),
+    st.integers(1, 12),
+    st.integers(0, 10**6),
+    st.sampled_from(["supported", "occurring"]),
+    st.sampled_from(sorted(confusion.MEASURES)),
+)
+def test_intervals_contain_the_point_and_ignore_the_order(n, n_speakers, seed, averaging, measure):
+    labels, predictions, speakers = simulated(seed, n=n, n_speakers=n_speakers)
+    counts = unit_counts(labels, predictions, speakers, n_speakers, 5)
+    point = float(confusion.MEASURES[measure](counts.sum(axis=0), averaging))
+    draws = bootstrap(counts, averaging, measure, seed=seed, n_draws=50)
+
+    found = interval(point, draws, unit="speaker", n_units=n_speakers)
+
+    assert found is not None
+    assert 0 <= found.low <= point <= found.high <= 1 + 1e-9
+    order = np.random.default_rng(seed).permutation(n)
+    again = unit_counts(labels[order], predictions[order], speakers[order], n_speakers, 5)
+    np.testing.assert_array_equal(
+        draws, bootstrap(again, averaging, measure, seed=seed, n_draws=50)
+    )
+
+
+def test_an_interval_of_nothing_is_none():
+    assert interval(0.5, np.array([np.nan]), unit="speaker", n_units=0) is None
+    draws = bootstrap_utterances(np.zeros((3, 3)), "supported", "macro-f1", seed=0)
+    assert interval(np.nan, draws, unit="utterance", n_units=0) is None
+
+
+def test_an_interval_that_misses_its_point_is_extended():
+    found = interval(0.9, np.array([0.1, 0.2, 0.3]), unit="speaker", n_units=9)
+
+    assert isinstance(found, Interval)
+    assert found.high == 0.9
+
+
+def manifest(**columns):
+    n = len(next(iter(columns.values())))
+    filled = {
+        name: columns.get(name, [{"size": 1}.get(name, "x")] * n if not field.nullable else None)
+        for name, field in zip(SCHEMA.names, SCHEMA, strict=True)
+    }
+    return pa.table(
+        {name: pa.array(values or [None] * n, SCHEMA.field(name).type) for name, values in
+         filled.items()}
+    )  # fmt: skip
+
+
+def test_speakers_are_the_units_and_conversations_join_them():
+    units = units_of(manifest(speaker=[["a"], ["b", "c"], ["c"], ["d"], ["c", "e"], ["e"]]))
+
+    assert units.kind == "speaker"
+    assert len(set(units.codes.tolist())) == 3
+    assert units.codes[1] == units.codes[2] == units.codes[4] == units.codes[5]
+
+
+def test_weaker_groups_and_utterances_stand_in_where_speakers_are_unknown():
+    groups = units_of(
+        manifest(speaker=[["a"], None], group=["x", "y"], group_kind=["voice", "voice"])
+    )
+    assert groups.kind == "voice"
+    assert groups.codes.tolist() == [0, 1]
+    assert units_of(manifest(speaker=[None, None])).kind == "utterance"
+
+
+def test_under_eight_speakers_utterances_are_drawn_and_it_says_so():
+    units = units_of(manifest(speaker=[[f"s{i % 8}"] for i in range(40)]))
+
+    assert units_for(units, np.arange(40)).kind == "speaker"
+    few = units_for(units, np.array([0, 1, 2, 8, 16]))
+    assert few.kind == "utterance"
+    assert few.codes.tolist() == [0, 1, 2, 8, 16]
+
+
+def test_the_majority_row_is_a_constant_predictor():
+    support = np.array([50, 30, 20, 0])
+    labels = np.repeat(range(4), support)
+    expected = sk.f1_score(
+        labels, np.zeros(100), average="macro", labels=[0, 1, 2], zero_division=0
+    )
+
+    assert chance(support, "supported").majority == pytest.approx(expected)
+
+
+def test_the_random_row_draws_from_the_test_frequencies():
+    support = np.array([500, 300, 200])
+    rng = np.random.default_rng(0)
+    labels = np.repeat(range(3), support)
+    plain = [macro_f1(labels, rng.choice(3, 1000, p=support / 1000)) for _ in range(200)]
+
+    found = chance(support, "supported")
+
+    assert found.random == pytest.approx(np.mean(plain), abs=0.003)
+    assert found.random_high == pytest.approx(np.quantile(plain, 0.975), abs=0.01)
+    assert chance(np.zeros(3), "supported").majority != chance(support, "supported").majority
+
+
+def test_holm_and_nemenyi_agree_with_scikit_posthocs():
+    posthocs = pytest.importorskip("scikit_posthocs")
+    rng = np.random.default_rng(0)
+    values = rng.uniform(size=(12, 4)) + np.array([0.0, 0.1, 0.3, 0.35])
+    names = ("a", "b", "c", "d")
+
+    found = compare_over_corpora(names, values)
+
+    theirs = posthocs.posthoc_nemenyi_friedman(values).to_numpy()
+    long = {"v": values.T.reshape(-1), "g": np.repeat(names, 12)}
+    import pandas as pd
+
+    signed = posthocs.posthoc_wilcoxon(
+        pd.DataFrame(long), val_col="v", group_col="g", p_adjust="holm", sort=False
+    ).to_numpy()
+    for pair in found.pairs:
+        i, j = names.index(pair.first), names.index(pair.second)
+        assert pair.nemenyi == pytest.approx(theirs[i, j], abs=1e-6)
+        assert pair.wilcoxon == pytest.approx(signed[i, j], abs=1e-9)
+        assert pair.difference == pytest.approx((values[:, i] - values[:, j]).mean())
+    assert found.friedman == pytest.approx(stats.friedmanchisquare(*values.T).pvalue)
+
+
+def test_demsar_worked_example():
+    """Demšar (2006), table 6: four classifiers on 14 data sets, critical difference 1.25."""
+    assert nemenyi(3.143 - 1.893, 4, 14) == pytest.approx(0.05, abs=0.003)
+
+
+def test_ranks_are_best_first_with_intervals_around_them():
+    values = np.array([[0.1, 0.9, 0.5]] * 4 + [[0.1, 0.5, 0.9]])
+
+    found = compare_over_corpora(("bad", "good", "middle"), values)
+
+    assert [each.name for each in found.ranks] == ["good", "middle", "bad"]
+    assert found.ranks[0].rank == pytest.approx(1.2)
+    assert all(each.low <= each.rank <= each.high for each in found.ranks)
+    assert found.ranks[2].low == found.ranks[2].high == 3
+
+
+def test_two_backbones_have_no_friedman_and_equal_ones_no_difference():
+    values = np.array([[0.5, 0.5], [0.6, 0.6], [0.7, 0.7]])
+
+    found = compare_over_corpora(("a", "b"), values)
+
+    assert found.friedman is None
+    assert found.pairs[0].wilcoxon == 1.0
+    assert found.pairs[0].nemenyi is None
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_never_lowers_and_never_reorders(p):
+    corrected = holm(p)
+
+    assert all(0 <= before <= after <= 1 for before, after in zip(p, corrected, strict=True))
+    order = np.argsort(p, kind="stable")
+    assert (np.diff(np.array(corrected)[order]) >= 0).all()
+
+
+def test_what_cannot_be_compared_is_refused():
+    with pytest.raises(ProtocolError, match="two backbones and two corpora"):
+        compare_over_corpora(("a",), np.zeros((3, 1)))
+    with pytest.raises(ProtocolError, match="every backbone on every corpus"):
+        compare_over_corpora(("a", "b"), np.array([[0.1, np.nan], [0.1, 0.2]]))
+    with pytest.raises(ProtocolError, match="not computed from confusion counts"):
+        bootstrap(np.ones((9, 2, 2)), "supported", "negative-log-likelihood", seed=0)
