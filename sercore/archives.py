@@ -33,11 +33,12 @@ from sercore.errors import CorpusError
 from sercore.errors import CorpusMissingError
 from sercore.errors import DiskFullError
 from sercore.errors import WorkspaceError
-from sercore.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Iterable
+
+    from sercore.workspace import Workspace
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 """How the names of archives end."""
@@ -102,15 +103,16 @@ def archive_stem(name: str) -> str | None:
     return None
 
 
-def unpack(archive: Path, into: Path, *, skip: Iterable[str] = ()) -> Path:
-    """Unpack an archive below a folder, once.
+def unpack(archive: Path, workspace: Workspace, folder: str, *, skip: Iterable[str] = ()) -> Path:
+    """Unpack an archive into a workspace, once.
 
     The new folder is named by the archive's name and content, so another version of the archive is
     unpacked anew; an interrupted call leaves nothing that looks complete and is simply repeated.
 
     Args:
         archive: a zip or tar file, compressed or not; archives inside it are unpacked too.
-        into: where the new folder goes.
+        workspace: where it is unpacked; must be on this machine.
+        folder: the folder in the workspace that gets the new one.
         skip: glob patterns of members that are not wanted.
 
     Returns:
@@ -120,26 +122,27 @@ def unpack(archive: Path, into: Path, *, skip: Iterable[str] = ()) -> Path:
         CorpusMissingError: there is no such file.
         CorpusError: it is not an archive, is damaged, encrypted, or not safe to unpack.
         DiskFullError: no space left.
-        WorkspaceError: the folder cannot be written.
+        WorkspaceError: the workspace cannot be written or is not on this machine.
     """
     patterns = tuple(skip)
     if not archive.is_file():
         raise CorpusMissingError(f"there is no archive {archive}")
     stem = archive_stem(archive.name) or archive.name
-    target = into / f"{stem}-{_identity(archive, patterns)[:12]}"
-    if target.is_dir():
-        return target
+    target = f"{folder}/{stem}-{_identity(archive, patterns)[:12]}"
+    place = Path(workspace.path(target))
+    if place.is_dir():
+        return place
     budget = _Budget(
         archive=str(archive),
         bytes=max(_ALWAYS_ALLOWED, _LARGEST_RATIO * archive.stat().st_size),
     )
     try:
-        with Workspace(into).new_folder(target.name) as folder:
-            _unpack_into(archive, folder, str(archive), patterns, budget, depth=1)
+        with workspace.new_folder(target) as filling:
+            _unpack_into(archive, filling, str(archive), patterns, budget, depth=1)
     except WorkspaceError:
-        if not target.is_dir():  # another process may have been faster
+        if not place.is_dir():  # another process may have been faster
             raise
-    return target
+    return place
 
 
 def is_beside(archive: Path, *, most: int = 64) -> bool:

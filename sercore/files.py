@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sercore.corpora import CorpusCard
+    from sercore.workspace import Workspace
 
 _LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini", "_desktop.ini", ".directory"})
 
@@ -170,28 +171,33 @@ class CorpusFiles:
 
 
 def open_corpus(
-    place: Path, into: Path, ignore: Iterable[str] = (), skip: Iterable[str] = ()
+    place: Path,
+    workspace: Workspace,
+    folder: str,
+    ignore: Iterable[str] = (),
+    skip: Iterable[str] = (),
 ) -> CorpusFiles:
     """Return the files of a corpus, wherever it lies: a folder, an archive, archives in a folder.
 
-    Archives are unpacked below another folder, once; nothing is written beside the corpus. An
+    Archives are unpacked into the workspace, once; nothing is written beside the corpus. An
     archive in a folder whose content already lies beside it is left alone, and one that cannot be
     unpacked is one of `CorpusFiles.problems`.
 
     Args:
         place: the folder or archive.
-        into: where archives are unpacked.
+        workspace: where archives are unpacked.
+        folder: the folder in the workspace that gets them.
         ignore: as in `CorpusFiles`; an archive that matches is not unpacked either.
         skip: glob patterns of archives, and of members of archives, that hold nothing of use.
 
     Raises:
         CorpusMissingError: there is nothing at this place.
         CorpusError: it cannot be read, or is no archive.
-        WorkspaceError: `into` cannot be written.
+        WorkspaceError: the workspace cannot be written.
     """
     patterns = tuple(skip)
     if place.is_file():
-        return CorpusFiles(unpack(place, into, skip=patterns), ignore)
+        return CorpusFiles(unpack(place, workspace, folder, skip=patterns), ignore)
     files = CorpusFiles(place, ignore)
     unpacked: dict[str, Path | Problem | None] = {}
     for entry in files:
@@ -199,8 +205,9 @@ def open_corpus(
             continue
         archive = files.locate(entry.path)
         try:
-            lies_beside = is_beside(archive)
-            unpacked[entry.path] = None if lies_beside else unpack(archive, into, skip=patterns)
+            unpacked[entry.path] = (
+                None if is_beside(archive) else unpack(archive, workspace, folder, skip=patterns)
+            )
         except CorpusError as error:
             unpacked[entry.path] = Problem(
                 kind="unreadable", where=entry.path, message=error.message, hint=error.hint

@@ -19,6 +19,7 @@ from sercore.files import CorpusFiles
 from sercore.files import FileEntry
 from sercore.files import find_corpus
 from sercore.files import open_corpus
+from sercore.workspace import Workspace
 
 CARD = CorpusCard(
     id="subesco",
@@ -206,18 +207,19 @@ class TestArchives:
         else:
             packing = {"tar": "w", "tar.bz2": "w:bz2", "tar.xz": "w:xz"}.get(kind, "w:gz")
             tar_of(members, archive, packing)
-        files = open_corpus(archive, tmp_path / "workspace")
+        files = open_corpus(archive, Workspace(tmp_path / "workspace"), "corpora")
 
         assert {entry.path: files.read(entry.path) for entry in files} == members
 
     def test_it_is_unpacked_once_and_again_when_it_changes(self, tmp_path):
-        archive, into = tmp_path / "corpus.zip", tmp_path / "workspace"
+        archive = tmp_path / "corpus.zip"
+        into = Workspace(tmp_path / "workspace"), "corpora"
         zip_of({"1.wav": b"old"}, archive)
-        first = unpack(archive, into)
+        first = unpack(archive, *into)
         (first / "mark").write_bytes(b"")
-        again = unpack(archive, into)
+        again = unpack(archive, *into)
         zip_of({"1.wav": b"new"}, archive)
-        changed = unpack(archive, into)
+        changed = unpack(archive, *into)
 
         assert again == first
         assert (again / "mark").exists()
@@ -229,7 +231,7 @@ class TestArchives:
         dev = zip_of({"dev_splits/dia0_utt0.mp4": b"d"})
         archive = tmp_path / "MELD.Raw.tar.gz"
         tar_of({"MELD.Raw/train.tar.gz": train, "MELD.Raw/dev.zip": dev}, archive, "w:gz")
-        files = open_corpus(archive, tmp_path / "workspace")
+        files = open_corpus(archive, Workspace(tmp_path / "workspace"), "corpora")
 
         assert paths(files) == [
             "MELD.Raw/dev/dev_splits/dia0_utt0.mp4",
@@ -242,7 +244,7 @@ class TestArchives:
         (corpus / "readme.md").write_bytes(b"r")
         zip_of({"female/F01A01.wav": b"f"}, corpus / "female.zip")
         zip_of({"M01A01.wav": b"m"}, corpus / "male.zip")
-        files = open_corpus(corpus, tmp_path / "workspace")
+        files = open_corpus(corpus, Workspace(tmp_path / "workspace"), "corpora")
 
         assert paths(files) == ["female/female/F01A01.wav", "male/M01A01.wav", "readme.md"]
         assert files.read("male/M01A01.wav") == b"m"
@@ -254,7 +256,7 @@ class TestArchives:
         (corpus / folder).mkdir(parents=True)
         (corpus / folder / "F01A01.wav").write_bytes(b"f")
         zip_of({"F01A01.wav": b"f"}, corpus / "female.zip")
-        files = open_corpus(corpus, tmp_path / "workspace")
+        files = open_corpus(corpus, Workspace(tmp_path / "workspace"), "corpora")
 
         assert paths(files) == [os.path.normpath(f"{folder}/F01A01.wav")]
         assert not (tmp_path / "workspace").exists()
@@ -264,7 +266,7 @@ class TestArchives:
         corpus.mkdir()
         (corpus / "a.wav").write_bytes(b"a")
         (corpus / "female.zip").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid 1\n")
-        files = open_corpus(corpus, tmp_path / "workspace")
+        files = open_corpus(corpus, Workspace(tmp_path / "workspace"), "corpora")
 
         assert paths(files) == ["a.wav"]
         assert [each.where for each in files.problems] == ["female.zip"]
@@ -275,7 +277,7 @@ class TestArchives:
         corpus.mkdir()
         tar_of({"audio/1.m4a": b"a", "video/1.mp4": b"v"}, corpus / "M003.tar")
         tar_of({"2.mp4": b"v"}, corpus / "video.tar")
-        files = open_corpus(corpus, tmp_path / "workspace", skip=["video*"])
+        files = open_corpus(corpus, Workspace(tmp_path / "workspace"), "corpora", skip=["video*"])
 
         assert paths(files) == ["M003/audio/1.m4a", "video.tar"]
 
@@ -284,7 +286,7 @@ class TestArchives:
         data = zip_of({"Col_re/Faible/01-C-1-1.wav": b"c"}).replace(b"Col_re", b"Col\x8are")
         archive = tmp_path / "CaFE_48k.zip"
         archive.write_bytes(data)
-        files = open_corpus(archive, tmp_path / "workspace")
+        files = open_corpus(archive, Workspace(tmp_path / "workspace"), "corpora")
 
         assert paths(files) == ["Colère/Faible/01-C-1-1.wav"]
         assert files.read("Colère/Faible/01-C-1-1.wav") == b"c"
@@ -297,7 +299,7 @@ class TestArchives:
         header[148:156] = b"%06o\0 " % sum(header)
         archive = tmp_path / "cafe.tar"
         archive.write_bytes(bytes(header) + data[512:])
-        files = open_corpus(archive, tmp_path / "workspace")
+        files = open_corpus(archive, Workspace(tmp_path / "workspace"), "corpora")
         (entry,) = files
 
         assert entry.path == "Col\x8are/1.wav"
@@ -308,14 +310,16 @@ class TestArchives:
         archive = tmp_path / "corpus.zip"
         archive.write_bytes(data)
 
-        assert paths(open_corpus(archive, tmp_path / "workspace")) == ["wav/1.wav"]
+        assert paths(open_corpus(archive, Workspace(tmp_path / "workspace"), "corpora")) == [
+            "wav/1.wav"
+        ]
 
     @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
     def test_links_inside_an_archive_become_copies(self, tmp_path, kind):
         target = "a/1.wav" if kind == tarfile.LNKTYPE else "../a/1.wav"
         archive = tmp_path / "corpus.tar"
         tar_of({"a/1.wav": b"one", "b/2.wav": link("b/2.wav", target, kind)}, archive)
-        folder = unpack(archive, tmp_path / "workspace")
+        folder = unpack(archive, Workspace(tmp_path / "workspace"), "corpora")
 
         assert (folder / "b/2.wav").read_bytes() == b"one"
         assert not (folder / "b/2.wav").is_symlink()
@@ -325,7 +329,7 @@ class TestArchives:
         tar_of({"1.wav": b"one", "female.zip": zip_of({"2.wav": b"two"})}, archive)
 
         expected = ["1.wav", "female/2.wav"]
-        assert paths(open_corpus(archive, tmp_path / "workspace")) == expected
+        assert paths(open_corpus(archive, Workspace(tmp_path / "workspace"), "corpora")) == expected
 
 
 EVIL = {
@@ -350,7 +354,7 @@ class TestRefusals:
         tar_of({"good.wav": b"g", **EVIL[name]}, archive)
 
         with pytest.raises(CorpusError, match=r"evil\.tar"):
-            unpack(archive, tmp_path / "in/workspace")
+            unpack(archive, Workspace(tmp_path / "in/workspace"), "corpora")
         assert left_over(tmp_path / "in") == []
         assert not list(tmp_path.rglob("evil.wav"))
 
@@ -360,7 +364,7 @@ class TestRefusals:
         zip_of({"good.wav": b"g", **EVIL[name]}, archive)
 
         with pytest.raises(CorpusError, match="leads outside its folder"):
-            unpack(archive, tmp_path / "in/workspace")
+            unpack(archive, Workspace(tmp_path / "in/workspace"), "corpora")
         assert left_over(tmp_path / "in") == []
 
     def test_backslashes_do_not_reach_outside_either(self, tmp_path):
@@ -368,7 +372,7 @@ class TestRefusals:
         archive.write_bytes(zip_of({"../evil.wav": b"e"}).replace(b"../evil", b"..\\evil"))
 
         with pytest.raises(CorpusError, match="leads outside its folder"):
-            unpack(archive, tmp_path / "workspace")
+            unpack(archive, Workspace(tmp_path / "workspace"), "corpora")
 
     def test_a_link_in_a_zip_file_does_not_reach_outside(self, tmp_path):
         info = zipfile.ZipInfo("l")
@@ -377,7 +381,7 @@ class TestRefusals:
             content.writestr(info, "../../etc/passwd")
 
         with pytest.raises(CorpusError, match="leads outside its folder"):
-            unpack(tmp_path / "evil.zip", tmp_path / "workspace")
+            unpack(tmp_path / "evil.zip", Workspace(tmp_path / "workspace"), "corpora")
 
     def test_a_bomb_is_refused(self, tmp_path, monkeypatch):
         monkeypatch.setattr("sercore.archives._ALWAYS_ALLOWED", 2**20)
@@ -385,7 +389,7 @@ class TestRefusals:
         zip_of({f"{i}.wav": bytes(2**20) for i in range(4)}, archive)
 
         with pytest.raises(CorpusError, match="more than 100 times its own size"):
-            unpack(archive, tmp_path / "workspace")
+            unpack(archive, Workspace(tmp_path / "workspace"), "corpora")
         assert left_over(tmp_path / "workspace") == []
 
     def test_a_bomb_inside_an_archive_is_refused(self, tmp_path, monkeypatch):
@@ -395,7 +399,7 @@ class TestRefusals:
         tar_of({"a.zip": inner}, archive, "w:gz")
 
         with pytest.raises(CorpusError, match="more than 100 times its own size"):
-            unpack(archive, tmp_path / "workspace")
+            unpack(archive, Workspace(tmp_path / "workspace"), "corpora")
 
     def test_archives_nested_without_end_are_refused(self, tmp_path):
         data = zip_of({"1.wav": b"1"})
@@ -404,7 +408,7 @@ class TestRefusals:
         (tmp_path / "deep.zip").write_bytes(data)
 
         with pytest.raises(CorpusError, match="archives inside each other"):
-            unpack(tmp_path / "deep.zip", tmp_path / "workspace")
+            unpack(tmp_path / "deep.zip", Workspace(tmp_path / "workspace"), "corpora")
 
     @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.xz"])
     @pytest.mark.parametrize("kept", [0.0, 0.3, 0.6, 0.97])
@@ -420,7 +424,7 @@ class TestRefusals:
         archive.write_bytes(data[: int(whole * kept)])
 
         with pytest.raises(CorpusError, match=r"corpus\."):
-            unpack(archive, tmp_path / "workspace")
+            unpack(archive, Workspace(tmp_path / "workspace"), "corpora")
         assert left_over(tmp_path / "workspace") == []
 
     def test_a_tar_file_cut_between_two_members_is_refused(self, tmp_path):
@@ -429,7 +433,7 @@ class TestRefusals:
             archive = tmp_path / f"{cut}.tar"
             archive.write_bytes(data[:cut])
             with pytest.raises(CorpusError, match="damaged or not whole"):
-                unpack(archive, tmp_path / "workspace")
+                unpack(archive, Workspace(tmp_path / "workspace"), "corpora")
 
     def test_a_damaged_member_is_refused(self, tmp_path):
         with zipfile.ZipFile(tmp_path / "a.zip", "w") as content:
@@ -439,7 +443,7 @@ class TestRefusals:
         (tmp_path / "a.zip").write_bytes(data)
 
         with pytest.raises(CorpusError, match="damaged or not whole"):
-            unpack(tmp_path / "a.zip", tmp_path / "workspace")
+            unpack(tmp_path / "a.zip", Workspace(tmp_path / "workspace"), "corpora")
 
     def test_an_encrypted_archive_is_refused(self, tmp_path):
         data = bytearray(zip_of({"1.wav": b"1"}))
@@ -450,18 +454,19 @@ class TestRefusals:
         (tmp_path / "a.zip").write_bytes(data)
 
         with pytest.raises(CorpusError, match="encrypted"):
-            unpack(tmp_path / "a.zip", tmp_path / "workspace")
+            unpack(tmp_path / "a.zip", Workspace(tmp_path / "workspace"), "corpora")
 
     def test_something_else_is_refused(self, tmp_path):
         (tmp_path / "a.zip").write_text("<html>Sign in to download</html>")
 
         with pytest.raises(CorpusError, match="neither a zip nor a tar"):
-            unpack(tmp_path / "a.zip", tmp_path / "workspace")
+            unpack(tmp_path / "a.zip", Workspace(tmp_path / "workspace"), "corpora")
         with pytest.raises(CorpusMissingError, match="there is no archive"):
-            unpack(tmp_path / "none.zip", tmp_path / "workspace")
+            unpack(tmp_path / "none.zip", Workspace(tmp_path / "workspace"), "corpora")
 
     def test_two_processes_may_unpack_at_once(self, tmp_path, monkeypatch):
-        archive, into = tmp_path / "a.zip", tmp_path / "workspace"
+        archive = tmp_path / "a.zip"
+        into = Workspace(tmp_path / "workspace"), "corpora"
         zip_of({"1.wav": b"1"}, archive)
         import sercore.archives as module
 
@@ -469,10 +474,10 @@ class TestRefusals:
 
         def overtaken(*arguments, **options):
             monkeypatch.setattr(module, "_unpack_into", plain)
-            unpack(archive, into)
+            unpack(archive, *into)
             plain(*arguments, **options)
 
         monkeypatch.setattr(module, "_unpack_into", overtaken)
 
-        assert (unpack(archive, into) / "1.wav").read_bytes() == b"1"
-        assert len(names(into)) == 1
+        assert (unpack(archive, *into) / "1.wav").read_bytes() == b"1"
+        assert len(names(tmp_path / "workspace/corpora")) == 1
