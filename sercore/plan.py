@@ -25,9 +25,8 @@ from sercore.errors import CorpusMissingError
 from sercore.errors import SercoreError
 from sercore.features import FeatureStore
 from sercore.features import feature_identity
-from sercore.files import CorpusFiles
 from sercore.files import find_corpus
-from sercore.files import unpack
+from sercore.files import open_corpus
 from sercore.manifest import build_manifest
 from sercore.protocols import LabelSet
 from sercore.protocols import Priors
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from sercore.backbones import Backbone
     from sercore.backbones import Checkpoint
     from sercore.corpora import Corpus
+    from sercore.files import CorpusFiles
     from sercore.labels import LabelMapper
     from sercore.manifest import Manifest
     from sercore.plugins import Registry
@@ -337,15 +337,17 @@ def locate(
 def open_files(
     corpus: Corpus, place: Path, settings: Settings, workspace: Workspace
 ) -> CorpusFiles:
-    """Return the files of a corpus at a place; an archive is unpacked into the workspace first.
+    """Return the files of a corpus at a place; archives are unpacked into the workspace first.
 
     Raises:
         CorpusError: the place is missing or cannot be read.
     """
     configured = settings.datasets.get(corpus.card.id)
-    if place.is_file():
-        place = unpack(place, Path(workspace.path(f"corpora/{corpus.card.id}")))
-    return CorpusFiles(place, ignore=configured.ignore if configured else ())
+    return open_corpus(
+        place,
+        into=Path(workspace.path(f"corpora/{corpus.card.id}")),
+        ignore=configured.ignore if configured else (),
+    )
 
 
 def _chosen_corpora(

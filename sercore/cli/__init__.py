@@ -1,1 +1,85 @@
-"""The command line."""
+"""The command line: thin commands, each imported when it is called.
+
+Errors that a user can act on are printed as one sentence; anything else keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from sercore.__about__ import __version__
+from sercore.errors import SercoreError
+
+_COMMANDS = {
+    "run": ("sercore.cli.run:run", "Evaluate corpora x backbones and draw the matrix."),
+    "list": ("sercore.cli.list:list_", "List what is installed."),
+    "status": ("sercore.cli.status:status", "Show runs, and what is stored."),
+    "doctor": ("sercore.cli.doctor:doctor", "Check plugins, libraries, corpora and backbones."),
+    "predict": ("sercore.cli.predict:predict", "Label new audio with a stored probe."),
+    "report": ("sercore.cli.report:report", "Write tables, figures and an HTML page of a run."),
+    "compare": ("sercore.cli.compare:compare", "Say which cells of two runs differ, and why."),
+    "check": ("sercore.cli.check:check", "Measure reduced precision of a backbone."),
+    "fetch": ("sercore.cli.fetch:fetch", "Download corpora whose licence allows it."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, and listed without that."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which a newcomer needs them."""
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command."""
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the table, importing none of them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; a misspelt one is answered with what may have been meant."""
+        from difflib import get_close_matches
+
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            close = get_close_matches(args[0], _COMMANDS, n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            ctx.fail(f"There is no command '{args[0]}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "SERCORE"},
+    epilog="Start with: sercore run --all --demo",
+)
+@click.version_option(__version__, prog_name="sercore")
+def cli() -> None:
+    """Which frozen speech backbone hears emotion, in its own domain and out of it?"""
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run the command line and exit."""
+    try:
+        cli.main(args=args, prog_name="sercore", standalone_mode=True)
+    except SercoreError as error:
+        click.echo(f"sercore: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader of a pipe went away, as `head` does
+        sys.stderr.close()
+        sys.exit(1)

@@ -1,0 +1,147 @@
+"""``sercore list``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+import click
+
+from sercore.cli import options as shared
+
+if TYPE_CHECKING:
+    from sercore.plugins import Names
+    from sercore.plugins import Registry
+
+_KINDS = ("datasets", "backbones", "protocols", "mappers", "probes", "metrics", "executors")
+
+
+@click.command("list")
+@click.argument("kind", required=False, type=click.Choice([*_KINDS, "plugins"]))
+@shared.json_option
+def list_(kind: str | None, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """List what is installed: datasets, backbones, protocols, mappers, probes, metrics, ...
+
+    Without KIND everything is listed. Broken plugins are named with their reason.
+    """
+    from sercore.plugins import registry
+
+    found = registry()
+    listing = {name: _ROWS[name](found) for name in ([kind] if kind else [*_KINDS, "plugins"])}
+    if as_json:
+        shared.print_json(listing)
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    for name, rows in listing.items():
+        if name == "plugins" and kind is None:
+            continue
+        console.print(_table(name, rows))
+    for info in found.broken:
+        console.print(f"[red]broken[/] {info.name} ({info.distribution}): {info.error}")
+
+
+def _table(name: str, rows: list[dict[str, Any]]) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        title=f"{name} ({len(rows)})",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    columns = _SHOWN[name]
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*("-" if row[column] is None else str(row[column]) for column in columns))
+    return table
+
+
+_SHOWN = {
+    "datasets": ("id", "title", "language", "utterances", "speakers", "access"),
+    "backbones": ("id", "title", "width", "frame_rate", "parameters", "licence"),
+    "plugins": ("name", "distribution", "version", "error"),
+    **dict.fromkeys(("protocols", "mappers", "probes", "metrics", "executors"), ("id", "summary")),
+}
+
+
+def _datasets(found: Registry) -> list[dict[str, Any]]:
+    rows = []
+    for name, corpus in sorted(found.corpora.items.items()):
+        card = corpus.card
+        expected = card.expected.get("corrected")
+        rows.append(
+            {
+                "id": name,
+                "title": card.title,
+                "language": card.language,
+                "language_code": card.language_code,
+                "utterances": expected.utterances if expected else None,
+                "speakers": card.speakers,
+                "licence": card.licence,
+                "access": card.access,
+                "homepage": card.homepage,
+                "cluster": card.cluster,
+                "demo": card.demo,
+                "distribution": found.corpora.owners[name].distribution,
+            }
+        )
+    return rows
+
+
+def _backbones(found: Registry) -> list[dict[str, Any]]:
+    rows = []
+    for name, backbone in sorted(found.backbones.items.items()):
+        card = backbone.card
+        rows.append(
+            {
+                "id": name,
+                "title": card.title,
+                "family": card.family,
+                "checkpoint": card.checkpoint,
+                "revision": card.revision,
+                "sample_rate": card.sample_rate,
+                "width": card.width,
+                "layers": card.layers,
+                "frame_rate": card.frame_rate,
+                "parameters": card.parameters,
+                "variants": dict(card.variants),
+                "licence": card.licence,
+                "demo": card.demo,
+                "distribution": found.backbones.owners[name].distribution,
+            }
+        )
+    return rows
+
+
+def _summaries(names: Names[Any]) -> list[dict[str, Any]]:
+    return [{"id": name, "summary": thing.summary} for name, thing in sorted(names.items.items())]
+
+
+def _plugins(found: Registry) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": info.name,
+            "module": info.module,
+            "distribution": info.distribution,
+            "version": info.version,
+            "error": info.error,
+        }
+        for info in found.plugins
+    ]
+
+
+_ROWS = {
+    "datasets": _datasets,
+    "backbones": _backbones,
+    "protocols": lambda found: _summaries(found.protocols),
+    "mappers": lambda found: _summaries(found.label_mappers),
+    "probes": lambda found: _summaries(found.probes),
+    "metrics": lambda found: _summaries(found.metrics),
+    "executors": lambda found: _summaries(found.executors),
+    "plugins": _plugins,
+}

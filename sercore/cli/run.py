@@ -1,0 +1,154 @@
+"""``sercore run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+import click
+
+from sercore.cli import options as shared
+from sercore.errors import SettingsError
+
+if TYPE_CHECKING:
+    from sercore.plan import Selection
+    from sercore.run import Observer
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Every corpus found x every backbone.")
+@click.option("--demo", is_flag=True, help="Let the synthetic corpora and the baseline join.")
+@shared.dataset_option
+@click.option(
+    "--backbone",
+    "backbones",
+    multiple=True,
+    metavar="NAME",
+    help="A backbone by name, or hf:PATH_OR_REPO; may be given several times.",
+)
+@shared.data_option
+@click.option("--protocol", "protocol_name", default="standard", show_default=True, metavar="NAME")
+@click.option(
+    "--class-rule",
+    "class_rules",
+    multiple=True,
+    type=click.Choice(["cluster", "exact-classes", "shared-classes"]),
+    help="On which classes pairs of corpora are scored. [default: cluster]",
+)
+@click.option(
+    "--small-clusters", is_flag=True, help="Pair the corpora that the paper's tables leave out."
+)
+@click.option("--labels", "mapper", metavar="NAME", help="Label mapper. [default: the protocol's]")
+@click.option("--reading", type=click.Choice(["paper", "corrected"]), help="Which utterances.")
+@click.option(
+    "--audio-path", type=click.Choice(["direct", "paper"]), help="How audio is resampled."
+)
+@click.option("--folds", "n_folds", type=click.IntRange(2), help="Folds of a k-fold protocol.")
+@click.option("--probe", default="framewise", show_default=True, metavar="NAME")
+@click.option("--layer", default="last", show_default=True, metavar="last|N")
+@click.option("--seed", type=int, default=34, show_default=True, help="First split seed.")
+@click.option("--seeds", "n_seeds", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
+@click.option(
+    "--dtype",
+    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+    default="auto",
+    show_default=True,
+)
+@click.option("--frame-budget", type=click.IntRange(1), help="Frames in one encoder batch.")
+@click.option("--layer-means/--no-layer-means", default=True, help="Keep means of all layers.")
+@click.option("--threads", type=click.IntRange(1), help="Threads. [default: all processors]")
+@click.option("--name", default="default", show_default=True, help="Name of the run.")
+@shared.workspace_option
+@shared.config_option
+@click.option("--offline", is_flag=True, help="Never ask the network.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--quiet", is_flag=True, help="Print only what went wrong.")
+@shared.json_option
+@click.pass_context
+def run(ctx: click.Context, /, **given: Any) -> None:
+    """Evaluate corpora x backbones and draw the matrix.
+
+    Say what to run with --all, --dataset and --backbone; an axis that is not named takes whatever
+    is installed and found. A second run of the same name does only what is missing. Exit status: 0
+    well, 1 something failed, 2 usage, 3 something named could not be had, 130 interrupted.
+    """
+    from sercore.api import execute
+    from sercore.api import prepare
+    from sercore.run import RunOptions
+
+    if not (given["everything"] or given["demo"] or given["datasets"] or given["backbones"]):
+        raise click.UsageError(
+            "Say what to run: --all for everything, --dataset and --backbone for a part, "
+            "--all --demo for a first look without data."
+        )
+    settings = shared.load_settings(given["config"])
+    workspace = shared.open_workspace(given["workspace"], settings)
+    selection = _selection(given, settings.offline, shared.data_folders(given["data"], settings))
+    prepared = prepare(selection, settings, workspace)
+    if given["dry_run"]:
+        from sercore.cli.dry_run import show_dry_run
+
+        ctx.exit(show_dry_run(prepared, as_json=given["as_json"]))
+    result = execute(
+        prepared,
+        _observer(quiet=given["quiet"], as_json=given["as_json"]),
+        RunOptions(
+            name=given["name"],
+            threads=given["threads"],
+            frame_budget=given["frame_budget"],
+            layer_means=given["layer_means"],
+        ),
+    )
+    ctx.exit(result.exit_status)
+
+
+def _selection(given: dict[str, Any], offline: bool, data: tuple[Path, ...]) -> Selection:  # noqa: FBT001
+    from sercore.devices import choose_device
+    from sercore.devices import choose_dtype
+    from sercore.plan import Selection
+    from sercore.plan import with_overrides
+    from sercore.plugins import registry
+
+    layer = given["layer"]
+    if layer != "last" and not layer.isdigit():
+        raise SettingsError(f"--layer takes 'last' or a number, not '{layer}'")
+    device = choose_device(given["device"])
+    return Selection(
+        everything=given["everything"],
+        demo=given["demo"],
+        datasets=shared.parse_datasets(given["datasets"]),
+        backbones=given["backbones"],
+        data=data,
+        protocol=with_overrides(
+            registry().protocols.get(given["protocol_name"]),
+            class_rules=given["class_rules"],
+            mapper=given["mapper"],
+            reading=given["reading"],
+            audio_path=given["audio_path"],
+            n_folds=given["n_folds"],
+        ),
+        small_clusters=given["small_clusters"],
+        probe=given["probe"],
+        layer=layer if layer == "last" else int(layer),
+        dtype=choose_dtype(given["dtype"], device),
+        device=device,
+        seed=given["seed"],
+        n_seeds=given["n_seeds"],
+        offline=given["offline"] or offline,
+    )
+
+
+def _observer(*, quiet: bool, as_json: bool) -> Observer:
+    import sys
+
+    from sercore.cli import console
+
+    if as_json:
+        return console.JsonObserver()
+    if quiet:
+        return console.QuietObserver()
+    if sys.stdout.isatty():
+        return console.LiveObserver()
+    return console.LineObserver()
