@@ -51,6 +51,24 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A file that the publisher of a corpus offers to everybody."""
+
+    url: str
+    """``https://...``"""
+    filename: str
+    """What it is called on disk."""
+    sha256: str | None = None
+    md5: str | None = None
+    """The publisher's digest, hexadecimal. Where neither is known, the digest of the first
+    download is recorded, and later ones must agree."""
+    size: int | None = None
+    """Bytes."""
+    unpack: bool = True
+    """Whether it is an archive whose content is wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusCard:
     """The facts about a corpus; what is not known is None, never a guess."""
 
@@ -81,6 +99,10 @@ class CorpusCard:
     """Utterance ids that every copy has and nobody can use, with the reason."""
     demo: bool = False
     """Synthetic: joins a run only by name or with ``--demo``, never an average with real ones."""
+    downloads: tuple[Download, ...] = ()
+    """What ``sercore fetch`` may download; empty where it can only tell how to ask."""
+    unread: tuple[str, ...] = ()
+    """Glob patterns of archives, and of archive members, that hold nothing that is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

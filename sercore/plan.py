@@ -345,7 +345,8 @@ def open_files(
     configured = settings.datasets.get(corpus.card.id)
     return open_corpus(
         place,
-        into=Path(workspace.path(f"corpora/{corpus.card.id}")),
+        workspace,
+        f"corpora/{corpus.card.id}",
         ignore=configured.ignore if configured else (),
     )
 
