@@ -40,6 +40,12 @@ def macro_f1(labels, predictions):
     return sk.f1_score(labels, predictions, average="macro", labels=np.unique(labels))
 
 
+def quick_macro_f1(labels, predictions):
+    one = [2 * ((labels == c) & (predictions == c)).sum() for c in np.unique(labels)]
+    two = [(labels == c).sum() + (predictions == c).sum() for c in np.unique(labels)]
+    return np.mean(np.divide(one, two))
+
+
 def percentiles(draws):
     return np.quantile(draws, [0.025, 0.975])
 
@@ -64,7 +70,7 @@ def test_the_speaker_bootstrap_agrees_with_scipy():
 
     def statistic(chosen):
         rows = np.concatenate([members[int(s)] for s in chosen])
-        return macro_f1(labels[rows], predictions[rows])
+        return quick_macro_f1(labels[rows], predictions[rows])
 
     theirs = stats.bootstrap(
         (np.arange(20),), statistic, n_resamples=1500, vectorized=False, method="percentile", rng=1
@@ -80,20 +86,23 @@ def test_the_library_confidence_intervals_agrees():
     library = pytest.importorskip("confidence_intervals")
     labels, predictions, speakers = simulated(3)
 
+    def accuracy(labels, predictions):
+        return (labels == predictions).mean()
+
     _, theirs = library.evaluate_with_conf_int(
-        predictions, macro_f1, labels, num_bootstraps=1000, alpha=5
+        predictions, accuracy, labels, num_bootstraps=2000, alpha=5
     )
     joint = confusion.confusion_counts(labels, predictions, 5)
-    ours = percentiles(bootstrap_utterances(joint, "supported", "macro-f1", seed=5, n_draws=4000))
+    ours = percentiles(bootstrap_utterances(joint, "supported", "accuracy", seed=5, n_draws=4000))
     assert ours == pytest.approx(list(theirs), abs=0.008)
 
     _, wider = library.evaluate_with_conf_int(
-        predictions, macro_f1, labels, conditions=speakers, num_bootstraps=1000, alpha=5
+        predictions, accuracy, labels, conditions=speakers, num_bootstraps=300, alpha=5
     )
     counts = unit_counts(labels, predictions, speakers, 20, 5)
-    low, high = percentiles(bootstrap(counts, "supported", "macro-f1", seed=5, n_draws=4000))
-    assert wider[0] - 0.005 < low < theirs[0]
-    assert theirs[1] < high < wider[1] + 0.005
+    low, high = percentiles(bootstrap(counts, "supported", "accuracy", seed=5, n_draws=4000))
+    assert wider[0] - 0.01 < low < theirs[0]
+    assert theirs[1] < high < wider[1] + 0.01
 
 
 @pytest.mark.parametrize("measure", ["macro-f1", "uar", "accuracy", "weighted-f1"])
@@ -227,7 +236,7 @@ def test_the_random_row_draws_from_the_test_frequencies():
     support = np.array([500, 300, 200])
     rng = np.random.default_rng(0)
     labels = np.repeat(range(3), support)
-    plain = [macro_f1(labels, rng.choice(3, 1000, p=support / 1000)) for _ in range(200)]
+    plain = [quick_macro_f1(labels, rng.choice(3, 1000, p=support / 1000)) for _ in range(200)]
 
     found = chance(support, "supported")
 
