@@ -188,3 +188,11 @@ def additive_mask(real: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     hidden = torch.zeros(real.shape, dtype=dtype, device=real.device)
     hidden.masked_fill_(~real, torch.finfo(dtype).min)
     return hidden[:, None, None, :].expand(-1, 1, real.shape[1], -1)
+
+
+def cost_of_explicit_attention(n_frames: int) -> int:
+    """Return what an utterance adds to a frame budget where attention keeps all its scores.
+
+    Their memory grows with the square of the length: 30 s at 50 Hz count three times.
+    """
+    return n_frames + n_frames * n_frames // 750

@@ -72,7 +72,10 @@ def _w2v_bert(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> Sha
 
 def _clap(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> Shape:
     audio = config["audio_config"]
-    steps = int(audio["spec_size"]) // math.prod(audio["patch_stride"][:1]) // 8
+    side = int(audio["spec_size"]) // int(audio["patch_stride"][0])
+    # Every stage but the first halves the image, whose rows hold the time in `ratio` pieces.
+    ratio = int(audio["spec_size"]) // int(audio["num_mel_bins"])
+    steps = ratio * (side >> (len(audio["depths"]) - 1))
     frame_rate = steps / int(preprocessor["max_length_s"])
     rate = int(preprocessor["sampling_rate"])
     return Shape(rate, int(audio["hidden_size"]), sum(audio["depths"]), frame_rate)
@@ -173,6 +176,9 @@ def read_shape(folder: Path) -> tuple[Family, Shape]:
 _EXTRACTOR_DEFAULTS = {"hop_length": 160, "stride": 2, "max_length_s": 10}
 
 
+_CLAP_NEEDS = {"spec_size", "num_mel_bins", "patch_stride", "hidden_size", "depths"}
+
+
 def _extractor(preprocessor: Mapping[str, Any]) -> dict[str, Any]:
     return _EXTRACTOR_DEFAULTS | dict(preprocessor)
 
@@ -185,9 +191,7 @@ def _completed(config: Mapping[str, Any], model_type: str) -> dict[str, Any]:
         "wav2vec2-bert": ("hidden_size", "num_hidden_layers"),
     }.get(model_type, ("hidden_size", "num_hidden_layers", "conv_stride"))
     audio = config.get("audio_config")
-    if all(name in config for name in needed) and (
-        audio is None or {"spec_size", "patch_stride", "hidden_size", "depths"} <= set(audio)
-    ):
+    if all(name in config for name in needed) and (audio is None or set(audio) >= _CLAP_NEEDS):
         return dict(config)
     from transformers import CONFIG_MAPPING
 

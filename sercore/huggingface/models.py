@@ -51,7 +51,7 @@ def load_model(
     device = torch.device(options.device)
     files = weight_files(folder)
     try:
-        with _quiet():
+        with quiet():
             model, info = model_class.from_pretrained(
                 folder,
                 config=config,
@@ -100,8 +100,8 @@ def load_extractor(extractor_class: Any, folder: Path) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the loading report of transformers off the terminal: it is read here instead."""
+def quiet() -> Iterator[None]:
+    """Keep reports and progress bars of transformers off the terminal."""
     from transformers.utils import logging
 
     level = logging.get_verbosity()
