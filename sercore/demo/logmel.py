@@ -26,8 +26,9 @@ _STACK = 2  # filterbank frames in one frame of the backbone: 20 ms, as most spe
 
 # Log energies are brought near zero mean and unit deviation by two constants, the same for all
 # audio: statistics of the utterance or the batch would erase loudness or leak between utterances.
-_CENTRE = -7.0
+_CENTRE = 13.8
 _SCALE = 4.0
+_FLOOR = 0.0  # log energy; below the rounding noise of 16-bit audio, whatever its loudness
 
 _SETTINGS = {
     "features": "kaldi fbank",
@@ -38,6 +39,7 @@ _SETTINGS = {
     "stack": _STACK,
     "centre": _CENTRE,
     "scale": _SCALE,
+    "floor": _FLOOR,
 }
 
 
@@ -126,7 +128,7 @@ class LogMelEncoder:
         from torchaudio.compliance import kaldi
 
         energies = kaldi.fbank(
-            waveform.to(self._device),
+            waveform.to(self._device) * 32768,  # the range that Kaldi's features are defined on
             num_mel_bins=_MEL_BINS,
             sample_frequency=float(_RATE),
             frame_length=1000.0 * _WINDOW / _RATE,
@@ -134,7 +136,7 @@ class LogMelEncoder:
             window_type="hanning",
             dither=0.0,
         )
-        scaled = (energies - _CENTRE) / _SCALE
+        scaled = (energies.clamp_min(_FLOOR) - _CENTRE) / _SCALE
         whole = len(scaled) - len(scaled) % _STACK
         return EncodedUtterance(scaled[:whole].reshape(-1, self.width).cpu().numpy())
 

@@ -58,7 +58,7 @@ RULES: Mapping[Emotion, Prosody] = {
         level=-2.0, spread=0.5, rate=0.8, energy=-6.0, tilt=-3.0, ending=-3.0, breath=0.12
     ),
     Emotion.DISGUST: Prosody(
-        level=-3.0, spread=0.8, rate=0.86, energy=-1.0, tilt=-0.5, ending=-4.0, creak=0.6
+        level=-3.0, spread=0.8, rate=0.86, energy=-1.0, tilt=-0.5, ending=-4.0, creak=0.4
     ),
     Emotion.FEAR: Prosody(
         level=6.0, spread=0.7, rate=1.2, energy=-1.0, ending=0.0, tremor=0.9, breath=0.3
