@@ -34,14 +34,17 @@ def prepare(
     settings: Settings,
     workspace: Workspace,
     registry: Registry | None = None,
+    *,
+    download: bool = True,
 ) -> Prepared:
-    """Plan a run without computing anything.
+    """Plan a run without computing anything. Arguments as in `sercore.plan.make_plan`.
 
     Raises:
         SercoreError: a name is unknown or a setting unusable.
     """
     registry = registry or installed()
-    return Prepared(make_plan(selection, settings, registry, workspace), workspace, registry)
+    plan = make_plan(selection, settings, registry, workspace, download=download)
+    return Prepared(plan, workspace, registry)
 
 
 def execute(

@@ -21,6 +21,7 @@ from sercore.corpora import Utterance
 from sercore.corpora import label_of
 from sercore.errors import CorpusError
 from sercore.errors import UnknownLabelError
+from sercore.labels import Emotion
 from sercore.workspace import digest_of
 
 if TYPE_CHECKING:
@@ -115,6 +116,12 @@ class Manifest:
         """Return how many utterances fall into each class of a mapper."""
         labels = self.labels(corpus, mapper)
         return {name: int(np.sum(labels == i)) for i, name in enumerate(mapper.classes)}
+
+
+def paper_counts(manifest: Manifest, corpus: Corpus) -> dict[str, int]:
+    """Return utterances per class under the mapper `paper`, as cards state them; zeros left out."""
+    found = Counter(label_of(corpus, native).paper for native in manifest.column("native_label"))
+    return {name.value: found[name] for name in Emotion if found[name]}
 
 
 def build_manifest(corpus: Corpus, files: CorpusFiles, reading: str) -> Manifest:

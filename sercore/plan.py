@@ -21,6 +21,8 @@ import numpy as np
 
 from sercore.backbones import EncoderOptions
 from sercore.corpora import GeneratedCorpus
+from sercore.errors import BackboneError
+from sercore.errors import BackboneUnavailableError
 from sercore.errors import CorpusMissingError
 from sercore.errors import SercoreError
 from sercore.features import FeatureStore
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from sercore.backbones import Backbone
+    from sercore.backbones import BackboneCard
     from sercore.backbones import Checkpoint
     from sercore.corpora import Corpus
     from sercore.files import CorpusFiles
@@ -146,6 +149,8 @@ class PlannedBackbone:
     backbone: Backbone
     checkpoint: Checkpoint
     options: EncoderOptions
+    named: bool
+    """Whether the user asked for it by name."""
 
     def features(
         self, corpus: PlannedCorpus, workspace: Workspace, protocol: Protocol
@@ -242,6 +247,8 @@ class Plan:
     backbones: tuple[PlannedBackbone, ...]
     fits: tuple[Fit, ...]
     missing: tuple[Missing, ...]
+    downloads: tuple[BackboneCard, ...] = ()
+    """Backbones whose weights a run would ask the network for."""
 
     @property
     def n_cells(self) -> int:
@@ -257,9 +264,21 @@ class Plan:
 
 
 def make_plan(
-    selection: Selection, settings: Settings, registry: Registry, workspace: Workspace
+    selection: Selection,
+    settings: Settings,
+    registry: Registry,
+    workspace: Workspace,
+    *,
+    download: bool = True,
 ) -> Plan:
     """Find out what a run will do.
+
+    Args:
+        selection: what the user asked for.
+        settings: where corpora lie.
+        registry: what is installed.
+        workspace: where archives are unpacked, demo corpora written, manifests kept.
+        download: whether weights that are needed and not here may be downloaded.
 
     Raises:
         SercoreError: a name is unknown, or nothing at all is left to run.
@@ -283,10 +302,19 @@ def make_plan(
         except SercoreError as error:
             missing.append(_missing("corpus", corpus.card.id, error, named=named))
     backbones: list[PlannedBackbone] = []
-    for name, backbone, named in _chosen_backbones(selection, registry):
+    downloads: list[BackboneCard] = []
+    for name, named in _chosen_backbones(selection, registry):
+        needed = False
         try:
-            backbones.append(_resolve(name, backbone, selection))
-        except SercoreError as error:
+            backbone = registry.backbone(name, offline=selection.offline)
+            needed = any(_belong_together(backbone, each, named=named) for each in corpora)
+            may_ask = download and needed and not selection.offline
+            backbones.append(_resolve(name, backbone, selection, named=named, offline=not may_ask))
+        except BackboneUnavailableError as error:
+            if needed and not selection.offline:
+                downloads.append(backbone.card)
+            missing.append(_missing("backbone", name, error, named=named))
+        except BackboneError as error:
             missing.append(_missing("backbone", name, error, named=named))
     fits: list[Fit] = []
     for train in corpora:
@@ -299,7 +327,7 @@ def make_plan(
         fits += [
             Fit(backbone, train, fold, seed, probe, selection.protocol, targets)
             for backbone in backbones
-            if _belong_together(backbone, train, selection)
+            if _belong_together(backbone.backbone, train, named=backbone.named)
             for seed, fold in folds
         ]
     # Backbone by backbone: at most one backbone's frames are needed at a time.
@@ -311,6 +339,7 @@ def make_plan(
         backbones=tuple(each for each in backbones if each.name in used),
         fits=tuple(fits),
         missing=tuple(missing),
+        downloads=tuple(downloads),
     )
 
 
@@ -366,15 +395,15 @@ def _chosen_corpora(
     return named + others
 
 
-def _chosen_backbones(selection: Selection, registry: Registry) -> list[tuple[str, Backbone, bool]]:
-    named = [(name, registry.backbone(name), True) for name in dict.fromkeys(selection.backbones)]
+def _chosen_backbones(selection: Selection, registry: Registry) -> list[tuple[str, bool]]:
+    """Return names of backbones, with whether the user named them."""
+    named = [(name, True) for name in dict.fromkeys(selection.backbones)]
     if selection.backbones and not selection.everything:
         return named
     others = [
-        (backbone.card.id, backbone, False)
-        for backbone in registry.backbones
-        if backbone.card.id not in selection.backbones
-        and (selection.demo or not backbone.card.demo)
+        (name, False)
+        for name, backbone in sorted(registry.backbones.items.items())
+        if name not in selection.backbones and (selection.demo or not backbone.card.demo)
     ]
     return named + others
 
@@ -402,16 +431,21 @@ def _read_corpus(
     return PlannedCorpus(corpus, files, manifest, mapper, manifest.labels(corpus, mapper))
 
 
-def _resolve(name: str, backbone: Backbone, selection: Selection) -> PlannedBackbone:
-    _, _, variant = name.rpartition(":") if not name.startswith("hf:") else ("", "", "")
+def _resolve(
+    name: str, backbone: Backbone, selection: Selection, *, named: bool, offline: bool
+) -> PlannedBackbone:
+    variant = None if name.startswith("hf:") else name.partition(":")[2] or None
     options = EncoderOptions(
         layer=selection.layer,
-        variant=variant if ":" in name and variant else None,
+        variant=variant,
         dtype=selection.dtype,
         device=selection.device,
     )
-    checkpoint = backbone.resolve(offline=selection.offline)
-    return PlannedBackbone(name, backbone, checkpoint, options)
+    checkpoint = backbone.resolve(offline=offline)
+    if name.startswith("hf:"):
+        # Results are named by the checkpoint, not by where it lies on this disk.
+        name = f"hf:{checkpoint.name}"
+    return PlannedBackbone(name, backbone, checkpoint, options, named)
 
 
 def _folds(corpus: PlannedCorpus, selection: Selection) -> list[tuple[int, Fold]]:
@@ -444,20 +478,14 @@ def _targets(
     return tuple(targets)
 
 
-def _belong_together(
-    backbone: PlannedBackbone, corpus: PlannedCorpus, selection: Selection
-) -> bool:
+def _belong_together(backbone: Backbone, corpus: PlannedCorpus, *, named: bool) -> bool:
     """Return whether a cell makes sense: synthetic speech tells nothing about a real backbone."""
-    if not corpus.corpus.card.demo or backbone.backbone.card.demo:
-        return True
-    return backbone.name in selection.backbones
+    return named or backbone.card.demo or not corpus.corpus.card.demo
 
 
 def _missing(
     kind: Literal["corpus", "backbone", "row"], name: str, error: SercoreError, *, named: bool
 ) -> Missing:
-    from sercore.errors import BackboneUnavailableError
-
     absent = isinstance(error, (CorpusMissingError, BackboneUnavailableError))
     return Missing(
         kind=kind,

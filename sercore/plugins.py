@@ -182,12 +182,13 @@ class Registry:
         """Executors by name."""
         return self._collect("executor", self._manager.hook.sercore_executors)
 
-    def backbone(self, name: str) -> Backbone:
+    def backbone(self, name: str, *, offline: bool = True) -> Backbone:
         """Return a backbone by the name that users type.
 
         Args:
             name: a registered name, with a variant after a colon (``whisper-medium:exact``), or
                 ``hf:PATH_OR_REPO`` for any checkpoint of a supported architecture.
+            offline: never ask the network what an ``hf:`` repository holds.
 
         Raises:
             UnknownNameError: no such backbone, or it has no such variant.
@@ -196,7 +197,7 @@ class Registry:
         if name.startswith("hf:"):
             from sercore.huggingface import from_name
 
-            return from_name(name)
+            return from_name(name, offline=offline)
         plain, _, variant = name.partition(":")
         backbone = self.backbones.get(plain)
         if variant and variant not in backbone.card.variants:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "--small-clusters", is_flag=True, help="Pair the corpora that the paper's tables leave out."
 )
-@click.option("--labels", "mapper", metavar="NAME", help="Label mapper. [default: the protocol's]")
+@click.option("--labels", "mapper", metavar="NAME", help="Label mapper.")
 @click.option("--reading", type=click.Choice(["paper", "corrected"]), help="Which utterances.")
 @click.option(
     "--audio-path", type=click.Choice(["direct", "paper"]), help="How audio is resampled."
@@ -86,7 +86,7 @@ def run(ctx: click.Context, /, **given: Any) -> None:
     settings = shared.load_settings(given["config"])
     workspace = shared.open_workspace(given["workspace"], settings)
     selection = _selection(given, settings.offline, shared.data_folders(given["data"], settings))
-    prepared = prepare(selection, settings, workspace)
+    prepared = prepare(selection, settings, workspace, download=not given["dry_run"])
     if given["dry_run"]:
         from sercore.cli.dry_run import show_dry_run
 

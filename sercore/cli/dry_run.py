@@ -1,0 +1,157 @@
+"""What ``sercore run --dry-run`` prints: how much there is to do, and what is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+import numpy as np
+
+from sercore.backbones import MAX_SECONDS
+from sercore.errors import AudioError
+
+if TYPE_CHECKING:
+    from sercore.api import Prepared
+    from sercore.plan import PlannedCorpus
+
+_SAMPLE = 32
+"""Recordings of a corpus that are opened to estimate its hours."""
+_GB = 1e9
+
+
+def show_dry_run(prepared: Prepared, *, as_json: bool) -> int:
+    """Print what a run would do and return its exit status: 3 if something named is missing."""
+    described = describe(prepared)
+    if as_json:
+        from sercore.cli.options import print_json
+
+        print_json(described)
+    else:
+        _print(described)
+    return 3 if any(each["named"] for each in described["missing"]) else 0
+
+
+def describe(prepared: Prepared) -> dict[str, Any]:
+    """Return what a run would do as plain values."""
+    plan, workspace = prepared.plan, prepared.workspace
+    corpora = {corpus.id: _corpus(corpus) for corpus in plan.corpora}
+    features = []
+    for backbone in plan.backbones:
+        card = backbone.backbone.card
+        pairs = {
+            target.corpus.id: target.corpus
+            for fit in plan.fits
+            if fit.backbone is backbone
+            for target in fit.targets
+        }
+        for name, corpus in sorted(pairs.items()):
+            store = backbone.features(corpus, workspace, plan.selection.protocol)
+            hours = corpora[name]["hours"]
+            disk = None if hours is None else hours * 3600 * card.frame_rate * card.width * 2 / _GB
+            features.append(
+                {
+                    "backbone": backbone.name,
+                    "dataset": name,
+                    "cached": store.n_done,
+                    "utterances": len(corpus.manifest),
+                    "disk_gb": disk,
+                }
+            )
+    return {
+        "protocol": plan.selection.protocol.id,
+        "datasets": corpora,
+        "backbones": [each.name for each in plan.backbones],
+        "probe_fits": len(plan.fits),
+        "cells": plan.n_cells,
+        "features": features,
+        "downloads": [
+            {
+                "backbone": card.id,
+                "checkpoint": card.checkpoint,
+                # float32 weights of the part that is used; a repository may hold more.
+                "about_gb": None if card.parameters is None else card.parameters * 4 / _GB,
+            }
+            for card in plan.downloads
+        ],
+        "missing": [
+            {
+                "kind": each.kind,
+                "name": each.name,
+                "reason": each.reason,
+                "hint": each.hint,
+                "named": each.named,
+                "failed": each.failed,
+            }
+            for each in plan.missing
+        ],
+        "workspace": workspace.root,
+    }
+
+
+def _corpus(corpus: PlannedCorpus) -> dict[str, Any]:
+    return {
+        "root": str(corpus.files.root),
+        "utterances": len(corpus.manifest),
+        "hours": estimate_hours(corpus),
+        "problems": [str(problem) for problem in corpus.manifest.problems],
+    }
+
+
+def estimate_hours(corpus: PlannedCorpus) -> float | None:
+    """Return about how many hours an encoder will hear, or None where nothing can be opened.
+
+    A few recordings spread over all sizes are decoded; the rest is taken to have as many seconds
+    a byte as they have.
+    """
+    from sercore.audio import read_utterance
+
+    sizes = np.array(corpus.manifest.column("size"), dtype=np.float64)
+    order = np.argsort(sizes)
+    chosen = order[np.linspace(0, len(order) - 1, min(_SAMPLE, len(order))).astype(int)]
+    seconds, size = 0.0, 0.0
+    for row in chosen:
+        try:
+            recording = read_utterance(corpus.files, corpus.manifest.utterance(int(row)), 16000)
+        except AudioError:
+            continue
+        seconds += min(recording.duration_s, MAX_SECONDS)
+        size += sizes[row]
+    return float(seconds / size * sizes.sum() / 3600) if size else None
+
+
+def _print(described: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    table = Table(title="corpora", title_justify="left", pad_edge=False)
+    for column in ("corpus", "utterances", "hours, about", "where"):
+        table.add_column(column, justify="right" if "h" in column[:5] else "left", overflow="fold")
+    for name, corpus in described["datasets"].items():
+        hours = "-" if corpus["hours"] is None else f"{corpus['hours']:.2f}"
+        table.add_row(name, str(corpus["utterances"]), hours, corpus["root"])
+    console.print(table)
+    table = Table(title="features", title_justify="left", pad_edge=False)
+    for column in ("backbone", "corpus", "cached", "disk, about"):
+        table.add_column(column, overflow="fold")
+    for row in described["features"]:
+        disk = "-" if row["disk_gb"] is None else f"{row['disk_gb']:.2f} GB"
+        table.add_row(
+            row["backbone"], row["dataset"], f"{row['cached']} of {row['utterances']}", disk
+        )
+    console.print(table)
+    console.print(
+        f"{described['probe_fits']} probe fits, {described['cells']} cells · "
+        f"protocol {described['protocol']} · workspace {described['workspace']}",
+        soft_wrap=True,
+    )
+    for row in described["downloads"]:
+        size = "unknown size" if row["about_gb"] is None else f"about {row['about_gb']:.1f} GB"
+        console.print(f"would be downloaded: {row['checkpoint']}, {size}", soft_wrap=True)
+    for row in described["missing"]:
+        hint = f"; {row['hint']}" if row["hint"] else ""
+        style = "red" if row["named"] or row["failed"] else "dim"
+        text = f"{row['kind']} {row['name']}: {row['reason']}{hint}"
+        console.print(Text(text, style=style), soft_wrap=True)
+    console.print("nothing was computed")
