@@ -17,7 +17,7 @@ from typing import Any
 if TYPE_CHECKING:
     import torch
 
-_SMALL = {
+_SMALL: dict[str, Any] = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
@@ -93,7 +93,8 @@ def _whisper(*, mel_bins: int, vocabulary: int, dtype: str) -> Callable[[Path], 
         model = WhisperForConditionalGeneration(config)
         randomise(model)
         model.to(getattr(torch, dtype)).save_pretrained(folder)
-        WhisperFeatureExtractor(feature_size=mel_bins).save_pretrained(folder)
+        extractor: Any = WhisperFeatureExtractor
+        extractor(feature_size=mel_bins).save_pretrained(folder)
 
     return build
 
@@ -114,7 +115,8 @@ def _waveform(kind: str, *, norm: str, bias: bool, rate: int = 16_000) -> Callab
         randomise(model)
         config.save_pretrained(folder)
         _save_pickled(model, folder)
-        transformers.Wav2Vec2FeatureExtractor(
+        extractor: Any = transformers.Wav2Vec2FeatureExtractor
+        extractor(
             sampling_rate=rate, do_normalize=True, return_attention_mask=True
         ).save_pretrained(folder)
 
@@ -152,7 +154,8 @@ def _w2v_bert(folder: Path) -> None:
     model = Wav2Vec2BertModel(Wav2Vec2BertConfig(**_SMALL, output_hidden_size=32))
     randomise(model)
     model.save_pretrained(folder)
-    SeamlessM4TFeatureExtractor(padding_value=1).save_pretrained(folder)
+    extractor: Any = SeamlessM4TFeatureExtractor
+    extractor(padding_value=1).save_pretrained(folder)
 
 
 def _clap(folder: Path) -> None:

@@ -25,8 +25,8 @@ WHISPER_LARGE_V3 = TransformersBackbone(
         },
         pretraining="5,000,000 hours of speech (paper, Table 2)",
         notes=(
-            "Only the encoder is used, its table of positions included; Table 2 counts the same "
-            "part, cut off to whole millions."
+            "Only the encoder is used, its table of positions included; Table 2 counts the "
+            "same part, cut off to whole millions."
         ),
     )
 )

@@ -1,0 +1,37 @@
+"""CLAP, larger, music and speech: the audio tower."""
+
+from __future__ import annotations
+
+from sercore import BackboneCard
+from sercore import hookimpl
+from sercore.huggingface import TransformersBackbone
+
+SERCORE_API = 1
+
+CLAP_LARGER_MUSIC_SPEECH = TransformersBackbone(
+    BackboneCard(
+        id="clap-larger-music-speech",
+        title="CLAP larger (music and speech)",
+        family="clap",
+        checkpoint="laion/larger_clap_music_and_speech",
+        licence=None,
+        sample_rate=48_000,
+        width=1024,
+        layers=18,
+        frame_rate=3.2,
+        parameters=67_824_408,
+        variants={"windows": "all of the audio in windows of 10 s, instead of its middle 10 s"},
+        pretraining="at least 10,000 hours (paper, Table 2)",
+        notes=(
+            "Only the audio tower is used, before pooling and projection: 67.8 million "
+            "parameters. Table 2 counts both towers, 193,913,882. It sees 10 s and always "
+            "gives 64 frames: shorter clips are repeated, of longer ones the middle is taken "
+            "where the published extractor takes a random part."
+        ),
+    )
+)
+
+
+@hookimpl
+def sercore_backbones() -> list[TransformersBackbone]:
+    return [CLAP_LARGER_MUSIC_SPEECH]
