@@ -148,7 +148,8 @@ def bootstrap(
     weights = draw_weights(n_units, n_draws, seed)
     # float32 holds whole numbers below 2^24 exactly, far more than any test set has utterances.
     drawn = weights @ counts.reshape(n_units, -1).astype(np.float32, copy=False)
-    return _measure(measure)(drawn.reshape(n_draws, n_classes, n_classes), averaging)
+    whole = drawn.astype(np.float64).reshape(n_draws, n_classes, n_classes)
+    return _measure(measure)(whole, averaging)
 
 
 def bootstrap_utterances(

@@ -57,15 +57,21 @@ def published_summaries() -> Mapping[str, PublishedSummary]:
 
 
 @cache
+def table1() -> tuple[Mapping[str, Any], ...]:
+    """Return the rows of the paper's Table 1: id, classes, speakers, language, samples, ..."""
+    return tuple(MappingProxyType(row) for row in _paper()["table1_corpora"])
+
+
+@cache
 def published_corpora() -> tuple[str, ...]:
     """Return the ids of the nineteen corpora in the order of the paper's Table 1."""
-    return tuple(row["id"] for row in _paper()["table1_corpora"])
+    return tuple(row["id"] for row in table1())
 
 
 @cache
 def eligible_corpora() -> tuple[str, ...]:
     """Return the corpora that Table 1 marks eligible for out-of-domain cells, in its order."""
-    return tuple(row["id"] for row in _paper()["table1_corpora"] if row["ood_eligible"])
+    return tuple(row["id"] for row in table1() if row["ood_eligible"])
 
 
 def published_scores() -> pa.Table:

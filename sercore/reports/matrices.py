@@ -17,12 +17,16 @@ from typing import Any
 import pyarrow.compute as pc
 
 from sercore.metrics import METRICS
+from sercore.protocols import IN_DOMAIN
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Pair = tuple[str, str]
 """Train corpus and test corpus."""
+
+Expected = Mapping[str, Collection[Pair]]
+"""By class rule (``in-domain`` too), the cells of a complete matrix."""
 
 DONE = "done"
 
@@ -81,6 +85,8 @@ class Cell:
     """Value by split seed. In domain that of the pooled folds, else the mean over the folds."""
     by_fold: tuple[float, ...] = ()
     """Values of the single fits behind it, where there is more than one."""
+    pooled: bool = False
+    """Whether the value is that of the pooled predictions of all folds."""
     complete: bool = True
     """Whether both corpora were whole and nothing was missing."""
     n_train: int | None = None
@@ -163,7 +169,7 @@ def matrices(
     *,
     metric: str | None = None,
     adjustment: str | None = None,
-    expected: Collection[Pair] = (),
+    expected: Expected | None = None,
 ) -> tuple[Matrix, ...]:
     """Return every matrix that a table of scores holds.
 
@@ -175,7 +181,8 @@ def matrices(
         scores: rows as in `sercore.scores.SCORE_SCHEMA`.
         metric: which metric of whole cells; the headline's when None.
         adjustment: which out-of-domain adjustment; the headline's when None.
-        expected: pairs that a complete matrix of real corpora has.
+        expected: by class rule (``in-domain`` too), the pairs that a complete matrix of real
+            corpora has.
     """
     rows = _rows(scores, metric, adjustment)
     done = [row for row in rows if row["status"] == DONE and row["value"] is not None]
@@ -183,7 +190,7 @@ def matrices(
     found = _merged(_families(done))
     return tuple(
         sorted(
-            _with_missing(found, undone, expected),
+            _with_missing(found, undone, expected or {}),
             key=lambda matrix: (
                 matrix.setting.demo,
                 matrix.setting.protocol,
@@ -259,7 +266,7 @@ def _merged(
 
 
 def _with_missing(
-    found: Sequence[Matrix], undone: Sequence[Mapping[str, Any]], expected: Collection[Pair]
+    found: Sequence[Matrix], undone: Sequence[Mapping[str, Any]], expected: Expected
 ) -> list[Matrix]:
     families: dict[tuple[Any, ...], set[Pair]] = {}
     for matrix in found:
@@ -281,7 +288,8 @@ def _with_missing(
             if row["backbone"] in (None, setting.backbone):
                 reasons[pair] = row["reason"] or row["status"]
         if not setting.demo:
-            wanted.update(pair for pair in expected if setting.class_rule or pair[0] == pair[1])
+            wanted.update(expected.get(IN_DOMAIN, ()))
+            wanted.update(expected.get(setting.class_rule or IN_DOMAIN, ()))
         missing = {
             pair: reasons.get(pair, "not in this run")
             for pair in sorted(wanted)
@@ -307,8 +315,11 @@ def _cell(pair: Pair, rows: list[Mapping[str, Any]]) -> Cell:
         test=pair[1],
         by_seed={seed: fmean(values) for seed, values in sorted(by_seed.items(), key=_by_seed)},
         by_fold=tuple(row["value"] for row in fits) if len(fits) > 1 else (),
+        pooled=bool(pooled),
         complete=all(row["complete"] is not False for row in rows),
-        prediction_keys=tuple(sorted({row["prediction_key"] or "" for row in rows} - {""})),
+        prediction_keys=tuple(
+            sorted({row["prediction_key"] or "" for row in fits or pooled} - {""})
+        ),
         **{
             name: first[name]
             for name in (

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
+    from sercore.reports.matrices import Expected
     from sercore.reports.matrices import Matrix
     from sercore.reports.matrices import Pair
     from sercore.reports.matrices import Setting
@@ -180,7 +181,7 @@ def reduce_scores(
     metric: str | None = None,
     adjustment: str | None = None,
     eligible: Collection[str] | None = None,
-    expected: Collection[Pair] = (),
+    expected: Expected | None = None,
 ) -> tuple[Reductions, ...]:
     """Return the reductions of every matrix in a table of scores.
 
@@ -189,7 +190,7 @@ def reduce_scores(
         metric: which metric of whole cells; the headline's when None.
         adjustment: which out-of-domain adjustment; the headline's when None.
         eligible: as in `reduce_matrix`.
-        expected: pairs that a complete matrix of real corpora has.
+        expected: as in `sercore.reports.matrices.matrices`.
     """
     found = matrices(scores, metric=metric, adjustment=adjustment, expected=expected)
     return tuple(reduce_matrix(matrix, eligible=eligible) for matrix in found)

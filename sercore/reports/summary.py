@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
 
-from sercore.reports.matrices import matrices
-from sercore.reports.reductions import reduce_matrix
+from sercore.reports.stored import matrices_of
+from sercore.reports.stored import reduce_of
 from sercore.reports.text import MISSING
 from sercore.reports.text import markdown_cell
 from sercore.reports.text import markdown_table
@@ -33,14 +33,14 @@ def summary_markdown(scores: pa.Table, record: Mapping[str, Any]) -> str:
         record: the run's record; ``name``, ``versions`` and ``problems`` are read if they are
             there.
     """
-    found = matrices(scores)
+    found = matrices_of(scores, record)
     lines = [f"# {markdown_cell(record.get('name') or 'Run')}", ""]
     if not found:
         lines += ["No cell is done.", ""]
     for matrix in found:
         lines += [*_matrix_lines(matrix), ""]
     if found:
-        lines += [*_reduction_lines([reduce_matrix(each) for each in found]), ""]
+        lines += [*_reduction_lines([reduce_of(each, record) for each in found]), ""]
     lines += _missing_lines(found)
     lines += _problem_lines(record.get("problems") or ())
     return "\n".join(lines).rstrip() + "\n"
