@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from functools import cached_property
-from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -121,7 +121,7 @@ class FileNameCorpus:
     def _utterances(self, files: CorpusFiles, problems: list[Problem]) -> Iterator[Utterance]:
         """Yield every utterance and append what is wrong."""
         for place in self._places(files, problems):
-            yield self._utterance(place, {"native_label": place.found["label"] or ""})
+            yield self._utterance(place, {"native_label": place.found.get("label") or ""})
 
     def _places(self, files: CorpusFiles, problems: list[Problem]) -> Iterator[_Place]:
         for entry in files:
@@ -138,9 +138,7 @@ class FileNameCorpus:
         speaker, gender = fields["speaker"], fields["gender"]
         fields["speaker"] = (speaker,) if speaker else None
         fields["gender"] = GENDERS[gender.lower()] if gender else self.genders.get(speaker or "")
-        fields["utterance_id"] = found.get("id") or str(
-            PurePosixPath(found["_own"] or place.path).with_suffix("")
-        )
+        fields["utterance_id"] = found.get("id") or splitext(found["_own"] or place.path)[0]
         fields.update(told)
         if self.complete is not None:
             fields.update(self.complete(found))

@@ -7,7 +7,6 @@ holds, not on where it lies or when it was copied.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -169,8 +168,9 @@ def build_manifest(corpus: Corpus, files: CorpusFiles, reading: str) -> Manifest
 
 
 def _table(utterances: Iterable[Utterance]) -> pa.Table:
-    rows = [asdict(utterance) for utterance in utterances]
-    columns = {name: [row[name] for row in rows] for name in SCHEMA.names}
+    rows = list(utterances)
+    # Not by dataclasses.asdict, which copies deeply and took half the time of a large manifest.
+    columns = {name: [getattr(row, name) for row in rows] for name in SCHEMA.names}
     return pa.table(columns, schema=SCHEMA)
 
 

@@ -169,7 +169,8 @@ class Expresso:
         scan = _FILES.scan(files, reading)
         problems = list(scan.problems)
         splits = _splits(files, problems)
-        texts = {name: text for name, text in _lines(files, "read_transcriptions.txt") if text}
+        transcripts = _lines(files, "read_transcriptions.txt")
+        texts = {name: " ".join(text.split()) for name, text in transcripts if text}
         problems += _missing(splits, {each.utterance_id for each in scan.utterances})
         if reading == "corrected":
             utterances: Sequence[Utterance] = list(_cut(files, scan.utterances, problems))
