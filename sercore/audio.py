@@ -240,18 +240,24 @@ def _decode(file: BinaryIO, span: _Span, name: str) -> _Clip:
         raise AudioError(f"{name} is empty", hint="replace it by an undamaged copy")
     if missing := missing_bytes(file):
         raise _truncated(name, f"at least {missing} bytes are missing")
+    reason = None
     if _is_for_libsndfile(head):
         import soundfile
 
         try:
             sound = soundfile.SoundFile(_handle(file), closefd=False)
         except soundfile.LibsndfileError as error:
-            # The container is known and its codec is not: FFmpeg knows more of them.
-            file.seek(0)
-            return _decode_with_ffmpeg(file, span, name, reason=error.error_string)
-        with sound:
-            return _decode_with_libsndfile(sound, span, name)
-    return _decode_with_ffmpeg(file, span, name)
+            reason = error.error_string
+        else:
+            with sound:
+                # Only FFmpeg counts the samples of MPEG frames exactly.
+                if not sound.subtype.startswith("MPEG"):
+                    return _decode_with_libsndfile(sound, span, name)
+        # The container is known, but its codec is FFmpeg's. libsndfile moved the descriptor
+        # behind the buffer's back; only a seek from the end makes Python look where it is.
+        file.seek(0, os.SEEK_END)
+        file.seek(0)
+    return _decode_with_ffmpeg(file, span, name, reason)
 
 
 def _is_for_libsndfile(head: bytes) -> bool:
