@@ -140,6 +140,11 @@ class Registry:
     @property
     def plugins(self) -> tuple[PluginInfo, ...]:
         """Every plugin that was found, broken ones included, sorted by name."""
+        # Some break only when they are asked what they register.
+        _ = (
+            *(self.corpora, self.backbones, self.label_mappers, self.metrics),
+            *(self.probes, self.protocols, self.executors),
+        )
         return tuple(self._infos[key] for key in sorted(self._infos))
 
     @property
@@ -242,6 +247,7 @@ class Registry:
                 hint="upgrade sercore",
             )
         self._manager.register(plugin, name=info.module)
+        self._manager.check_pending()  # refuses a misspelt hook
         self._infos[f"{info.name}={info.module}"] = info
 
     def _record(self, info: PluginInfo, error: BaseException) -> None:

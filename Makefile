@@ -1,0 +1,49 @@
+# make demo         set up, then evaluate the synthetic corpora with the weight-free baseline
+# make check        format, lint, types, unit tests without torch (under 90 s)
+# make test         everything but the long trials (under 10 minutes)
+# make test-slow    long fault and load trials, by hand
+# make bench        benchmarks, by hand
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+REQUIREMENTS := pyproject.toml requirements-dev.txt requirements-plugins.txt \
+	$(wildcard plugins/*/*/pyproject.toml)
+# The environment is made anew exactly when what it is made from has changed.
+KEY := $(shell cat $(REQUIREMENTS) | sha256sum | cut -c1-16)
+INSTALLED := $(VENV)/.installed-$(KEY)
+
+export HF_HUB_OFFLINE ?= 1
+export PYTHONHASHSEED ?= 0
+
+.PHONY: demo install check test test-slow bench clean
+
+demo: $(INSTALLED)
+	$(VENV)/bin/sercore run --all --demo
+
+install: $(INSTALLED)
+
+$(INSTALLED):
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --disable-pip-version-check -q hatchling editables
+	$(PYTHON) -m pip install --disable-pip-version-check -q --no-build-isolation \
+		-r requirements-dev.txt
+	rm -f $(VENV)/.installed-*
+	touch $@
+
+check: $(INSTALLED)
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(PYTHON) -m pytest -q -m "not torch and not slow"
+
+test: $(INSTALLED)
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(PYTHON) -m pytest -q -m "not slow"
+
+test-slow: $(INSTALLED)
+	$(PYTHON) -m pytest -q -m slow -s
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
