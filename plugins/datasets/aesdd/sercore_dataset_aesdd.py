@@ -1,4 +1,4 @@
-"""AESDD: Greek theatrical lines in five emotions."""
+"""AESDD: six Greek speakers act five emotions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DEMoS: moods induced in 68 Italian speakers."""
+"""DEMoS: moods elicited in 68 Italian speakers."""
 
 from __future__ import annotations
 

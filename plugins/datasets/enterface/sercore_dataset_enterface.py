@@ -1,4 +1,4 @@
-"""eNTERFACE'05: speakers from fourteen nations react to stories in English, on video."""
+"""eNTERFACE'05: speakers of fourteen nations say English sentences, on video."""
 
 from __future__ import annotations
 

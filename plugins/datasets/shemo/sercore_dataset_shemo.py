@@ -1,4 +1,4 @@
-"""ShEMO: Persian radio plays."""
+"""ShEMO: Persian speech of 87 speakers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thorsten-Voice emotional: one German man reads the same 300 sentences in eight styles."""
+"""Thorsten-Voice emotional: one man reads the same 300 sentences in eight styles."""
 
 from __future__ import annotations
 

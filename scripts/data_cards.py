@@ -1,0 +1,152 @@
+"""Write the generated parts of the data cards, the READMEs of the corpus plugins.
+
+What stands between ``<!-- facts -->`` and ``<!-- /facts -->`` (and so on for every part) comes
+from the plugin itself; the words around it are written by hand::
+
+    python scripts/data_cards.py            # bring all of them up to date
+    python scripts/data_cards.py --check    # name those that are not, exit 1
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+from pathlib import Path
+
+from sercore import Emotion
+from sercore.corpora import READINGS
+from sercore.corpora import Corpus
+from sercore.corpora import Counts
+from sercore.corpora import label_of
+from sercore.labels import MAPPERS
+
+PLUGINS = Path(__file__).parent.parent / "plugins" / "datasets"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Update the cards, or check them."""
+    stale = []
+    for folder in plugin_folders():
+        card = folder / "README.md"
+        before = card.read_text(encoding="utf-8")
+        after = fill(before, load_corpus(folder))
+        if before != after:
+            stale.append(card)
+            if "--check" not in arguments:
+                card.write_text(after, encoding="utf-8")
+    for card in stale:
+        print(card.relative_to(PLUGINS.parent.parent))
+    return 1 if stale and "--check" in arguments else 0
+
+
+def plugin_folders() -> list[Path]:
+    """Return the folders of the corpus plugins, sorted by name."""
+    return sorted(path.parent for path in PLUGINS.glob("*/pyproject.toml"))
+
+
+def load_corpus(folder: Path) -> Corpus:
+    """Return the corpus that a plugin folder registers, whether it is installed or not."""
+    module = f"sercore_dataset_{folder.name}"
+    if module not in sys.modules:
+        spec = importlib.util.spec_from_file_location(module, folder / f"{module}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[module] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[module])
+    (corpus,) = sys.modules[module].sercore_corpora()
+    assert isinstance(corpus, Corpus)
+    return corpus
+
+
+def fill(text: str, corpus: Corpus) -> str:
+    """Return a card with its generated parts made anew.
+
+    Raises:
+        ValueError: the markers of a part are missing.
+    """
+    for name, write in PARTS.items():
+        before, start, rest = text.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition(f"<!-- /{name} -->")
+        if not end:
+            raise ValueError(f"the data card of {corpus.card.id} has no part '{name}'")
+        text = f"{before}{start}{write(corpus)}\n{end}{after}"
+    return text
+
+
+def _facts(corpus: Corpus) -> str:
+    card = corpus.card
+    return _table(
+        ("", ""),
+        [
+            ("language", f"{card.language} (`{card.language_code}`)"),
+            ("licence", card.licence or "none stated by its authors"),
+            ("access", card.access),
+            ("home page", card.homepage or "unknown"),
+            ("speakers told apart", str(card.speakers or "none")),
+            ("published out-of-domain cluster", card.cluster or "none"),
+            ("found in a data folder as", ", ".join(f"`{name}`" for name in card.folders)),
+        ],
+    )
+
+
+def _obtain(corpus: Corpus) -> str:
+    return corpus.card.obtain
+
+
+def _counts(corpus: Corpus) -> str:
+    expected = [corpus.card.expected[reading] for reading in READINGS]
+    rows = [
+        (emotion.value, *(str(each.classes.get(emotion, 0)) for each in expected))
+        for emotion in Emotion
+    ]
+    rows.append(("**utterances**", *(f"**{each.utterances}**" for each in expected)))
+    table = _table(("class", *(f"reading `{reading}`" for reading in READINGS)), rows)
+    notes = [
+        f"- Known difference in `{reading}`: {_tolerance(each)}; {each.tolerance_reason}."
+        for reading, each in zip(READINGS, expected, strict=True)
+        if each.tolerance
+    ]
+    return "\n".join([table, "", *notes]) if notes else table
+
+
+def _tolerance(counts: Counts) -> str:
+    return ", ".join(f"{emotion} {known:+}" for emotion, known in counts.tolerance.items())
+
+
+def _labels(corpus: Corpus) -> str:
+    rows = []
+    for native in corpus.labels:
+        label = label_of(corpus, native)
+        rows.append((f"`{native}`", *(mapper.map(label) or "left out" for mapper in MAPPERS)))
+    return _table(("native label", *(f"`{mapper.id}`" for mapper in MAPPERS)), rows)
+
+
+def _known_bad(corpus: Corpus) -> str:
+    bad = corpus.card.known_bad
+    return "\n".join(f"- `{each}`: {reason}." for each, reason in bad.items()) or "None is known."
+
+
+def _citation(corpus: Corpus) -> str:
+    return corpus.card.citation or "Its authors name none."
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+PARTS: dict[str, Callable[[Corpus], str]] = {
+    "facts": _facts,
+    "obtain": _obtain,
+    "counts": _counts,
+    "labels": _labels,
+    "known-bad": _known_bad,
+    "citation": _citation,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
