@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sercore.backbones import MAX_SECONDS
 from sercore.backbones import BackboneCard
 from sercore.backbones import Checkpoint
 from sercore.backbones import EncodedUtterance
@@ -23,6 +24,7 @@ _MEL_BINS = 80
 _WINDOW = 400  # samples: 25 ms
 _HOP = 160  # samples: 10 ms
 _STACK = 2  # filterbank frames in one frame of the backbone: 20 ms, as most speech backbones
+_SHORTEST = _WINDOW + (_STACK - 1) * _HOP
 
 # Log energies are brought near zero mean and unit deviation by two constants, the same for all
 # audio: statistics of the utterance or the batch would erase loudness or leak between utterances.
@@ -59,8 +61,11 @@ class LogMel:
     def load(self, checkpoint: Checkpoint, options: EncoderOptions) -> LogMelEncoder:
         """Return the encoder.
 
+        It computes in float32 under every `EncoderOptions.dtype`: there are no weights whose
+        precision could be reduced, and ``--dtype auto`` must suit it beside real backbones.
+
         Raises:
-            BackboneError: a layer, a variant or a reduced precision was asked for.
+            BackboneError: a layer or a variant was asked for.
         """
         del checkpoint
         if options.layer not in ("last", 0):
@@ -71,11 +76,6 @@ class LogMel:
             raise BackboneError(
                 f"{self.card.id} has no variant '{options.variant}'",
                 hint=f"name it as '{self.card.id}'",
-            )
-        if options.dtype != "float32":
-            raise BackboneError(
-                f"{self.card.id} computes in float32, not in {options.dtype}",
-                hint="leave out --dtype",
             )
         return LogMelEncoder(options.device)
 
@@ -96,29 +96,31 @@ class LogMelEncoder:
         self._device = device
 
     def n_frames(self, n_samples: int) -> int:
-        """Return how many whole 20 ms frames fit into a waveform; at least 1.
+        """Return how many whole 20 ms frames fit into the first 30 s of a waveform; at least 1.
 
         Frame ``i`` covers samples ``320 i`` to ``320 i + 560``. A waveform shorter than one frame
         (560 samples, 35 ms) is padded with zeros up to it.
         """
-        filterbank_frames = 1 + (max(n_samples, _WINDOW) - _WINDOW) // _HOP
-        return max(filterbank_frames // _STACK, 1)
+        heard = max(min(n_samples, round(MAX_SECONDS * _RATE)), _SHORTEST)
+        filterbank_frames = 1 + (heard - _WINDOW) // _HOP
+        return filterbank_frames // _STACK
 
     def cost(self, n_samples: int) -> int:
         """Return the frames computed for a waveform: those that are kept."""
         return self.n_frames(n_samples)
 
     def prepare(self, waveforms: Sequence[Waveform]) -> list[torch.Tensor]:
-        """Return each waveform as a float32 tensor of shape (1, samples), one frame or longer."""
+        """Return each waveform as a float32 tensor of shape (1, samples), one frame or longer.
+
+        Raises:
+            AudioError: one is empty, or holds samples that are not numbers.
+        """
         import torch
 
-        shortest = _WINDOW + (_STACK - 1) * _HOP
-        return [
-            torch.nn.functional.pad(
-                torch.from_numpy(waveform).float(), (0, max(shortest - len(waveform), 0))
-            ).unsqueeze(0)
-            for waveform in waveforms
-        ]
+        from sercore.huggingface.encoding import clean
+
+        cleaned = clean(waveforms, _RATE, _SHORTEST)
+        return [torch.from_numpy(waveform).unsqueeze(0) for waveform in cleaned]
 
     def encode(self, batch: Sequence[torch.Tensor]) -> list[EncodedUtterance]:
         """Return the frames of each waveform, float32 of shape (frames, 160)."""
