@@ -132,17 +132,25 @@ def unpack(archive: Path, workspace: Workspace, folder: str, *, skip: Iterable[s
     place = Path(workspace.path(target))
     if place.is_dir():
         return place
-    budget = _Budget(
-        archive=str(archive),
-        bytes=max(_ALWAYS_ALLOWED, _LARGEST_RATIO * archive.stat().st_size),
-    )
     try:
         with workspace.new_folder(target) as filling:
-            _unpack_into(archive, filling, str(archive), patterns, budget, depth=1)
+            extract(archive, filling, skip=patterns)
     except WorkspaceError:
         if not place.is_dir():  # another process may have been faster
             raise
     return place
+
+
+def extract(archive: Path, folder: Path, *, skip: Iterable[str] = ()) -> None:
+    """Unpack an archive into a folder that the caller throws away if this fails.
+
+    Arguments and errors are those of `unpack`.
+    """
+    budget = _Budget(
+        archive=str(archive),
+        bytes=max(_ALWAYS_ALLOWED, _LARGEST_RATIO * archive.stat().st_size),
+    )
+    _unpack_into(archive, folder, str(archive), tuple(skip), budget, depth=1)
 
 
 def is_beside(archive: Path, *, most: int = 64) -> bool:

@@ -11,6 +11,7 @@
     │   └── UnknownLabelError       a native label that the corpus does not declare
     ├── AudioError                  a recording cannot be decoded
     │   └── SilentAudioError        it holds no sample, or zeros only
+    ├── FetchError                  a download cannot be had, or is not what it should be
     ├── BackboneError               an encoder cannot do its work
     │   └── BackboneUnavailableError  its weights are neither here nor reachable
     ├── ProtocolError               a split, class rule or adjustment cannot be computed
@@ -79,6 +80,10 @@ class AudioError(SercoreError):
 
 class SilentAudioError(AudioError):
     """A recording holds no sample, or zeros only."""
+
+
+class FetchError(SercoreError):
+    """A download cannot be had, or is not what its publisher states."""
 
 
 class BackboneError(SercoreError):

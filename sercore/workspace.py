@@ -112,7 +112,7 @@ class Workspace:
                     yield cast("BinaryIO", file)
                 self._filesystem.mv(partial, target)
         except OSError as error:
-            raise _write_error(target, error) from error
+            raise write_error(target, error) from error
 
     def write_bytes(self, relative: str, data: bytes) -> None:
         """Write bytes as a whole file. Raises as `write` does."""
@@ -211,7 +211,7 @@ class Workspace:
             yield partial
             partial.rename(target)
         except OSError as error:
-            raise _write_error(str(target), error) from error
+            raise write_error(str(target), error) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
@@ -250,7 +250,7 @@ class Workspace:
                 hint="wait for it, or choose another name",
             ) from None
         except OSError as error:
-            raise _write_error(lock, error) from error
+            raise write_error(lock, error) from error
 
     def _sweep(self, relative: str) -> None:
         for partial in Path(self.path(relative)).rglob(f"*{_PARTIAL}*"):
@@ -277,7 +277,8 @@ def _written_locally(partial: str, target: str) -> Iterator[BinaryIO]:
         raise
 
 
-def _write_error(target: str, error: OSError) -> WorkspaceError:
+def write_error(target: str, error: OSError) -> WorkspaceError:
+    """Return what a failed write means to the user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return DiskFullError(
             f"there is no space left to write {target}",

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sercore.statistics import Interval
 
 MISSING = "—"
 """Stands for a value that is not there; never 0."""
@@ -18,7 +22,7 @@ def number(value: float | None, digits: int = 3) -> str:
     >>> number(0.12345), number(None)
     ('0.123', '—')
     """
-    return MISSING if value is None or value != value else f"{value:.{digits}f}"  # noqa: PLR0124
+    return MISSING if value is None or value != value else f"{value:.{digits}f}"  # noqa: PLR0124 - NaN
 
 
 def markdown_cell(text: object) -> str:
@@ -48,3 +52,24 @@ def plural(count: int, noun: str) -> str:
     ('1 cell', '2 cells')
     """
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """Return a difference with its sign, or `MISSING`.
+
+    >>> signed(0.1), signed(-0.0001), signed(None)
+    ('+0.100', '0.000', '—')
+    """
+    if value is None or value != value:  # noqa: PLR0124 - NaN
+        return MISSING
+    text = f"{value:+.{digits}f}"
+    return text[1:] if not float(text) else text
+
+
+def interval_text(interval: Interval) -> str:
+    """Return an interval with what was drawn for it."""
+    percent = f"{interval.level:.0%}".replace("%", " %")
+    return (
+        f"{percent} interval {number(interval.low)} to {number(interval.high)} "
+        f"({plural(interval.n_units, interval.unit)} drawn)"
+    )

@@ -1,0 +1,531 @@
+"""Everything that a report says, before anything is drawn: one structure for all formats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from typing import Any
+
+import numpy as np
+
+from sercore.confusion import MEASURES
+from sercore.errors import ProtocolError
+from sercore.features import FeatureStore
+from sercore.published import DEFECTIVE_TRAIN_CORPUS
+from sercore.published import published_matrices
+from sercore.published import published_summaries
+from sercore.published import table1
+from sercore.reports.evidence import Evidence
+from sercore.reports.matrices import common_cells
+from sercore.reports.reductions import reduce_values
+from sercore.reports.reductions import require_comparable
+from sercore.reports.stored import matrices_of
+from sercore.reports.stored import reduce_of
+from sercore.reports.summary import problem_text
+from sercore.statistics import N_DRAWS
+from sercore.statistics import Interval
+from sercore.statistics import chance
+from sercore.statistics import compare_over_corpora
+from sercore.statistics import interval
+
+if TYPE_CHECKING:
+    from sercore.published import PublishedSummary
+    from sercore.reports.evidence import Confusion
+    from sercore.reports.evidence import Estimate
+    from sercore.reports.matrices import Cell
+    from sercore.reports.matrices import Matrix
+    from sercore.reports.matrices import Pair
+    from sercore.reports.matrices import Setting
+    from sercore.reports.reductions import OutOfDomain
+    from sercore.reports.reductions import Reductions
+    from sercore.reports.stored import StoredRun
+    from sercore.statistics import Chance
+    from sercore.statistics import Comparison
+    from sercore.statistics import Values
+
+DURATION_TOLERANCE = 0.15
+"""Table 1 rounds durations to 0.1 s; a mean that differs by more is not the same audio."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something that a reader must not overlook."""
+
+    kind: str
+    """``demo``, ``incomplete``, ``copy``, ``problem``, ``note``."""
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellView:
+    """A cell with all that stands behind it."""
+
+    cell: Cell
+    interval: Interval | None
+    chance: Chance | None
+    confusion: Confusion | None
+    published: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One backbone of a family."""
+
+    backbone: str
+    title: str
+    checkpoint: str | None
+    matrix: Matrix
+    reductions: Reductions
+    cells: Mapping[Pair, CellView]
+    in_domain: Interval | None
+    """Interval of the in-domain mean, over resampled test sets."""
+    out_of_domain: Interval | None
+    weighted: Interval | None
+    trained_on: Mapping[str, Interval]
+    """Intervals of the row reduction (Figure 2) by train corpus."""
+    tested_on: Mapping[str, Interval]
+    """Intervals of the column reduction (Figure 3) by test corpus."""
+    published: PublishedSummary | None
+    class_f1: Mapping[str, tuple[float | None, float | None]]
+    """By class: mean F1 over the in-domain cells, and over the out-of-domain cells."""
+
+    @property
+    def rank_value(self) -> float:
+        """What the leaderboard sorts by at first."""
+        value = self.reductions.weighted
+        if value is None:
+            value = self.reductions.in_domain.mean
+        return -math.inf if value is None else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChanceRow:
+    """Chance, averaged over the same cells as a backbone's scores."""
+
+    in_domain: Chance | None
+    out_of_domain: Chance | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """Backbones that stand side by side: one protocol, class rule, adjustment and metric."""
+
+    id: str
+    """Unique in the report; ``[a-z0-9-]``."""
+    setting: Setting
+    rows: tuple[Row, ...]
+    """Best first."""
+    in_domain_corpora: tuple[str, ...]
+    clusters: tuple[tuple[str, ...], ...]
+    """The main set of corpora of the out-of-domain averages first."""
+    refusal: str | None
+    """Why the backbones cannot be ranked; None where they can."""
+    chance: ChanceRow
+    in_domain_comparison: Comparison | None
+    out_of_domain_comparison: Comparison | None
+    common: bool = False
+    """Whether it was restricted to the cells that all backbones have."""
+
+    @property
+    def title(self) -> str:
+        """One line that says what was measured."""
+        setting = self.setting
+        parts = [f"protocol {setting.protocol}", setting.metric]
+        if setting.class_rule:
+            parts.append(f"class rule {setting.class_rule}, adjustment {setting.adjustment}")
+        if self.common:
+            parts.append("common cells only")
+        if setting.demo:
+            parts.append("demo data")
+        return " · ".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """A whole report."""
+
+    run: str
+    record: Mapping[str, Any]
+    notices: tuple[Notice, ...]
+    families: tuple[Family, ...]
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def build_content(
+    run: StoredRun,
+    *,
+    metric: str | None = None,
+    adjustment: str | None = None,
+    common: bool = False,
+    n_draws: int = N_DRAWS,
+) -> Content:
+    """Gather everything that a report of a run says.
+
+    Args:
+        run: the run.
+        metric: which metric of whole cells; the headline's when None.
+        adjustment: which out-of-domain adjustment; the headline's when None.
+        common: restrict backbones of a family to the cells that all of them have.
+        n_draws: draws per interval.
+    """
+    grouped: dict[tuple[Any, ...], list[Matrix]] = {}
+    for matrix in matrices_of(run.scores, run.record, metric=metric, adjustment=adjustment):
+        grouped.setdefault(matrix.setting.family, []).append(matrix)
+    groups = [list(common_cells(each)) if common else each for each in grouped.values()]
+    evidence = Evidence(run, n_draws)
+    estimates = evidence.estimates([matrix for group in groups for matrix in group])
+    taken: set[str] = set()
+    families = tuple(
+        _family(group, run.record, evidence, estimates, taken, common=common) for group in groups
+    )
+    record = run.record
+    problems = tuple(problem_text(each) for each in record.get("problems") or ())
+    return Content(
+        run=str(record.get("name") or run.name),
+        record=record,
+        notices=tuple(_notices(run, families, problems)),
+        families=families,
+        problems=problems,
+        notes=tuple(problem_text(each) for each in record.get("notes") or ()),
+    )
+
+
+def _family(
+    group: Sequence[Matrix],
+    record: Mapping[str, Any],
+    evidence: Evidence,
+    estimates: Mapping[tuple[Setting, Pair], Estimate],
+    taken: set[str],
+    *,
+    common: bool,
+) -> Family:
+    rows = [_row(matrix, record, evidence, estimates) for matrix in group]
+    rows.sort(key=lambda row: (-row.rank_value, row.backbone))
+    reductions = [row.reductions for row in rows]
+    refusal = None
+    try:
+        require_comparable(reductions)
+    except ProtocolError as error:
+        refusal = str(error)
+    setting = rows[0].matrix.setting
+    clusters = sorted(
+        {
+            each.corpora
+            for found in reductions
+            for each in ((found.out_of_domain,) if found.out_of_domain else ())
+            + found.small_clusters
+        },
+        key=lambda corpora: (-len(corpora), corpora),
+    )
+    parts = (setting.protocol, setting.class_rule, setting.adjustment, "demo" * setting.demo)
+    slug = "-".join(part for part in parts if part)
+    name = next(
+        name for name in (slug, *(f"{slug}-{n}" for n in range(2, 1000))) if name not in taken
+    )
+    taken.add(name)
+    return Family(
+        id="".join(letter if letter.isalnum() else "-" for letter in name.lower()),
+        setting=setting,
+        rows=tuple(rows),
+        in_domain_corpora=tuple(sorted({c for row in rows for c in row.matrix.in_domain})),
+        clusters=tuple(clusters),
+        refusal=refusal,
+        chance=_chance_row(rows),
+        in_domain_comparison=_compare(rows, _in_domain_values),
+        out_of_domain_comparison=_compare(rows, _trained_on_values),
+        common=common,
+    )
+
+
+def _row(
+    matrix: Matrix,
+    record: Mapping[str, Any],
+    evidence: Evidence,
+    estimates: Mapping[tuple[Setting, Pair], Estimate],
+) -> Row:
+    setting = matrix.setting
+    reductions = reduce_of(matrix, record)
+    comparable = setting.metric == "macro-f1" and not setting.demo
+    published = published_matrices().get(setting.checkpoint or "", {}) if comparable else {}
+    cells = {}
+    for pair, cell in matrix.cells.items():
+        confusion = evidence.confusion(cell, setting)
+        estimate = estimates.get((setting, pair))
+        outside = setting.class_rule in (None, "cluster")
+        cells[pair] = CellView(
+            cell=cell,
+            interval=estimate.interval if estimate else None,
+            chance=_chance_of(confusion, setting) if confusion else None,
+            confusion=confusion,
+            published=published.get(pair) if outside or cell.in_domain else None,
+        )
+    own = {pair: estimates[setting, pair] for pair in cells if (setting, pair) in estimates}
+    whole = own if len(own) == len(cells) else {}
+    described = (record.get("backbones") or {}).get(setting.backbone) or {}
+    return Row(
+        backbone=setting.backbone,
+        title=str(described.get("title") or setting.backbone),
+        checkpoint=setting.checkpoint,
+        matrix=matrix,
+        reductions=reductions,
+        cells=cells,
+        published=published_summaries().get(setting.checkpoint or "") if comparable else None,
+        class_f1=_class_f1(cells),
+        **_reduction_intervals(reductions, whole),
+    )
+
+
+def _reduction_intervals(
+    reductions: Reductions, estimates: Mapping[Pair, Estimate]
+) -> dict[str, Any]:
+    """Return the intervals of a backbone's averages: the draws of its cells, reduced alike."""
+    nothing: dict[str, Any] = {
+        "in_domain": None, "out_of_domain": None, "weighted": None, "trained_on": {},
+        "tested_on": {},
+    }  # fmt: skip
+    if not estimates:
+        return nothing
+    outside = reductions.out_of_domain
+    corpora = outside.corpora if outside else ()
+    n_draws = len(next(iter(estimates.values())).draws)
+    diagonal = [pair for pair in sorted(reductions.cells) if pair[0] == pair[1]]
+    inside = np.stack([estimates[pair].draws for pair in diagonal], axis=1) if diagonal else (
+        np.full((n_draws, 0), np.nan)
+    )  # fmt: skip
+    square = np.full((n_draws, len(corpora), len(corpora)), np.nan)
+    for i, train in enumerate(corpora):
+        for j, test in enumerate(corpora):
+            if (train, test) in estimates and train != test:
+                square[:, i, j] = estimates[train, test].draws
+    reduced = reduce_values(inside, square)
+    units = {estimates[pair].interval.unit for pair in reductions.cells if pair in estimates}
+    unit = units.pop() if len(units) == 1 else "speaker or utterance"
+
+    def around(point: float | None, draws: Values, n: int) -> Interval | None:
+        return None if point is None else interval(point, draws, unit=unit, n_units=n)
+
+    def by_corpus(which: str, draws: Values) -> dict[str, Interval]:
+        found = {}
+        for index, name in enumerate(corpora):
+            average = getattr(outside, which)[name]
+            one = around(average.mean, draws[:, index], average.n)
+            if one is not None:
+                found[name] = one
+        return found
+
+    return {
+        "in_domain": around(reductions.in_domain.mean, reduced.in_domain_mean, len(diagonal)),
+        "out_of_domain": around(outside.average.mean, reduced.out_of_domain_mean, outside.n_cells)
+        if outside
+        else None,
+        "weighted": around(reductions.weighted, reduced.weighted, len(reductions.cells)),
+        "trained_on": by_corpus("rows", reduced.rows),
+        "tested_on": by_corpus("columns", reduced.columns),
+    }
+
+
+def _class_f1(
+    cells: Mapping[Pair, CellView],
+) -> dict[str, tuple[float | None, float | None]]:
+    """Return the mean F1 of each class over the cells where it has test support."""
+    from sercore.confusion import f1
+
+    found: dict[str, tuple[list[float], list[float]]] = {}
+    for pair, view in cells.items():
+        if view.confusion is None:
+            continue
+        classes, counts = view.confusion.square()
+        values = f1(counts)
+        for name in view.confusion.labels:
+            side = int(pair[0] != pair[1])
+            found.setdefault(name, ([], []))[side].append(float(values[classes.index(name)]))
+    return {
+        name: (_mean(inside), _mean(outside)) for name, (inside, outside) in sorted(found.items())
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if len(values) else None
+
+
+@lru_cache(maxsize=2048)
+def _chance(support: tuple[int, ...], averaging: str, metric: str) -> Chance:
+    return chance(np.array(support), averaging, metric)
+
+
+def _chance_of(confusion: Confusion, setting: Setting) -> Chance | None:
+    if setting.metric not in MEASURES:
+        return None
+    support = tuple(int(each) for each in confusion.counts.sum(axis=1))
+    return _chance(support, setting.averaging or "supported", setting.metric)
+
+
+def _chance_row(rows: Sequence[Row]) -> ChanceRow:
+    """Return chance over the cells of the averages of the backbone that has most of them."""
+    from sercore.statistics import Chance
+
+    fullest = max(rows, key=lambda row: len(row.reductions.cells))
+
+    def over(pairs: Sequence[Pair]) -> Chance | None:
+        found = [fullest.cells[pair].chance for pair in pairs if pair in fullest.cells]
+        known = [each for each in found if each is not None]
+        if not known or len(known) < len(found):
+            return None
+        return Chance(
+            majority=float(np.mean([each.majority for each in known])),
+            random=float(np.mean([each.random for each in known])),
+            random_high=float(np.mean([each.random_high for each in known])),
+        )
+
+    pairs = sorted(fullest.reductions.cells)
+    return ChanceRow(
+        in_domain=over([pair for pair in pairs if pair[0] == pair[1]]),
+        out_of_domain=over([pair for pair in pairs if pair[0] != pair[1]]),
+    )
+
+
+def _in_domain_values(row: Row) -> dict[str, float]:
+    return {pair[0]: view.cell.value for pair, view in row.cells.items() if view.cell.in_domain}
+
+
+def _trained_on_values(row: Row) -> dict[str, float]:
+    outside: OutOfDomain | None = row.reductions.out_of_domain
+    if outside is None:
+        return {}
+    return {
+        name: average.mean
+        for name, average in outside.rows.items()
+        if average.mean is not None and average.complete
+    }
+
+
+def _compare(rows: Sequence[Row], values_of: Any) -> Comparison | None:
+    """Compare backbones over the corpora that all of them have; None where too few."""
+    values = [values_of(row) for row in rows]
+    corpora = sorted(set.intersection(*(set(each) for each in values)))
+    if len(rows) < 2 or len(corpora) < 2:
+        return None
+    table = np.array([[each[name] for each in values] for name in corpora])
+    return compare_over_corpora([row.backbone for row in rows], table)
+
+
+def _notices(run: StoredRun, families: Sequence[Family], problems: Sequence[str]) -> list[Notice]:
+    record = run.record
+    notices = []
+    if any(family.setting.demo for family in families):
+        notices.append(
+            Notice(
+                kind="demo",
+                title="Demo data",
+                text="Synthetic corpora show that the program works. Their scores are no results "
+                "and enter no average with real ones.",
+            )
+        )
+    missing = {
+        (row.backbone, pair)
+        for family in families
+        for row in family.rows
+        for pair in row.matrix.missing
+    }
+    if missing:
+        backbones = sorted({backbone for backbone, _ in missing})
+        notices.append(
+            Notice(
+                kind="incomplete",
+                title="Not complete",
+                text=f"{len(missing)} cells are missing ({', '.join(backbones)}). Every average "
+                "says how many of its values were there.",
+            )
+        )
+    if record.get("status") not in (None, "ended"):
+        notices.append(
+            Notice(
+                kind="incomplete",
+                title="Not finished",
+                text=f"The run's status is '{record['status']}': start it again to complete it.",
+            )
+        )
+    notices += _corpus_notices(run)
+    if problems:
+        notices.append(
+            Notice(
+                kind="problem",
+                title=f"{len(problems)} problems" if len(problems) > 1 else "1 problem",
+                text="They are listed at the end.",
+            )
+        )
+    return notices
+
+
+def _corpus_notices(run: StoredRun) -> list[Notice]:
+    corpora = run.record.get("corpora")
+    corpora = corpora if isinstance(corpora, Mapping) else {}
+    notices = []
+    for name, card in sorted(corpora.items()):
+        if card.get("demo") or card.get("whole") is not False:
+            continue
+        expected = card.get("expected")
+        count = f"{card.get('utterances')} utterances" + (
+            f" where a complete copy has {expected}" if expected else ""
+        )
+        notices.append(
+            Notice(
+                kind="incomplete",
+                title=f"{name} is not a complete copy",
+                text=f"It has {count}. Its scores are not those of the complete corpus.",
+            )
+        )
+    published = {row["id"]: float(row["avg_duration_s"]) for row in table1()}
+    for name, seconds in sorted(_mean_durations(run).items()):
+        if name not in published or corpora.get(name, {}).get("whole") is False:
+            continue
+        if abs(seconds / published[name] - 1) > DURATION_TOLERANCE:
+            notices.append(
+                Notice(
+                    kind="copy",
+                    title=f"{name} is a processed copy",
+                    text=f"Its recordings last {seconds:.1f} s on average where the paper's last "
+                    f"{published[name]:.1f} s. Its scores cannot be compared with published ones.",
+                )
+            )
+    return notices
+
+
+def _mean_durations(run: StoredRun) -> dict[str, float]:
+    """Return the mean duration of the recordings of each corpus, where features tell it."""
+    scores = run.scores.select(["train_corpus", "probe_key"])
+    keys = dict(
+        zip(scores["train_corpus"].to_pylist(), scores["probe_key"].to_pylist(), strict=True)
+    )
+    found = {}
+    for corpus, key in keys.items():
+        path = f"probes/{key}/record.json"
+        if key is None or not run.workspace.exists(path):
+            continue
+        identity = (run.workspace.read_json(path).get("identity") or {}).get("features")
+        if not identity:
+            continue
+        store = FeatureStore(run.workspace, identity)
+        if store.n_done:
+            found[corpus] = store.seconds / store.n_done
+    return found
+
+
+def published_note(family: Family) -> str:
+    """Return the sentence that belongs beside every comparison with the paper."""
+    note = (
+        f"In the paper's matrices the row of {DEFECTIVE_TRAIN_CORPUS} is that of a constant "
+        "predictor (a defect of the published adjustment)."
+    )
+    if family.setting.protocol != "paper":
+        note += (
+            f" The published numbers follow the protocol paper, these the protocol "
+            f"{family.setting.protocol}: splits, masking, adjustment and averaging differ."
+        )
+    return note

@@ -1,0 +1,302 @@
+"""What every backbone must do, as tests that its author inherits.
+
+A plugin's test module says which backbone it is and gets all checks::
+
+    import pytest
+
+    from sercore.testing.backbones import BackboneContract
+
+
+    class TestMine(BackboneContract):
+        @pytest.fixture(scope="class")
+        @classmethod
+        def backbone(cls):
+            return MY_BACKBONE
+
+Weights should be random and scaled to their fan-in, or real: under the default initialisation of
+most models a leak between the rows of a batch hides below any tolerance.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from sercore.backbones import MAX_SECONDS
+from sercore.backbones import Backbone
+from sercore.backbones import Checkpoint
+from sercore.backbones import EncodedUtterance
+from sercore.backbones import Encoder
+from sercore.backbones import EncoderOptions
+from sercore.errors import BackboneError
+from sercore.errors import SercoreError
+from sercore.testing.signals import speech_like
+
+if TYPE_CHECKING:
+    from sercore.backbones import Waveform
+
+_NAME = re.compile(r"(hf:.+)|[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class BackboneContract:
+    """The checks. Subclass it and override the fixture `backbone`."""
+
+    frames_fit_audio = True
+    """False for the rare encoder of a fixed window whose frames outlast a short recording."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def backbone(cls) -> Backbone:
+        """Return the backbone under test; to be overridden."""
+        raise NotImplementedError("override the fixture 'backbone'")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls) -> EncoderOptions:
+        """Return what it is loaded with; override it to test a variant."""
+        return EncoderOptions()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def checkpoint(cls, backbone: Backbone) -> Checkpoint:
+        """Return its weights."""
+        return backbone.resolve(offline=True)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def encoder(
+        cls, backbone: Backbone, checkpoint: Checkpoint, options: EncoderOptions
+    ) -> Encoder:
+        """Return it loaded."""
+        return backbone.load(checkpoint, options)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def waveforms(cls, backbone: Backbone) -> list[Waveform]:
+        """Return utterances of different odd lengths."""
+        rate = backbone.card.sample_rate
+        seconds = (0.9, 2.35, 4.1)
+        return [
+            speech_like(int(each * rate) + 7 * seed + 1, rate, seed=seed)
+            for seed, each in enumerate(seconds)
+        ]
+
+    def test_card_is_complete(self, backbone: Backbone) -> None:
+        """The card names it and gives sizes that are possible."""
+        card = backbone.card
+
+        assert _NAME.fullmatch(card.id)
+        assert card.title
+        assert min(card.sample_rate, card.width, card.frame_rate, card.tolerance) > 0
+        assert all(sentence for sentence in card.variants.values())
+
+    def test_resolving_again_finds_the_same(
+        self, backbone: Backbone, checkpoint: Checkpoint
+    ) -> None:
+        """What identifies the weights does not change from call to call."""
+        assert backbone.resolve(offline=True) == checkpoint
+
+    def test_width(self, backbone: Backbone, encoder: Encoder, waveforms: list[Waveform]) -> None:
+        """Frames are float32, as wide as card and encoder say."""
+        frames = _alone(encoder, waveforms[0]).frames
+
+        assert frames.dtype == np.float32
+        assert frames.shape[1] == encoder.width == backbone.card.width
+
+    def test_frame_count_is_the_documented_function(
+        self, backbone: Backbone, encoder: Encoder
+    ) -> None:
+        """The frames of n samples are as many as `n_frames` says, at every boundary."""
+        rate = backbone.card.sample_rate
+        lengths = _boundaries(encoder, rate)
+        waveform = speech_like(max(lengths), rate)
+        batch = encoder.encode(encoder.prepare([waveform[:each] for each in lengths]))
+        found = [
+            (n_samples, len(each.frames)) for n_samples, each in zip(lengths, batch, strict=True)
+        ]
+
+        assert found == [(n_samples, encoder.n_frames(n_samples)) for n_samples in lengths]
+
+    def test_frames_never_exceed_the_audio(self, backbone: Backbone, encoder: Encoder) -> None:
+        """No frame is made of padding, but for the one that a very short clip is filled up to."""
+        if not self.frames_fit_audio:
+            pytest.skip("this backbone is the stated exception: a fixed window")
+        card = backbone.card
+        for n_samples in range(1, 2 * card.sample_rate, 61):
+            filled = n_samples * card.frame_rate / card.sample_rate
+
+            assert 1 <= encoder.n_frames(n_samples) <= max(1, filled)
+
+    def test_frame_count_and_cost_grow_with_length(
+        self, backbone: Backbone, encoder: Encoder
+    ) -> None:
+        """Longer audio never has fewer frames nor a smaller cost."""
+        lengths = range(1, round((MAX_SECONDS + 1) * backbone.card.sample_rate), 997)
+        counts = [encoder.n_frames(each) for each in lengths]
+        costs = [encoder.cost(each) for each in lengths]
+
+        assert counts == sorted(counts)
+        assert costs == sorted(costs)
+        assert costs[0] > 0
+
+    def test_frames_do_not_depend_on_the_batch(
+        self, backbone: Backbone, encoder: Encoder, waveforms: list[Waveform]
+    ) -> None:
+        """An utterance alone and in any batch gives the same frames, within the tolerance."""
+        alone = [_alone(encoder, each) for each in waveforms]
+        orders = ([0, 1, 2], [2, 0, 1], [1, 1, 2])
+        for order in orders:
+            batch = encoder.encode(encoder.prepare([waveforms[each] for each in order]))
+            for position, encoded in zip(order, batch, strict=True):
+                expected = alone[position]
+
+                assert _difference(encoded.frames, expected.frames) < backbone.card.tolerance
+                if expected.layer_means is not None:
+                    assert encoded.layer_means is not None
+                    difference = _difference(encoded.layer_means, expected.layer_means)
+                    assert difference < backbone.card.tolerance
+
+    def test_frames_depend_on_the_audio(self, encoder: Encoder, waveforms: list[Waveform]) -> None:
+        """Other audio gives other frames: the tests above compare something."""
+        first, second = (
+            _alone(encoder, each[: len(waveforms[0])]).frames for each in waveforms[:2]
+        )
+
+        assert _difference(first, second) > 1e-2
+
+    def test_two_calls_and_two_loads_give_the_same_bytes(
+        self,
+        backbone: Backbone,
+        checkpoint: Checkpoint,
+        options: EncoderOptions,
+        encoder: Encoder,
+        waveforms: list[Waveform],
+    ) -> None:
+        """Nothing is drawn at random."""
+        again = backbone.load(checkpoint, options)
+        long = speech_like(13 * backbone.card.sample_rate, backbone.card.sample_rate)
+        for waveform in (waveforms[1], long):
+            first, second, third = (
+                _alone(each, waveform).frames for each in (encoder, encoder, again)
+            )
+
+            np.testing.assert_array_equal(first, second)
+            np.testing.assert_array_equal(first, third)
+
+    @pytest.mark.parametrize("n_samples", [1, 2, 159, 399])
+    def test_clip_shorter_than_a_frame(
+        self, backbone: Backbone, encoder: Encoder, n_samples: int
+    ) -> None:
+        """A clip that is too short for the model still has a frame, alone and in a batch."""
+        rate = backbone.card.sample_rate
+        clip = speech_like(n_samples, rate)
+        frames = _alone(encoder, clip).frames
+        batch = encoder.encode(encoder.prepare([clip, speech_like(rate, rate, seed=1)]))
+
+        assert len(frames) == encoder.n_frames(n_samples) >= 1
+        assert np.isfinite(frames).all()
+        assert _difference(batch[0].frames, frames) < backbone.card.tolerance
+
+    def test_silence_and_clipping_stay_finite(self, backbone: Backbone, encoder: Encoder) -> None:
+        """Digital silence and a signal at full scale give finite frames."""
+        rate = backbone.card.sample_rate
+        square = np.sign(speech_like(rate, rate))
+        for waveform in (np.zeros(rate, dtype=np.float32), square.astype(np.float32)):
+            assert np.isfinite(_alone(encoder, waveform).frames).all()
+
+    def test_samples_that_are_not_numbers_are_refused(
+        self, backbone: Backbone, encoder: Encoder
+    ) -> None:
+        """NaN and infinity are an error that a user can read, never frames."""
+        rate = backbone.card.sample_rate
+        for value in (np.nan, np.inf):
+            waveform = speech_like(rate, rate)
+            waveform[rate // 2] = value
+            with pytest.raises(SercoreError):
+                encoder.prepare([waveform])
+
+    def test_empty_waveform_is_refused(self, encoder: Encoder) -> None:
+        """No sound is an error that a user can read."""
+        with pytest.raises(SercoreError):
+            encoder.prepare([np.zeros(0, dtype=np.float32)])
+
+    def test_audio_beyond_30_seconds_is_cut(self, backbone: Backbone, encoder: Encoder) -> None:
+        """30 s and one sample more give the frames of 30 s."""
+        longest = round(MAX_SECONDS * backbone.card.sample_rate)
+        waveform = speech_like(longest + 1, backbone.card.sample_rate)
+        whole = _alone(encoder, waveform[:longest]).frames
+        longer = _alone(encoder, waveform).frames
+
+        assert len(whole) == encoder.n_frames(longest) == encoder.n_frames(longest + 1)
+        np.testing.assert_array_equal(whole, longer)
+
+    def test_layer_means_are_those_of_the_kept_frames(
+        self, encoder: Encoder, waveforms: list[Waveform]
+    ) -> None:
+        """There is a mean for each layer, and the last is that of the frames."""
+        encoded = _alone(encoder, waveforms[1])
+        if encoder.n_layers == 0:
+            assert encoded.layer_means is None
+            return
+        assert encoded.layer_means is not None
+        assert encoded.layer_means.shape == (encoder.n_layers, encoder.width)
+        mean = encoded.frames.mean(axis=0, dtype=np.float64)
+
+        assert _difference(encoded.layer_means[-1], mean) < 1e-5
+
+    def test_every_layer_can_be_chosen(
+        self,
+        backbone: Backbone,
+        checkpoint: Checkpoint,
+        options: EncoderOptions,
+        encoder: Encoder,
+        waveforms: list[Waveform],
+    ) -> None:
+        """The frames of layer N are those whose mean is the N-th layer mean."""
+        expected = _alone(encoder, waveforms[0]).layer_means
+        for layer in range(encoder.n_layers):
+            chosen = backbone.load(checkpoint, replace(options, layer=layer))
+            assert expected is not None
+            mean = _alone(chosen, waveforms[0]).frames.mean(axis=0, dtype=np.float64)
+
+            assert _difference(mean, expected[layer]) < 1e-5
+
+    def test_a_layer_that_is_not_there_is_refused(
+        self, backbone: Backbone, checkpoint: Checkpoint, options: EncoderOptions, encoder: Encoder
+    ) -> None:
+        """Asking for a layer beyond the last is an error that says so."""
+        with pytest.raises(BackboneError):
+            backbone.load(checkpoint, replace(options, layer=max(encoder.n_layers, 1)))
+
+    def test_an_unknown_variant_is_refused(
+        self, backbone: Backbone, checkpoint: Checkpoint, options: EncoderOptions
+    ) -> None:
+        """A variant that the card does not list is an error."""
+        with pytest.raises(BackboneError):
+            backbone.load(checkpoint, replace(options, variant="no-such-variant"))
+
+
+def _alone(encoder: Encoder, waveform: Waveform) -> EncodedUtterance:
+    (encoded,) = encoder.encode(encoder.prepare([waveform]))
+    return encoded
+
+
+def _difference(values: np.ndarray, expected: np.ndarray) -> float:
+    """Return how far two arrays are apart, relative to the second."""
+    return float(np.linalg.norm(values - expected) / np.linalg.norm(expected))
+
+
+def _boundaries(encoder: Encoder, rate: int) -> list[int]:
+    """Return short lengths on both sides of where the number of frames changes."""
+    changes = {1}
+    for around in (rate // 40, rate // 8, rate):
+        count = encoder.n_frames(around)
+        for after in range(around, around + rate // 10):
+            if encoder.n_frames(after) != count:
+                changes |= {after - 1, after, after + 1}
+                break
+    return sorted(changes)
