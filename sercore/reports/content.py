@@ -14,13 +14,13 @@ import numpy as np
 
 from sercore.confusion import MEASURES
 from sercore.errors import ProtocolError
-from sercore.features import FeatureStore
 from sercore.published import DEFECTIVE_TRAIN_CORPUS
 from sercore.published import published_matrices
 from sercore.published import published_summaries
-from sercore.published import table1
 from sercore.reports.evidence import Evidence
+from sercore.reports.leaks import leak_tables
 from sercore.reports.matrices import common_cells
+from sercore.reports.notices import notices_of
 from sercore.reports.reductions import reduce_values
 from sercore.reports.reductions import require_comparable
 from sercore.reports.stored import matrices_of
@@ -36,30 +36,18 @@ if TYPE_CHECKING:
     from sercore.published import PublishedSummary
     from sercore.reports.evidence import Confusion
     from sercore.reports.evidence import Estimate
+    from sercore.reports.leaks import LeakTable
     from sercore.reports.matrices import Cell
     from sercore.reports.matrices import Matrix
     from sercore.reports.matrices import Pair
     from sercore.reports.matrices import Setting
+    from sercore.reports.notices import Notice
     from sercore.reports.reductions import OutOfDomain
     from sercore.reports.reductions import Reductions
     from sercore.reports.stored import StoredRun
     from sercore.statistics import Chance
     from sercore.statistics import Comparison
     from sercore.statistics import Values
-
-DURATION_TOLERANCE = 0.15
-"""Table 1 rounds durations to 0.1 s; a mean that differs by more is not the same audio."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """Something that a reader must not overlook."""
-
-    kind: str
-    """``demo``, ``incomplete``, ``copy``, ``problem``, ``note``."""
-    title: str
-    text: str
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellView:
@@ -93,6 +81,8 @@ class Row:
     published: PublishedSummary | None
     class_f1: Mapping[str, tuple[float | None, float | None]]
     """By class: mean F1 over the in-domain cells, and over the out-of-domain cells."""
+    by_seed: tuple[Reductions, ...]
+    """The reductions of each split seed that every cell has; empty where there is one seed."""
 
     @property
     def rank_value(self) -> float:
@@ -117,6 +107,8 @@ class Family:
 
     id: str
     """Unique in the report; ``[a-z0-9-]``."""
+    run: str
+    """The run that it comes from."""
     setting: Setting
     rows: tuple[Row, ...]
     """Best first."""
@@ -146,66 +138,93 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
-    """A whole report."""
+class RunContent:
+    """What is told about a run as a whole."""
 
-    run: str
+    name: str
     record: Mapping[str, Any]
-    notices: tuple[Notice, ...]
-    families: tuple[Family, ...]
     problems: tuple[str, ...]
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """A whole report, of one run or several."""
+
+    runs: tuple[RunContent, ...]
+    notices: tuple[Notice, ...]
+    families: tuple[Family, ...]
+    leaks: tuple[LeakTable, ...]
+
+    @property
+    def title(self) -> str:
+        """The names of its runs."""
+        return ", ".join(run.name for run in self.runs)
+
+
 def build_content(
-    run: StoredRun,
+    runs: Sequence[StoredRun],
     *,
     metric: str | None = None,
     adjustment: str | None = None,
     common: bool = False,
     n_draws: int = N_DRAWS,
 ) -> Content:
-    """Gather everything that a report of a run says.
+    """Gather everything that a report says.
 
     Args:
-        run: the run.
+        runs: at least one; their cells never share an average.
         metric: which metric of whole cells; the headline's when None.
         adjustment: which out-of-domain adjustment; the headline's when None.
         common: restrict backbones of a family to the cells that all of them have.
         n_draws: draws per interval.
     """
-    grouped: dict[tuple[Any, ...], list[Matrix]] = {}
-    for matrix in matrices_of(run.scores, run.record, metric=metric, adjustment=adjustment):
-        grouped.setdefault(matrix.setting.family, []).append(matrix)
-    groups = [list(common_cells(each)) if common else each for each in grouped.values()]
-    evidence = Evidence(run, n_draws)
-    estimates = evidence.estimates([matrix for group in groups for matrix in group])
     taken: set[str] = set()
-    families = tuple(
-        _family(group, run.record, evidence, estimates, taken, common=common) for group in groups
-    )
-    record = run.record
-    problems = tuple(problem_text(each) for each in record.get("problems") or ())
+    told: list[RunContent] = []
+    notices: list[Notice] = []
+    families: list[Family] = []
+    for run in runs:
+        record = run.record
+        content = RunContent(
+            name=str(record.get("name") or run.name),
+            record=record,
+            problems=tuple(problem_text(each) for each in record.get("problems") or ()),
+            notes=tuple(problem_text(each) for each in record.get("notes") or ()),
+        )
+        grouped: dict[tuple[Any, ...], list[Matrix]] = {}
+        for matrix in matrices_of(run.scores, record, metric=metric, adjustment=adjustment):
+            grouped.setdefault(matrix.setting.family, []).append(matrix)
+        groups = [list(common_cells(each)) if common else each for each in grouped.values()]
+        groups = [[matrix for matrix in group if matrix.cells] for group in groups]
+        evidence = Evidence(run, n_draws)
+        estimates = evidence.estimates([matrix for group in groups for matrix in group])
+        own = [
+            _family(group, content, evidence, estimates, taken, common=common)
+            for group in groups
+            if group
+        ]
+        told.append(content)
+        families += own
+        found = notices_of(run, own, content.problems, content.notes)
+        notices += [each for each in found if each not in notices]
     return Content(
-        run=str(record.get("name") or run.name),
-        record=record,
-        notices=tuple(_notices(run, families, problems)),
-        families=families,
-        problems=problems,
-        notes=tuple(problem_text(each) for each in record.get("notes") or ()),
+        runs=tuple(told),
+        notices=tuple(notices),
+        families=tuple(families),
+        leaks=tuple(leak_tables(families)),
     )
 
 
 def _family(
     group: Sequence[Matrix],
-    record: Mapping[str, Any],
+    run: RunContent,
     evidence: Evidence,
     estimates: Mapping[tuple[Setting, Pair], Estimate],
     taken: set[str],
     *,
     common: bool,
 ) -> Family:
-    rows = [_row(matrix, record, evidence, estimates) for matrix in group]
+    rows = [_row(matrix, run.record, evidence, estimates) for matrix in group]
     rows.sort(key=lambda row: (-row.rank_value, row.backbone))
     reductions = [row.reductions for row in rows]
     refusal = None
@@ -231,6 +250,7 @@ def _family(
     taken.add(name)
     return Family(
         id="".join(letter if letter.isalnum() else "-" for letter in name.lower()),
+        run=run.name,
         setting=setting,
         rows=tuple(rows),
         in_domain_corpora=tuple(sorted({c for row in rows for c in row.matrix.in_domain})),
@@ -261,7 +281,7 @@ def _row(
         cells[pair] = CellView(
             cell=cell,
             interval=estimate.interval if estimate else None,
-            chance=_chance_of(confusion, setting) if confusion else None,
+            chance=_chance_of(confusion, cell, setting) if confusion else None,
             confusion=confusion,
             published=published.get(pair) if outside or cell.in_domain else None,
         )
@@ -277,6 +297,9 @@ def _row(
         cells=cells,
         published=published_summaries().get(setting.checkpoint or "") if comparable else None,
         class_f1=_class_f1(cells),
+        by_seed=tuple(reduce_of(matrix.at_seed(seed), record) for seed in matrix.seeds)
+        if len(matrix.seeds) > 1
+        else (),
         **_reduction_intervals(reductions, whole),
     )
 
@@ -359,10 +382,12 @@ def _chance(support: tuple[int, ...], averaging: str, metric: str) -> Chance:
     return chance(np.array(support), averaging, metric)
 
 
-def _chance_of(confusion: Confusion, setting: Setting) -> Chance | None:
+def _chance_of(confusion: Confusion, cell: Cell, setting: Setting) -> Chance | None:
     if setting.metric not in MEASURES:
         return None
-    support = tuple(int(each) for each in confusion.counts.sum(axis=1))
+    # The counts sum up several test sets of the same make; chance is that of one.
+    times = len(cell.by_seed) if cell.pooled else max(len(cell.prediction_keys), 1)
+    support = tuple(round(each / times) for each in confusion.counts.sum(axis=1))
     return _chance(support, setting.averaging or "supported", setting.metric)
 
 
@@ -413,108 +438,6 @@ def _compare(rows: Sequence[Row], values_of: Any) -> Comparison | None:
         return None
     table = np.array([[each[name] for each in values] for name in corpora])
     return compare_over_corpora([row.backbone for row in rows], table)
-
-
-def _notices(run: StoredRun, families: Sequence[Family], problems: Sequence[str]) -> list[Notice]:
-    record = run.record
-    notices = []
-    if any(family.setting.demo for family in families):
-        notices.append(
-            Notice(
-                kind="demo",
-                title="Demo data",
-                text="Synthetic corpora show that the program works. Their scores are no results "
-                "and enter no average with real ones.",
-            )
-        )
-    missing = {
-        (row.backbone, pair)
-        for family in families
-        for row in family.rows
-        for pair in row.matrix.missing
-    }
-    if missing:
-        backbones = sorted({backbone for backbone, _ in missing})
-        notices.append(
-            Notice(
-                kind="incomplete",
-                title="Not complete",
-                text=f"{len(missing)} cells are missing ({', '.join(backbones)}). Every average "
-                "says how many of its values were there.",
-            )
-        )
-    if record.get("status") not in (None, "ended"):
-        notices.append(
-            Notice(
-                kind="incomplete",
-                title="Not finished",
-                text=f"The run's status is '{record['status']}': start it again to complete it.",
-            )
-        )
-    notices += _corpus_notices(run)
-    if problems:
-        notices.append(
-            Notice(
-                kind="problem",
-                title=f"{len(problems)} problems" if len(problems) > 1 else "1 problem",
-                text="They are listed at the end.",
-            )
-        )
-    return notices
-
-
-def _corpus_notices(run: StoredRun) -> list[Notice]:
-    corpora = run.record.get("corpora")
-    corpora = corpora if isinstance(corpora, Mapping) else {}
-    notices = []
-    for name, card in sorted(corpora.items()):
-        if card.get("demo") or card.get("whole") is not False:
-            continue
-        expected = card.get("expected")
-        count = f"{card.get('utterances')} utterances" + (
-            f" where a complete copy has {expected}" if expected else ""
-        )
-        notices.append(
-            Notice(
-                kind="incomplete",
-                title=f"{name} is not a complete copy",
-                text=f"It has {count}. Its scores are not those of the complete corpus.",
-            )
-        )
-    published = {row["id"]: float(row["avg_duration_s"]) for row in table1()}
-    for name, seconds in sorted(_mean_durations(run).items()):
-        if name not in published or corpora.get(name, {}).get("whole") is False:
-            continue
-        if abs(seconds / published[name] - 1) > DURATION_TOLERANCE:
-            notices.append(
-                Notice(
-                    kind="copy",
-                    title=f"{name} is a processed copy",
-                    text=f"Its recordings last {seconds:.1f} s on average where the paper's last "
-                    f"{published[name]:.1f} s. Its scores cannot be compared with published ones.",
-                )
-            )
-    return notices
-
-
-def _mean_durations(run: StoredRun) -> dict[str, float]:
-    """Return the mean duration of the recordings of each corpus, where features tell it."""
-    scores = run.scores.select(["train_corpus", "probe_key"])
-    keys = dict(
-        zip(scores["train_corpus"].to_pylist(), scores["probe_key"].to_pylist(), strict=True)
-    )
-    found = {}
-    for corpus, key in keys.items():
-        path = f"probes/{key}/record.json"
-        if key is None or not run.workspace.exists(path):
-            continue
-        identity = (run.workspace.read_json(path).get("identity") or {}).get("features")
-        if not identity:
-            continue
-        store = FeatureStore(run.workspace, identity)
-        if store.n_done:
-            found[corpus] = store.seconds / store.n_done
-    return found
 
 
 def published_note(family: Family) -> str:
