@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import nn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     import numpy.typing as npt
 
     from sercore.probe.recipe import Recipe
@@ -140,21 +140,16 @@ class PackedGradient:
         for name, tensor in parameters.items():
             tensor.grad = self._grad[name]
         self._device = parameters["hidden.weight"].device
-        self._generator = torch.Generator(self._device).manual_seed(seed)
+        self._words = _RandomWords(self._device, seed)
         # 16 random bits decide over one activation, so the share that is dropped is a multiple
         # of 2**-16 (6554 / 65536 for 0.1) and the scale is the exact inverse of what is kept.
         self._threshold = round(recipe.dropout * 2**16) - 2**15
         self._keep = 1 - (self._threshold + 2**15) / 2**16
         shape = (max_frames, recipe.hidden)
-        self._hidden, self._normed, self._active, self._kept = (
-            torch.empty(shape, device=self._device) for _ in range(4)
+        self._hidden, self._active, self._kept = (
+            torch.empty(shape, device=self._device) for _ in range(3)
         )
-        self._mean, self._inverse = (
-            torch.empty((max_frames, 1), device=self._device) for _ in range(2)
-        )
-        self._random = torch.empty(
-            -(-max_frames * recipe.hidden // 4), dtype=torch.int64, device=self._device
-        )
+        self._every = torch.arange(max_frames, device=self._device)
 
     def add(
         self, frames: torch.Tensor, lengths: torch.Tensor, labels: torch.Tensor, *, share: float
@@ -173,24 +168,19 @@ class PackedGradient:
         model, grad, smoothing = self._model, self._grad, self._recipe.label_smoothing
         weight = model.parameters
         n, shape = len(frames), [self._recipe.hidden]
-        hidden, normed, active = self._hidden[:n], self._normed[:n], self._active[:n]
-        mean, inverse = self._mean[:n], self._inverse[:n]
+        hidden, active = self._hidden[:n], self._active[:n]
 
         torch.addmm(weight["hidden.bias"], frames, weight["hidden.weight"].t(), out=hidden)
-        _aten.native_layer_norm.out(
-            hidden,
-            shape,
-            weight["norm.weight"],
-            weight["norm.bias"],
-            model.norm_epsilon,
-            out0=normed,
-            out1=mean,
-            out2=inverse,
+        # Its variant that writes into given buffers computes elsewhere first and copies.
+        normed, mean, inverse = torch.native_layer_norm(
+            hidden, shape, weight["norm.weight"], weight["norm.bias"], model.norm_epsilon
         )
         _aten.gelu.out(normed, out=active)
         kept = self._drop(active)
-        pooling = self._pooling(lengths, n)
-        pooled = pooling @ active
+        # Averages over frames, dropout undone. Sums in the order of frames on every device.
+        scale = (1 / (lengths * self._keep)).to(active.dtype)[:, None]
+        begins = lengths.cumsum(0) - lengths
+        pooled = nn.functional.embedding_bag(self._every[:n], active, begins, mode="sum") * scale
 
         logits = torch.addmm(weight["output.bias"], pooled, weight["output.weight"].t())
         log_probability = logits.log_softmax(dim=1)
@@ -201,7 +191,9 @@ class PackedGradient:
         d_logits = (log_probability.exp_() - target).mul_(share)
         grad["output.weight"].addmm_(d_logits.t(), pooled)
         grad["output.bias"].add_(d_logits.sum(dim=0))
-        d_normed = torch.mm(pooling.t(), d_logits @ weight["output.weight"], out=active)
+        d_pooled = (d_logits @ weight["output.weight"]).mul_(scale)
+        owner = torch.repeat_interleave(lengths, output_size=n)
+        d_normed = torch.index_select(d_pooled, 0, owner, out=active)
         if kept is not None:
             d_normed.mul_(kept)
         _aten.gelu_backward.grad_input(d_normed, normed, grad_input=d_normed)
@@ -226,17 +218,31 @@ class PackedGradient:
         if not self._recipe.dropout:
             return None
         # Raw generator words are several times faster than one Bernoulli draw per activation.
-        words = self._random[: -(-active.numel() // 4)]
-        words.random_(-(2**63), None, generator=self._generator)
+        words = self._words.draw(-(-active.numel() // 4))
         bits = words.view(torch.int16)[: active.numel()].view(active.shape)
         kept = torch.ge(bits, self._threshold, out=self._kept[: len(active)])
         active.mul_(kept)
         return kept
 
-    def _pooling(self, lengths: torch.Tensor, n_frames: int) -> torch.Tensor:
-        """Return the matrix (utterances, frames) that averages over frames, dropout undone."""
-        matrix = torch.zeros(len(lengths), n_frames, device=self._device)
-        owner = torch.repeat_interleave(lengths, output_size=n_frames)
-        scale = (1 / (lengths * self._keep)).to(matrix.dtype)
-        matrix.scatter_(0, owner[None, :], scale[owner][None, :])
-        return matrix
+
+class _RandomWords:
+    """Uniform 64-bit words by the fastest generator of a device.
+
+    Args:
+        device: where they are wanted.
+        seed: drives them.
+    """
+
+    def __init__(self, device: torch.device, seed: int) -> None:
+        self._device = device
+        if device.type == "cpu":
+            self._bits = np.random.SFC64(seed)
+        else:
+            self._generator = torch.Generator(device).manual_seed(seed)
+
+    def draw(self, n: int) -> torch.Tensor:
+        """Return the next words, int64 (n,)."""
+        if self._device.type == "cpu":
+            return torch.from_numpy(self._bits.random_raw(n).view(np.int64))
+        words = torch.empty(n, dtype=torch.int64, device=self._device)
+        return words.random_(-(2**63), None, generator=self._generator)
