@@ -23,11 +23,11 @@ from typing import BinaryIO
 from sercore.backbones import MAX_SECONDS
 from sercore.containers import missing_bytes
 from sercore.errors import AudioError
+from sercore.errors import CorpusError
 from sercore.errors import SilentAudioError
+from sercore.tables import audio_column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy as np
     import numpy.typing as npt
 
@@ -118,7 +118,10 @@ class _Span:
 
 
 def read_utterance(
-    files: CorpusFiles, utterance: Utterance, rate: int, audio_path: AudioPath = "direct"
+    files: CorpusFiles,
+    utterance: Utterance,
+    rate: int | None,
+    audio_path: AudioPath = "direct",
 ) -> Recording:
     """Decode one utterance of a corpus.
 
@@ -128,7 +131,7 @@ def read_utterance(
     Args:
         files: the corpus on disk.
         utterance: where it is: file, row of a parquet file, time span, channel.
-        rate: hertz that the encoder expects.
+        rate: hertz that the encoder expects; None keeps the rate of the file.
         audio_path: how it is resampled, see `sercore.backbones.AudioPath`.
 
     Raises:
@@ -161,7 +164,7 @@ def read_file(path: Path, rate: int, audio_path: AudioPath = "direct") -> Record
 
 
 def _recording(
-    clip: _Clip, channel: int | None, rate: int, audio_path: AudioPath, name: str
+    clip: _Clip, channel: int | None, rate: int | None, audio_path: AudioPath, name: str
 ) -> Recording:
     import numpy as np
 
@@ -188,8 +191,8 @@ def _recording(
             f"{name} holds {what}", hint="replace it by a copy with sound, or remove it"
         )
     return Recording(
-        samples=_resample(mono, clip.rate, rate, audio_path),
-        rate=rate,
+        samples=mono if rate is None else _resample(mono, clip.rate, rate, audio_path),
+        rate=rate or clip.rate,
         source_rate=clip.rate,
         source_channels=channels,
         duration_s=clip.duration_s,
@@ -367,25 +370,24 @@ def _embedded_bytes(path: Path, row: int, name: str) -> bytes:
         version = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
         column, starts = _parquet_layout(path, version)
         group = next((i for i in range(len(starts) - 1) if starts[i] <= row < starts[i + 1]), None)
-        if column is None or group is None:
-            what = "no column with audio" if column is None else f"only {starts[-1]} rows"
+        if group is None:
             raise AudioError(
-                f"{name}: the file has {what}",
+                f"{name}: the file has only {starts[-1]} rows",
                 hint="replace it by the copy that the authors distribute",
             )
         value = _parquet_values(path, version, column, group)[row - starts[group]].as_py()
     except pa.ArrowException as error:
         raise _undecodable(name, str(error).partition("\n")[0]) from error
+    except CorpusError as error:
+        raise AudioError(error.message, hint=error.hint) from error
     if value is None:
         raise AudioError(f"{name} holds no audio", hint="replace the file by an undamaged copy")
     return bytes(value)
 
 
 @lru_cache(maxsize=64)
-def _parquet_layout(
-    path: Path, version: tuple[int, ...]
-) -> tuple[tuple[str, ...] | None, tuple[int, ...]]:
-    """Return where a parquet file keeps audio, and the first row of each of its row groups."""
+def _parquet_layout(path: Path, version: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+    """Return the column of a parquet file with audio, and the first row of each row group."""
     import pyarrow.parquet as pq
 
     del version
@@ -393,38 +395,20 @@ def _parquet_layout(
         starts = [0]
         for group in range(file.num_row_groups):
             starts.append(starts[-1] + file.metadata.row_group(group).num_rows)
-        return next(_audio_columns(file.schema_arrow), None), tuple(starts)
-
-
-def _audio_columns(schema: Any) -> Iterator[tuple[str, ...]]:
-    """Yield binary columns: first those inside a struct, as ``{bytes, path}``, then plain ones."""
-    import pyarrow.types as kinds
-
-    for column in schema:
-        if kinds.is_struct(column.type):
-            for position in range(column.type.num_fields):
-                inner = column.type.field(position)
-                if kinds.is_binary(inner.type) or kinds.is_large_binary(inner.type):
-                    yield column.name, inner.name
-    for column in schema:
-        if kinds.is_binary(column.type) or kinds.is_large_binary(column.type):
-            yield (column.name,)
+        return audio_column(file.schema_arrow, path.name), tuple(starts)
 
 
 # Extraction goes by length, so neighbours in time are not neighbours in the file.
 @lru_cache(maxsize=4)
-def _parquet_values(
-    path: Path, version: tuple[int, ...], column: tuple[str, ...], group: int
-) -> Any:
+def _parquet_values(path: Path, version: tuple[int, ...], column: str, group: int) -> Any:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     del version
     with pq.ParquetFile(path) as file:
-        values = file.read_row_group(group, columns=[".".join(column)]).column(0)
-    for inner in column[1:]:
-        values = pc.struct_field(values, inner)
-    return values
+        values = file.read_row_group(group, columns=[column]).column(0)
+    inner = column.partition(".")[2]
+    return pc.struct_field(values, inner) if inner else values
 
 
 def _truncated(name: str, detail: str) -> AudioError:

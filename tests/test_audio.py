@@ -255,7 +255,7 @@ class TestParquet:
         with pytest.raises(AudioError, match=r"train\.parquet row 7: the file has only 7 rows"):
             read_utterance(corpus, utterance("train.parquet", row=7), 16_000)
         pq.write_table(pa.table({"name": ["a"]}), tmp_path / "names.parquet")
-        with pytest.raises(AudioError, match=r"names\.parquet row 0: .* no column with audio"):
+        with pytest.raises(AudioError, match=r"names\.parquet has no column of embedded audio"):
             read_utterance(corpus, utterance("names.parquet", row=0), 16_000)
         pq.write_table(pa.table({"a": pa.array([None], pa.binary())}), tmp_path / "null.parquet")
         with pytest.raises(AudioError, match=r"null\.parquet row 0 holds no audio"):
