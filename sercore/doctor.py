@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
+from sercore.corpora import Problem
 from sercore.errors import BackboneError
 from sercore.errors import SercoreError
+from sercore.fetch import how_to_obtain
+from sercore.libraries import import_error
+from sercore.libraries import library_version
+from sercore.libraries import torchaudio_error
 from sercore.manifest import build_manifest
 from sercore.manifest import paper_counts
 from sercore.plan import locate
@@ -21,6 +26,7 @@ from sercore.plan import open_files
 
 if TYPE_CHECKING:
     from sercore.corpora import Corpus
+    from sercore.labels import Emotion
     from sercore.plugins import Registry
     from sercore.settings import Settings
     from sercore.workspace import Workspace
@@ -41,14 +47,29 @@ class CorpusCheck:
 
     id: str
     verdict: str
-    """``complete``, ``differs``, ``problems``, ``unusable`` or ``not found``."""
+    """``complete``; ``differs`` from a complete copy, without fault; ``problems``, which are
+    listed; ``unusable`` at all; ``not found``; or ``built in``."""
     root: str | None = None
+    """Where it lies; an archive's content where that was unpacked. None: it was not found."""
     files: int | None = None
+    """Files below it, those of operating systems and those to ignore left out."""
     utterances: int | None = None
+    """How many the reading holds."""
     expected: int | None = None
+    """How many the reading of a complete copy holds."""
     classes: dict[str, int] | None = None
+    """Utterances by class, under the label mapper ``paper``; empty classes left out."""
     expected_classes: dict[str, int] | None = None
-    problems: tuple[str, ...] = ()
+    """The same for a complete copy."""
+    problems: tuple[Problem, ...] = ()
+    """Everything a user should know about this copy, notes included."""
+    obtain: str | None = None
+    """How it is obtained, where it was not found."""
+
+    @property
+    def found(self) -> bool:
+        """Whether it is on this disk."""
+        return self.root is not None
 
     @property
     def is_bad(self) -> bool:
@@ -110,11 +131,13 @@ def examine(
         settings: where corpora lie.
         workspace: where results would go.
         data: folders that hold corpora.
-        named: corpora to look at, with their folders; all when empty.
+        named: corpora to look at, with their folders; when empty, all but the synthetic ones.
         reading: which utterances.
         deep: whether every recording is decoded.
     """
-    chosen = [registry.corpora.get(name) for name in named] or list(registry.corpora)
+    chosen = [registry.corpora.get(name) for name in named] or [
+        corpus for corpus in registry.corpora if not corpus.card.demo
+    ]
     folders = tuple(data)
     return Diagnosis(
         libraries=check_libraries(),
@@ -138,36 +161,15 @@ def examine(
 
 def check_libraries() -> tuple[LibraryCheck, ...]:
     """Import what fails in ways that its own message does not explain."""
-    checks = []
-    for name in ("torch", "torchaudio", "transformers", "soundfile", "av", "soxr", "pyarrow"):
-        error = _import_error(name)
-        if error is not None and name == "torchaudio":
-            # It is linked to one build of torch; beside another it cannot load, and then every
-            # audio feature extractor of transformers fails too.
-            error = (
-                f"torchaudio {_version('torchaudio')} cannot load beside torch "
-                f"{_version('torch')} ({error}); install the two together in one command: "
-                "pip install --force-reinstall torch torchaudio"
-            )
-        checks.append(LibraryCheck(name=name, version=_version(name), error=error))
-    return tuple(checks)
-
-
-def _import_error(name: str) -> str | None:
-    from importlib import import_module
-
-    try:
-        import_module(name)
-    except Exception as error:  # noqa: BLE001 - a shared library can fail in any way
-        return " ".join(f"{type(error).__name__}: {error}".split())
-    return None
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
+    names = ("torch", "torchaudio", "transformers", "soundfile", "av", "soxr", "pyarrow")
+    return tuple(
+        LibraryCheck(
+            name=name,
+            version=library_version(name),
+            error=torchaudio_error() if name == "torchaudio" else import_error(name),
+        )
+        for name in names
+    )
 
 
 def _check_corpus(
@@ -182,46 +184,49 @@ def _check_corpus(
 ) -> CorpusCheck:
     card = corpus.card
     expected = card.expected.get(reading)
-    n_expected = expected.utterances if expected else None
+    check = CorpusCheck(
+        id=card.id,
+        verdict="not found",
+        expected=expected.utterances if expected else None,
+        expected_classes=_classes(expected.classes) if expected else None,
+    )
     if card.demo:
         # It writes itself when a run needs it: nothing can be missing.
-        return CorpusCheck(id=card.id, verdict="built in", expected=n_expected)
+        return replace(check, verdict="built in")
+    root = place
     try:
         root = place or locate(corpus, data, settings, workspace)
         if root is None:
-            return CorpusCheck(
-                id=card.id, verdict="not found", expected=n_expected, problems=(card.obtain,)
-            )
+            return replace(check, obtain=how_to_obtain(card))
         files = open_files(corpus, root, settings, workspace)
         manifest = build_manifest(corpus, files, reading)
     except SercoreError as error:
-        return CorpusCheck(
-            id=card.id,
-            verdict="unusable",
-            root=str(place) if place else None,
-            expected=n_expected,
-            problems=(str(error),),
+        problem = Problem(
+            kind="unreadable", where=str(root or card.id), message=error.message, hint=error.hint
+        )
+        return replace(
+            check, verdict="unusable", root=str(root) if root else None, problems=(problem,)
         )
     problems = list(manifest.problems)
     if deep:
         from sercore.survey import survey
 
         problems += survey(files, manifest)[1]
-    serious = [problem for problem in problems if not problem.is_note]
+    serious = any(not problem.is_note for problem in problems)
     differs = any(problem.kind == "count" for problem in problems)
-    return CorpusCheck(
-        id=card.id,
+    return replace(
+        check,
         verdict="problems" if serious else "differs" if differs else "complete",
         root=str(files.root),
         files=sum(1 for _ in files),
         utterances=len(manifest),
-        expected=n_expected,
         classes=paper_counts(manifest, corpus),
-        expected_classes=(
-            {str(name): n for name, n in expected.classes.items()} if expected else None
-        ),
-        problems=tuple(str(problem) for problem in problems),
+        problems=tuple(problems),
     )
+
+
+def _classes(counts: Mapping[Emotion, int]) -> dict[str, int]:
+    return {emotion.value: n for emotion, n in counts.items() if n}
 
 
 def _check_backbone(registry: Registry, name: str) -> BackboneCheck:

@@ -46,6 +46,7 @@ from sercore.scores import sort_scores
 from sercore.workspace import digest_of
 
 if TYPE_CHECKING:
+    from sercore.corpora import Problem
     from sercore.executors import Executor
     from sercore.features import FeatureStore
     from sercore.ledger import Status
@@ -674,7 +675,7 @@ class Run:
         found = [str(each) for each in self._plan.missing if each.failed or each.named]
         for corpus in self._plan.corpora:
             found += [
-                f"{corpus.id}: {problem}"
+                _told_of(corpus, problem)
                 for problem in corpus.manifest.problems
                 if not problem.is_note
             ]
@@ -684,7 +685,7 @@ class Run:
         found = [str(each) for each in self._plan.missing if not (each.failed or each.named)]
         for corpus in self._plan.corpora:
             found += [
-                f"{corpus.id}: {problem}" for problem in corpus.manifest.problems if problem.is_note
+                _told_of(corpus, problem) for problem in corpus.manifest.problems if problem.is_note
             ]
         return found
 
@@ -711,6 +712,11 @@ class Run:
         from sercore.threads import set_threads
 
         set_threads(self._options.threads)
+
+
+def _told_of(corpus: PlannedCorpus, problem: Problem) -> str:
+    """Return a problem with its corpus, which is the place of some problems already."""
+    return str(problem) if problem.where == corpus.id else f"{corpus.id}: {problem}"
 
 
 def _test_rows(fit: Fit, target: Target) -> Any:

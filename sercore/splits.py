@@ -96,10 +96,13 @@ def speaker_disjoint(
 
     rows = np.flatnonzero(labels >= 0)
     group_ids = np.array([rank[groups[row]] for row in rows])
-    n_splits = min(n_folds, len(np.unique(group_ids)))
+    # A division needs a group a fold, and the splitter a class that can reach every fold.
+    largest_class = int(np.bincount(labels[rows]).max(initial=0))
+    n_splits = min(n_folds, len(np.unique(group_ids)), largest_class)
     if n_splits < 2:
         raise ProtocolError(
-            f"{manifest.corpus} has only one {kind}, so no division keeps {kind}s apart",
+            f"{manifest.corpus} has too few {kind}s or utterances with a label, so no division "
+            f"keeps {kind}s apart",
             hint="use the protocol 'standard' for it",
         )
     splitter = StratifiedGroupKFold(
@@ -111,7 +114,7 @@ def speaker_disjoint(
         parts = list(splitter.split(rows, labels[rows], group_ids))
     return tuple(
         _fold(index, rows[train], rows[test], labels, kind)
-        for index, (train, test) in enumerate(parts)
+        for index, (train, test) in enumerate(part for part in parts if len(part[1]))
     )
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -45,3 +48,25 @@ def data(tmp_path):
     write_urdu(tmp_path / "data" / "URDU-Dataset-master")
     write_emodb(tmp_path / "data" / "emodb")
     return tmp_path / "data"
+
+
+@pytest.fixture(scope="session")
+def ordinary_user():
+    """Return the words before a command that let permissions bind it even where tests run as root.
+
+    The process stays root and loses the two capabilities that let root read what it may not, so
+    that the interpreter itself can lie where only root may look.
+    """
+    if os.geteuid() != 0:
+        return []
+    words = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--"]
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0)
+        command = [*words, sys.executable, "-c", f"import os; os.listdir({folder!r})"]
+        try:
+            answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            pytest.skip("THE FAULT CANNOT BE INJECTED: root without setpriv reads everything")
+        if "PermissionError" not in answer.stderr:
+            pytest.skip("THE FAULT CANNOT BE INJECTED: this machine's root reads everything")
+    return words

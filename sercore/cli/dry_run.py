@@ -124,17 +124,17 @@ def _print(described: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from sercore.cli.options import add_columns
+
     console = Console(highlight=False)
     table = Table(title="corpora", title_justify="left", pad_edge=False)
-    for column in ("corpus", "utterances", "hours, about", "where"):
-        table.add_column(column, justify="right" if "h" in column[:5] else "left", overflow="fold")
+    add_columns(table, "corpus", "utterances", "hours, about", "where", whole=("corpus",))
     for name, corpus in described["datasets"].items():
         hours = "-" if corpus["hours"] is None else f"{corpus['hours']:.2f}"
         table.add_row(name, str(corpus["utterances"]), hours, corpus["root"])
     console.print(table)
     table = Table(title="features", title_justify="left", pad_edge=False)
-    for column in ("backbone", "corpus", "cached", "disk, about"):
-        table.add_column(column, overflow="fold")
+    add_columns(table, "backbone", "corpus", "cached", "disk, about", whole=("backbone", "corpus"))
     for row in described["features"]:
         disk = "-" if row["disk_gb"] is None else f"{row['disk_gb']:.2f} GB"
         table.add_row(
@@ -149,7 +149,10 @@ def _print(described: dict[str, Any]) -> None:
     for row in described["downloads"]:
         size = "unknown size" if row["about_gb"] is None else f"about {row['about_gb']:.1f} GB"
         console.print(f"would be downloaded: {row['checkpoint']}, {size}", soft_wrap=True)
+    downloaded = {row["backbone"] for row in described["downloads"]}
     for row in described["missing"]:
+        if row["kind"] == "backbone" and row["name"] in downloaded:
+            continue
         hint = f"; {row['hint']}" if row["hint"] else ""
         style = "red" if row["named"] or row["failed"] else "dim"
         text = f"{row['kind']} {row['name']}: {row['reason']}{hint}"

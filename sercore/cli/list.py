@@ -54,8 +54,7 @@ def _table(name: str, rows: list[dict[str, Any]]) -> Any:
         pad_edge=False,
     )
     columns = _SHOWN[name]
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    shared.add_columns(table, *columns, whole=("id", "name"))
     for row in rows:
         table.add_row(*("-" if row[column] is None else str(row[column]) for column in columns))
     return table

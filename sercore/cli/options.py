@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import TypeVar
 
@@ -14,6 +16,9 @@ from sercore.settings import Settings
 from sercore.settings import default_workspace
 from sercore.settings import read_settings
 from sercore.workspace import Workspace
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -109,6 +114,19 @@ def parse_datasets(values: tuple[str, ...]) -> dict[str, Path | None]:
             )
         chosen[name] = Path(place).expanduser() if place else None
     return chosen
+
+
+def hub_is_offline() -> bool:
+    """Return whether the environment forbids huggingface_hub to ask the network."""
+    import os
+
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def add_columns(table: Table, *names: str, whole: Sequence[str] = ()) -> None:
+    """Add columns; those named in `whole` keep their words in one piece in a narrow terminal."""
+    for name in names:
+        table.add_column(name, overflow="fold", no_wrap=name in whole)
 
 
 def print_json(value: Any) -> None:

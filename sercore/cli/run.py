@@ -84,8 +84,9 @@ def run(ctx: click.Context, /, **given: Any) -> None:
             "--all --demo for a first look without data."
         )
     settings = shared.load_settings(given["config"])
+    given["offline"] = given["offline"] or settings.offline or shared.hub_is_offline()
     workspace = shared.open_workspace(given["workspace"], settings)
-    selection = _selection(given, settings.offline, shared.data_folders(given["data"], settings))
+    selection = _selection(given, shared.data_folders(given["data"], settings))
     prepared = prepare(selection, settings, workspace, download=not given["dry_run"])
     if given["dry_run"]:
         from sercore.cli.dry_run import show_dry_run
@@ -104,7 +105,7 @@ def run(ctx: click.Context, /, **given: Any) -> None:
     ctx.exit(result.exit_status)
 
 
-def _selection(given: dict[str, Any], offline: bool, data: tuple[Path, ...]) -> Selection:  # noqa: FBT001
+def _selection(given: dict[str, Any], data: tuple[Path, ...]) -> Selection:
     from sercore.devices import choose_device
     from sercore.devices import choose_dtype
     from sercore.plan import Selection
@@ -136,7 +137,7 @@ def _selection(given: dict[str, Any], offline: bool, data: tuple[Path, ...]) -> 
         device=device,
         seed=given["seed"],
         n_seeds=given["n_seeds"],
-        offline=given["offline"] or offline,
+        offline=given["offline"],
     )
 
 

@@ -117,8 +117,7 @@ def _show(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    shared.add_columns(table, *columns, whole=("run", "key", "backbone", "train_corpus"))
     for row in rows:
         shown = {**row, "key": str(row.get("key"))[:16]}
         table.add_row(*("-" if shown[name] is None else str(shown[name]) for name in columns))

@@ -15,6 +15,7 @@ from typing import cast
 from sercore.backbones import BackboneCard
 from sercore.errors import BackboneError
 from sercore.errors import BackboneUnavailableError
+from sercore.libraries import torchaudio_error
 
 if TYPE_CHECKING:
     from sercore.backbones import Checkpoint
@@ -70,6 +71,8 @@ class TransformersBackbone:
             )
         if checkpoint.location is None:
             raise BackboneError(f"the checkpoint of {self.card.id} names no folder")
+        if (error := torchaudio_error()) is not None:
+            raise BackboneError(error)
         loader = import_module(family_named(self.card.family).module)
         return cast("Encoder", loader.load(Path(checkpoint.location), self.card, options))
 

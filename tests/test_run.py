@@ -1,0 +1,349 @@
+"""Whole runs on real files: what is computed, what is kept, and what faults do."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from small_corpora import write_emodb
+from small_corpora import write_urdu
+from small_corpora import write_wav
+
+pytestmark = pytest.mark.torch
+
+PAIR = ["--dataset", "urdu", "--dataset", "emodb", "--backbone", "logmel", "--offline"]
+PAIR += ["--class-rule", "shared-classes", "--threads", "1"]
+
+
+def command(data, workspace, *more):
+    where = ["--data", str(data), "--workspace", str(workspace)]
+    return [sys.executable, "-m", "sercore", "run", *PAIR, *where, *more]
+
+
+def sercore(words, *, prefix=(), **options):
+    return subprocess.run(
+        [*prefix, *words], capture_output=True, text=True, check=False, timeout=250, **options
+    )
+
+
+def run_json(data, workspace, *more, **options):
+    answer = sercore(command(data, workspace, "--json", *more), **options)
+    assert "Traceback" not in answer.stderr, answer.stderr
+    found = json.loads(answer.stdout)
+    assert found["exit_status"] == answer.returncode
+    return found
+
+
+def results(workspace):
+    """Return the bytes that a run must give again: weights, predictions, scores."""
+    root = Path(workspace)
+    chosen = [
+        *root.glob("features/*/*/part-*.arrow"),
+        *root.glob("probes/*/weights.safetensors"),
+        *root.glob("probes/*/split.parquet"),
+        *root.glob("predictions/*.parquet"),
+        *root.glob("runs/*/scores.parquet"),
+    ]
+    return {str(path.relative_to(root)): path.read_bytes() for path in chosen}
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory):
+    data = tmp_path_factory.mktemp("data")
+    write_urdu(data / "URDU-Dataset-master")
+    write_emodb(data / "emodb")
+    return data
+
+
+@pytest.fixture(scope="module")
+def finished(corpora, tmp_path_factory):
+    """Return a workspace with a finished run, and what the run said."""
+    workspace = tmp_path_factory.mktemp("finished")
+    return workspace, run_json(corpora, workspace)
+
+
+def test_two_corpora_and_a_backbone_give_four_cells(finished):
+    _, said = finished
+
+    assert said["exit_status"] == 0
+    assert said["cells"] == {"done": 4}
+    assert said["computed"] == {"extract": 2, "fit": 2, "predict": 4, "score": 4}
+    pairs = {(row["train_corpus"], row["test_corpus"]): row for row in said["scores"]}
+    assert set(pairs) == {(a, b) for a in ("urdu", "emodb") for b in ("urdu", "emodb")}
+    # Six of EmoDB's seven classes are in the small copy; four of them are URDU's too.
+    assert pairs["urdu", "emodb"]["n_classes"] == 4
+    assert pairs["urdu", "emodb"]["class_rule"] == "shared-classes"
+    assert pairs["urdu", "urdu"]["n_train"] == int(0.8 * 48)
+    assert all(0 <= row["value"] <= 1 for row in said["scores"])
+    # Pitch tells these classes, and the baseline hears pitch.
+    assert pairs["urdu", "urdu"]["value"] > 0.5
+
+
+def test_scores_hold_every_part_of_the_three_keys(finished):
+    workspace, _ = finished
+
+    table = pq.read_table(workspace / "runs/default/scores.parquet")
+
+    wanted = {
+        *("backbone", "checkpoint", "revision", "layer", "audio_path", "dtype", "train_corpus"),
+        *("train_manifest", "reading", "mapper", "split", "fold", "split_seed", "probe"),
+        *("probe_settings", "probe_seed", "test_corpus", "protocol", "class_rule", "adjustment"),
+        *("metric", "value", "n_classes", "n_test", "status"),
+    }
+    assert wanted <= set(table.column_names)
+    assert set(table.column("status").to_pylist()) == {"done"}
+    classes = set(table.column("class").to_pylist()) - {None}
+    assert {"anger", "happiness", "neutral", "sadness"} <= classes
+    record = json.loads((workspace / "runs/default/run.json").read_text())
+    assert record["status"] == "ended"
+    assert record["corpora"]["urdu"]["classes"]["anger"] == 12
+    assert {"torch", "transformers"} <= set(record["environment"]["packages"])
+    summary = (workspace / "runs/default/summary.md").read_text()
+    assert "logmel" in summary
+
+
+def test_a_second_run_computes_nothing_and_changes_nothing(finished, corpora):
+    workspace, _ = finished
+    before = results(workspace)
+
+    again = run_json(corpora, workspace)
+
+    assert again["computed"] == {}
+    assert again["cells"] == {"done": 4}
+    assert results(workspace) == before
+
+
+def test_moving_the_corpora_computes_nothing(finished, tmp_path):
+    workspace, _ = finished
+    write_urdu(tmp_path / "elsewhere" / "URDU-Dataset-master")
+    write_emodb(tmp_path / "elsewhere" / "emodb")
+
+    assert run_json(tmp_path / "elsewhere", workspace)["computed"] == {}
+
+
+def test_another_class_rule_neither_trains_nor_predicts(finished, corpora):
+    workspace, _ = finished
+
+    other = run_json(corpora, workspace, "--name", "exact", "--class-rule", "exact-classes")
+
+    assert "fit" not in other["computed"]
+    assert "extract" not in other["computed"]
+
+
+def test_a_protocol_that_reproduces_defects_is_kept_apart(finished, corpora):
+    workspace, _ = finished
+
+    paper = run_json(corpora, workspace, "--name", "paper", "--protocol", "paper")
+
+    assert {row["protocol"] for row in paper["scores"]} == {"paper"}
+    assert {row["adjustment"] for row in paper["scores"] if row["class_rule"] != "in-domain"} == {
+        "published"
+    }
+
+
+@pytest.mark.parametrize("stop_at", ["extracting", "training", "done"])
+def test_killed_at_any_moment_and_started_again_the_bytes_are_the_same(
+    finished, corpora, tmp_path, stop_at
+):
+    reference, _ = finished
+    process = subprocess.Popen(
+        command(corpora, tmp_path),
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    for line in process.stdout:
+        if line.startswith(stop_at):
+            break
+    else:
+        pytest.fail(f"the run never said '{stop_at}'")
+    process.send_signal(signal.SIGKILL)
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL
+
+    after = run_json(corpora, tmp_path)
+
+    assert after["cells"] == {"done": 4}
+    wanted = {
+        name: data
+        for name, data in results(reference).items()
+        if not name.startswith("runs/") or name == "runs/default/scores.parquet"
+    }
+    assert {name: results(tmp_path).get(name) for name in wanted} == wanted
+    assert not list(tmp_path.rglob("*.partial*"))
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(corpora, tmp_path):
+    process = subprocess.Popen(
+        command(corpora, tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    for line in process.stdout:
+        if line.startswith("training"):
+            time.sleep(0.3)
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "run the same command again to go on" in out
+    assert json.loads((tmp_path / "runs/default/run.json").read_text())["status"] == "interrupted"
+    assert run_json(corpora, tmp_path)["computed"].get("extract", 0) == 0
+
+
+def test_two_runs_of_one_name_do_not_mix(finished, corpora):
+    import filelock
+
+    workspace, _ = finished
+    with filelock.FileLock(workspace / "runs/default/.claim"):
+        answer = sercore(command(corpora, workspace))
+
+    assert answer.returncode == 1
+    assert "in use by another sercore process" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def spoil(data, kind):
+    """Spoil one recording or folder of URDU and return what the message must name."""
+    folder = data / "URDU-Dataset-master" / "Angry"
+    victim = folder / "SM1_F1_A01.wav"
+    if kind == "truncated":
+        victim.write_bytes(victim.read_bytes()[:4000])
+    elif kind == "text":
+        victim.write_text("this is not audio\n" * 50)
+    elif kind == "empty":
+        victim.write_bytes(b"")
+    elif kind == "stray":
+        victim = folder / "notes.docx"
+        victim.write_bytes(b"PK not audio")
+    return victim.name
+
+
+@pytest.mark.parametrize("kind", ["truncated", "text", "empty", "stray"])
+def test_a_bad_file_is_named_and_the_rest_is_scored(data, tmp_path, kind):
+    name = spoil(data, kind)
+
+    said = run_json(data, tmp_path / "ws")
+
+    assert said["exit_status"] == 1
+    assert said["cells"] == {"done": 4}
+    (problem,) = said["problems"]
+    assert name in problem
+    assert "urdu" in problem
+    missing = {
+        row["test_corpus"]: row["n_missing"]
+        for row in said["scores"]
+        if row["train_corpus"] == "emodb"
+    }
+    assert missing["urdu"] == (0 if kind == "stray" else 1)
+    # What failed is tried again, since it may have been repaired; nothing else is.
+    again = run_json(data, tmp_path / "ws")
+    assert again["problems"] == said["problems"]
+    assert again["computed"] == ({} if kind == "stray" else {"extract": 1})
+
+
+def test_an_unknown_label_stops_its_corpus_and_no_other(data, tmp_path):
+    write_wav(data / "URDU-Dataset-master" / "Angry" / "SM1_F1_X01.wav")
+
+    said = run_json(data, tmp_path / "ws")
+
+    assert said["exit_status"] == 3  # urdu was named
+    assert said["cells"] == {"done": 1}
+    assert any("SM1_F1_X01.wav" in text and "'X'" in text for text in said["problems"])
+
+
+def test_an_unreadable_folder_is_named_and_the_rest_is_scored(data, tmp_path, ordinary_user):
+    folder = data / "URDU-Dataset-master" / "Angry"
+    folder.chmod(0)
+    try:
+        said = run_json(data, tmp_path / "ws", prefix=ordinary_user)
+    finally:
+        folder.chmod(0o755)
+
+    assert said["exit_status"] == 1
+    assert said["cells"] == {"done": 4}
+    (problem,) = said["problems"]
+    assert problem == (
+        "urdu: Angry: the folder cannot be read: Permission denied; check its permissions"
+    )
+    assert not any(row["complete"] for row in said["scores"] if "urdu" in row["test_corpus"])
+
+
+def test_a_missing_checkpoint_is_named_and_the_other_backbone_runs(data, tmp_path):
+    said = run_json(data, tmp_path / "ws", "--backbone", "hf:/nowhere/at/all")
+
+    assert said["exit_status"] == 3
+    assert said["cells"] == {"done": 4}
+    (problem,) = said["problems"]
+    assert "/nowhere/at/all" in problem
+
+
+def test_a_full_disk_is_named_and_nothing_half_written_is_taken_for_done(
+    finished, corpora, tmp_path
+):
+    reference, _ = finished
+    largest = max(path.stat().st_size for path in reference.glob("features/*/*/part-*.arrow"))
+
+    def fill():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest - 1, largest - 1))
+
+    said = run_json(corpora, tmp_path, preexec_fn=fill)
+
+    assert said["exit_status"] == 1
+    assert said["cells"]["failed"] >= 1
+    assert any("there is no space left to write" in text for text in said["problems"])
+    after = run_json(corpora, tmp_path)
+    assert after["exit_status"] == 0
+    assert after["cells"] == {"done": 4}
+    assert after["computed"]["extract"] >= 1
+    scores = "runs/default/scores.parquet"
+    assert results(tmp_path)[scores] == (reference / scores).read_bytes()
+
+
+def test_a_plugin_that_raises_on_import_is_named_and_the_rest_runs(finished, corpora, tmp_path):
+    workspace, _ = finished
+    (tmp_path / "sercore_backbone_broken.py").write_text("raise RuntimeError('no licence server')")
+    info = tmp_path / "sercore_backbone_broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: sercore-backbone-broken\nVersion: 1.0\n"
+    )
+    (info / "entry_points.txt").write_text("[sercore]\nbroken = sercore_backbone_broken\n")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+
+    said = run_json(corpora, workspace, "--name", "broken", env=env)
+
+    assert said["exit_status"] == 1
+    assert said["cells"] == {"done": 4}
+    (problem,) = said["problems"]
+    assert "sercore-backbone-broken" in problem
+    assert "no licence server" in problem
+
+
+def test_new_audio_is_labelled_by_a_stored_probe(finished, corpora, tmp_path):
+    workspace, said = finished
+    (key,) = {row["probe_key"] for row in said["scores"] if row["train_corpus"] == "urdu"}
+    angry = corpora / "URDU-Dataset-master/Angry/SM1_F1_A01.wav"
+    bad = tmp_path / "bad.wav"
+    bad.write_text("not audio")
+    words = [sys.executable, "-m", "sercore", "predict", key[:12]]
+
+    answer = sercore([*words, str(angry), str(bad), "--json", "--workspace", str(workspace)])
+
+    assert answer.returncode == 1
+    good, failed = json.loads(answer.stdout)
+    assert good["label"] == "anger"
+    assert sum(good["probabilities"].values()) == pytest.approx(1)
+    assert "bad.wav" in failed["error"]
