@@ -32,6 +32,7 @@ from sercore.ledger import Ledger
 from sercore.ledger import RunEvent
 from sercore.ledger import environment
 from sercore.ledger import peak_memory_mb
+from sercore.pooling import with_pooled
 from sercore.predictions import Predictions
 from sercore.predictions import predictions_path
 from sercore.predictions import read_predictions
@@ -619,16 +620,28 @@ class Run:
         new = pa.Table.from_pylist(self._rows, schema=SCORE_SCHEMA)
         return sort_scores(pa.concat_tables([new, *self._kept]))
 
-    def _write_scores(self) -> None:
+    def _pooled_scores(self) -> pa.Table:
+        """Return all scores, with those of in-domain cells over all their folds."""
+        scores = self._scores()
+        protocol = self._plan.selection.protocol
+        read = partial(read_predictions, self._workspace)
         try:
-            self._workspace.write_table(f"{self._folder}/scores.parquet", self._scores())
+            return with_pooled(scores, read, protocol, self._metrics)
+        except Exception as error:  # noqa: BLE001 - a metric is a plugin: the folds' scores stay
+            self._note_problem(f"the folds' predictions were not pooled: {self._reason(error)}")
+            return scores
+
+    def _write_scores(self, scores: pa.Table | None = None) -> None:
+        try:
+            table = self._scores() if scores is None else scores
+            self._workspace.write_table(f"{self._folder}/scores.parquet", table)
         except SercoreError as error:
             self._note_problem(str(error))
 
     def _finish(self, seconds: float, *, interrupted: bool) -> RunResult:
         from sercore.reports.summary import summary_markdown
 
-        scores = self._scores()
+        scores = self._pooled_scores()
         result = RunResult(
             name=self._options.name,
             folder=self._workspace.path(self._folder),
@@ -642,7 +655,7 @@ class Run:
             seconds=seconds,
             record=self._record("interrupted" if interrupted else "ended"),
         )
-        self._write_scores()
+        self._write_scores(scores)
         try:
             self._workspace.write_json(f"{self._folder}/run.json", result.record)
             self._workspace.write_bytes(

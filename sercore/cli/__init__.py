@@ -21,6 +21,7 @@ _COMMANDS = {
     "doctor": ("sercore.cli.doctor:doctor", "Check plugins, libraries, corpora and backbones."),
     "predict": ("sercore.cli.predict:predict", "Label new audio with a stored probe."),
     "report": ("sercore.cli.report:report", "Write tables, figures and an HTML page of a run."),
+    "score": ("sercore.cli.score:score", "Score a run anew from its predictions."),
     "compare": ("sercore.cli.compare:compare", "Say which cells of two runs differ, and why."),
     "check": ("sercore.cli.check:check", "Measure reduced precision of a backbone."),
     "fetch": ("sercore.cli.fetch:fetch", "Download corpora whose licence allows it."),

@@ -31,20 +31,23 @@ def leaderboard(family: Family) -> dict[str, Any]:
     """Return Table 3 of a family, with what the paper has beside it."""
     outside = any(row.reductions.out_of_domain for row in family.rows)
     groups: list[tuple[str, list[dict[str, str]]]] = [
-        ("In-domain", [_column("id", "mean"), _column("id-sd", "deviation"), _column("id-n", "of")])
+        (
+            "In-domain",
+            [_column("id", "mean"), _column("id-sd", "deviation"), _column("id-n", "complete")],
+        )
     ]
     if outside:
-        columns = [("ood", "mean"), ("ood-sd", "deviation"), ("ood-n", "of")]
+        columns = [("ood", "mean"), ("ood-sd", "deviation"), ("ood-n", "complete")]
         groups.append(("Out-of-domain", [_column(*each) for each in columns]))
-        groups.append(("Both", [_column("weighted", "weighted average")]))
+        groups.append(("Both", [_column("weighted", "weighted")]))
     if any(row.by_seed for row in family.rows):
         columns = [("seed-id", "in-domain"), ("seed-ood", "out-of-domain")]
         shown = columns if outside else columns[:1]
         groups.append(("Deviation over seeds", [_column(*each) for each in shown]))
     if any(row.published is not None for row in family.rows):
         columns = [("paper-id", "in-domain"), ("paper-ood", "out-of-domain")]
-        columns.append(("paper-weighted", "weighted average"))
-        groups.append(("Paper (measured − paper)", [_column(*each) for each in columns]))
+        columns.append(("paper-weighted", "weighted"))
+        groups.append(("Paper (measured minus paper)", [_column(*each) for each in columns]))
     order = [column["id"] for _, columns_ in groups for column in columns_]
     return {
         "caption": _caption(family),
@@ -81,7 +84,7 @@ def test_tables(family: Family) -> list[dict[str, Any]]:
         )
         if comparison.friedman is not None:
             text += (
-                f" Friedman's test that all are equal: p = {_p(comparison.friedman)}; "
+                f" Friedman's test that all are equal: p {_equals(comparison.friedman)}; "
                 "Nemenyi's test follows it."
             )
         found.append(
@@ -137,7 +140,7 @@ def _column(name: str, title: str) -> dict[str, str]:
 
 
 def _caption(family: Family) -> str:
-    text = f"{family.setting.metric}. Deviations divide by n − 1."
+    text = f"{family.setting.metric}. Deviations divide by n - 1."
     if any(row.reductions.out_of_domain for row in family.rows):
         text += (
             " Weighted average: half the sum of both means, less half the sum of both deviations."
@@ -325,6 +328,10 @@ def _test_line(pair: Any, titles: Any, *, nemenyi: bool) -> list[tuple[str, str]
 
 def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else number(value)
+
+
+def _equals(p: float) -> str:
+    return _p(p) if p < 0.001 else f"= {_p(p)}"
 
 
 def _scored(value: float, interval: Interval | None) -> tuple[str, str]:

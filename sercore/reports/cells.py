@@ -69,7 +69,7 @@ def _facts(row: Row, view: CellView) -> list[tuple[str, str]]:
     cell = view.cell
     facts = [(row.matrix.setting.metric, number(cell.value, 4))]
     if view.interval is not None:
-        facts.append(("interval", interval_text(view.interval)))
+        facts.append(("uncertainty", interval_text(view.interval)))
     if len(cell.by_seed) > 1:
         values = list(cell.by_seed.values())
         text = f"deviation {number(cell.spread, 4)}, range {number(min(values), 4)} to "
@@ -82,13 +82,9 @@ def _facts(row: Row, view: CellView) -> list[tuple[str, str]]:
             text += f"; deviation {number(cell.spread, 4)}"
         facts.append((f"over {len(cell.by_fold)} folds", text))
     if view.chance is not None:
-        facts.append(
-            (
-                "chance",
-                f"majority {number(view.chance.majority)}, random {number(view.chance.random)} "
-                f"(97.5 % of random answers stay below {number(view.chance.random_high)})",
-            )
-        )
+        chance = view.chance
+        text = f"majority {number(chance.majority)}, random {number(chance.random)}; 97.5 % of "
+        facts.append(("chance", f"{text}random answers stay below {number(chance.random_high)}"))
     if view.published is not None:
         gap = signed(cell.value - view.published, 4)
         facts.append(("paper", f"{number(view.published, 4)} (difference {gap})"))

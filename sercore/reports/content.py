@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from sercore.statistics import Chance
     from sercore.statistics import Comparison
     from sercore.statistics import Values
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellView:
@@ -318,6 +320,7 @@ def _reduction_intervals(
     corpora = outside.corpora if outside else ()
     n_draws = len(next(iter(estimates.values())).draws)
     diagonal = [pair for pair in sorted(reductions.cells) if pair[0] == pair[1]]
+    off_diagonal = [pair for pair in sorted(reductions.cells) if pair[0] != pair[1]]
     inside = np.stack([estimates[pair].draws for pair in diagonal], axis=1) if diagonal else (
         np.full((n_draws, 0), np.nan)
     )  # fmt: skip
@@ -330,24 +333,27 @@ def _reduction_intervals(
     units = {estimates[pair].interval.unit for pair in reductions.cells if pair in estimates}
     unit = units.pop() if len(units) == 1 else "speaker or utterance"
 
-    def around(point: float | None, draws: Values, n: int) -> Interval | None:
-        return None if point is None else interval(point, draws, unit=unit, n_units=n)
+    def around(point: float | None, draws: Values, pairs: Iterable[Pair]) -> Interval | None:
+        n_units = sum(estimates[pair].interval.n_units for pair in pairs if pair in estimates)
+        return None if point is None else interval(point, draws, unit=unit, n_units=n_units)
 
     def by_corpus(which: str, draws: Values) -> dict[str, Interval]:
         found = {}
         for index, name in enumerate(corpora):
             average = getattr(outside, which)[name]
-            one = around(average.mean, draws[:, index], average.n)
+            side = 0 if which == "rows" else 1
+            pairs = [pair for pair in off_diagonal if pair[side] == name]
+            one = around(average.mean, draws[:, index], pairs)
             if one is not None:
                 found[name] = one
         return found
 
     return {
-        "in_domain": around(reductions.in_domain.mean, reduced.in_domain_mean, len(diagonal)),
-        "out_of_domain": around(outside.average.mean, reduced.out_of_domain_mean, outside.n_cells)
+        "in_domain": around(reductions.in_domain.mean, reduced.in_domain_mean, diagonal),
+        "out_of_domain": around(outside.average.mean, reduced.out_of_domain_mean, off_diagonal)
         if outside
         else None,
-        "weighted": around(reductions.weighted, reduced.weighted, len(reductions.cells)),
+        "weighted": around(reductions.weighted, reduced.weighted, reductions.cells),
         "trained_on": by_corpus("rows", reduced.rows),
         "tested_on": by_corpus("columns", reduced.columns),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from sercore.confusion import MEASURES
 from sercore.errors import SercoreError
 from sercore.metrics import CONFUSION_SEPARATOR
 from sercore.predictions import read_predictions
+from sercore.priors import StoredPriors
 from sercore.protocols import IN_DOMAIN
 from sercore.protocols import Priors
 from sercore.scores import Rule
@@ -114,7 +114,7 @@ class Evidence:
         self._run = run
         self._n_draws = n_draws
         self._units = lru_cache(maxsize=64)(self._read_units)
-        self._train_counts = lru_cache(maxsize=4096)(self._read_train_counts)
+        self._priors = StoredPriors(run.workspace, run.record)
 
     def confusion(self, cell: Cell, setting: Setting) -> Confusion | None:
         """Return the counts of a cell over all its fits, or None where they were not stored."""
@@ -225,7 +225,7 @@ class Evidence:
     def _rebuild(self, fit: _Fit, stored: Confusion) -> Answers | None:
         predictions = read_predictions(self._run.workspace, fit.prediction_key)
         allowed = frozenset((*stored.labels, *stored.predictions))
-        priors = self._priors(fit, predictions.classes)
+        priors = self._priors.of(fit.probe_key, fit.train, fit.test, predictions.classes)
         if priors is None:
             if fit.rule != IN_DOMAIN and fit.adjustment != "none":
                 return None
@@ -250,28 +250,6 @@ class Evidence:
             evaluation.predictions,
             predictions.classes,
         )
-
-    def _priors(self, fit: _Fit, classes: tuple[str, ...]) -> Priors | None:
-        corpora = self._run.record.get("corpora")
-        if not isinstance(corpora, Mapping) or fit.train not in corpora or fit.test not in corpora:
-            return None
-        trained = self._train_counts(fit.probe_key)
-        if trained is None:
-            return None
-
-        def counts(corpus: str) -> npt.NDArray[np.float64]:
-            found = corpora[corpus].get("classes") or {}
-            return np.array([float(found.get(name, 0)) for name in classes])
-
-        own = np.array([trained.get(name, 0.0) for name in classes])
-        return Priors(own, counts(fit.train), counts(fit.test))
-
-    def _read_train_counts(self, probe_key: str) -> dict[str, float] | None:
-        path = f"probes/{probe_key}/record.json"
-        if not self._run.workspace.exists(path):
-            return None
-        record = self._run.workspace.read_json(path)
-        return dict(zip(record["classes"], map(float, record["train_counts"]), strict=True))
 
     def _read_units(self, corpus: str, manifest: str) -> Units:
         return units_of(self._run.workspace.read_table(f"manifests/{corpus}/{manifest}.parquet"))

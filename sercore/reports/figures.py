@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
@@ -253,7 +252,7 @@ def matrix(family: Family, row: Row) -> Drawing:
     )
     for train, test in row.matrix.missing:
         drawing.figure.axes[0].text(
-            names.index(test), names.index(train), "×", color=_MUTED, ha="center", va="center"
+            names.index(test), names.index(train), "\u00d7", color=_MUTED, ha="center", va="center"
         )
     average = row.reductions.in_domain
     drawing.alt = (
@@ -286,19 +285,15 @@ def classes(family: Family) -> Drawing:
 
 
 @mpl.rc_context(_STYLE)
-def files_of(drawing: Drawing) -> Mapping[str, bytes]:
-    """Return a figure as PNG (200 dots per inch), SVG and PDF, by file name."""
-    found = {}
+def file_of(drawing: Drawing, kind: str) -> bytes:
+    """Return a figure as ``png`` (200 dots per inch), ``svg`` or ``pdf``, on white."""
     dated = {"svg": "Date", "pdf": "CreationDate"}
-    for kind in ("png", "svg", "pdf"):
-        buffer = io.BytesIO()
-        metadata = {dated[kind]: None} if kind in dated else {"Software": "sercore"}
-        drawing.figure.savefig(
-            buffer, format=kind, dpi=200, metadata=metadata, facecolor="white",
-            bbox_inches="tight",
-        )  # fmt: skip
-        found[f"{drawing.name}.{kind}"] = buffer.getvalue()
-    return found
+    metadata = {dated[kind]: None} if kind in dated else {"Software": "sercore"}
+    buffer = io.BytesIO()
+    drawing.figure.savefig(
+        buffer, format=kind, dpi=200, metadata=metadata, facecolor="white", bbox_inches="tight"
+    )
+    return buffer.getvalue()
 
 
 @mpl.rc_context(_STYLE)

@@ -86,7 +86,7 @@ def in_domain_table(family: Family, index: CellIndex) -> HeatTable | None:
             {
                 "title": row.title,
                 "cells": [
-                    *(_cell(row, (name, name), index) for name in corpora),
+                    *(_unframed(_cell(row, (name, name), index)) for name in corpora),
                     _value(
                         row.reductions.in_domain.mean,
                         f"{row.title}\nin-domain mean ({row.reductions.in_domain.coverage})",
@@ -124,24 +124,31 @@ def figure_table(family: Family, which: str) -> HeatTable:
 def class_table(family: Family) -> HeatTable | None:
     """Return the mean F1 of each class, in and out of domain."""
     names = list(dict.fromkeys(name for row in family.rows for name in row.class_f1))
-    if not names:
+    columns = [
+        (name, side)
+        for name in names
+        for side in (0, 1)
+        if any(row.class_f1.get(name, (None, None))[side] is not None for row in family.rows)
+    ]
+    if not columns:
         return None
     return {
         "title": "F1 of each class",
         "caption": "in: in-domain cells; out: out-of-domain cells.",
         "corner": "backbone",
-        "columns": [f"{name}, {side}" for name in names for side in ("in", "out")],
+        "columns": [f"{name}, {('in', 'out')[side]}" for name, side in columns],
         "total": False,
-        "rows": [_class_row(row, names) for row in family.rows],
+        "rows": [_class_row(row, columns) for row in family.rows],
     }
 
 
-def _class_row(row: Row, names: Sequence[str]) -> dict[str, Any]:
+def _class_row(row: Row, columns: Sequence[tuple[str, int]]) -> dict[str, Any]:
     cells = []
-    for name in names:
-        for side, value in zip(("in", "out of"), row.class_f1.get(name, (None, None)), strict=True):
-            tip = f"{row.title}\nmean F1 of {name} {side} domain: {number(value)}"
-            cells.append(_value(value, tip))
+    for name, side in columns:
+        value = row.class_f1.get(name, (None, None))[side]
+        where = ("in", "out of")[side]
+        tip = f"{row.title}\nmean F1 of {name} {where} domain: {number(value)}"
+        cells.append(_value(value, tip))
     return {"title": row.title, "cells": cells}
 
 
@@ -164,6 +171,11 @@ def _cell(row: Row, pair: Pair, index: CellIndex) -> dict[str, Any] | None:
         "tip": tip,
         "label": f"{tip.replace(chr(10), ', ')}. Opens the confusion matrix.",
     }
+
+
+def _unframed(cell: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a cell among cells that are all in-domain."""
+    return cell if cell is None else {**cell, "own": False}
 
 
 def _average(

@@ -189,9 +189,7 @@ def _record(run: RunContent) -> dict[str, Any]:
         ("machine", environment.get("system")),
         ("libraries", _packages(environment)),
     ]
-    corpora = [
-        (name, card) for name, card in sorted((record.get("corpora") or {}).items())
-    ]
+    corpora = [(name, card) for name, card in sorted((record.get("corpora") or {}).items())]
     lists = [
         ("Problems", run.problems),
         ("Notes", run.notes),

@@ -82,8 +82,10 @@ def leak_tables(families: Sequence[Family]) -> Iterator[LeakTable]:
                 continue
             if leaky.setting.demo != clean.setting.demo:
                 continue
-            key = (leaky.run, leaky.setting.protocol, clean.run, clean.setting.protocol)
-            key += (leaky.setting.probe, clean.setting.probe, leaky.setting.demo)
+            key = tuple(
+                (each.run, each.setting.protocol, each.setting.probe, each.setting.demo)
+                for each in (leaky, clean)
+            )
             gaps = _gaps(leaky.rows, clean.rows)
             if gaps and key not in seen:
                 seen.add(key)

@@ -10,6 +10,7 @@ from typing import Any
 
 from sercore.features import FeatureStore
 from sercore.published import table1
+from sercore.reports.text import plural
 
 if TYPE_CHECKING:
     from sercore.reports.content import Family
@@ -65,8 +66,8 @@ def notices_of(
             Notice(
                 kind="incomplete",
                 title="Not complete",
-                text=f"{len(missing)} cells are missing ({', '.join(backbones)}). Every average "
-                "says how many of its values were there.",
+                text=f"{plural(len(missing), 'cell')} missing ({', '.join(backbones)}). "
+                "Every average says how many of its values were there.",
             )
         )
     if record.get("status") not in (None, "ended"):
@@ -83,7 +84,7 @@ def notices_of(
         notices.append(
             Notice(
                 kind="problem",
-                title=f"{len(problems)} problems" if len(problems) > 1 else "1 problem",
+                title=plural(len(problems), "problem"),
                 text="They are listed at the end.",
             )
         )

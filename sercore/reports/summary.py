@@ -38,7 +38,7 @@ def summary_markdown(scores: pa.Table, record: Mapping[str, Any]) -> str:
     if not found:
         lines += ["No cell is done.", ""]
     for matrix in found:
-        lines += [*_matrix_lines(matrix), ""]
+        lines += [*matrix_lines(matrix), ""]
     if found:
         lines += [*_reduction_lines([reduce_of(each, record) for each in found]), ""]
     lines += _missing_lines(found)
@@ -57,7 +57,8 @@ def matrix_title(matrix: Matrix) -> str:
     return " · ".join(parts)
 
 
-def _matrix_lines(matrix: Matrix) -> list[str]:
+def matrix_lines(matrix: Matrix, level: int = 2) -> list[str]:
+    """Return a matrix as Markdown, under a heading of a level."""
     trains = sorted({train for train, _ in (*matrix.cells, *matrix.missing)})
     tests = sorted({test for _, test in (*matrix.cells, *matrix.missing)})
 
@@ -68,7 +69,7 @@ def _matrix_lines(matrix: Matrix) -> list[str]:
         return "missing" if (train, test) in matrix.missing else ""
 
     rows = [[train, *(cell(train, test) for test in tests)] for train in trains]
-    lines = [f"## {markdown_cell(matrix_title(matrix))}", ""]
+    lines = [f"{'#' * level} {markdown_cell(matrix_title(matrix))}", ""]
     lines += markdown_table(["train \\ test", *tests], rows)
     if not all(each.complete for each in matrix.cells.values()):
         lines += ["", "\\* a corpus was not whole, or some of its audio could not be used."]

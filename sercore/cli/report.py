@@ -1,0 +1,147 @@
+"""``sercore report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+import click
+
+from sercore.cli import options as shared
+from sercore.errors import SettingsError
+
+if TYPE_CHECKING:
+    from sercore.reports.content import Content
+
+
+@click.command()
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.option("--output", metavar="DIR", help="Where to. [default: runs/<first RUN>/report]")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="LIST",
+    help="Of html, md, latex, csv, parquet, png, svg, pdf, or all; commas between. [default: html]",
+)
+@click.option("--metric", metavar="NAME", help="Another metric than the main one.")
+@click.option("--adjustment", metavar="NAME", help="Another adjustment than the headline's.")
+@click.option(
+    "--common-cells", is_flag=True, help="Average only over the cells that all backbones have."
+)
+@shared.workspace_option
+@shared.config_option
+@shared.json_option
+def report(runs: tuple[str, ...], **given: Any) -> None:
+    """Write tables, figures and an HTML page of one RUN or several.
+
+    Without a RUN it is 'default'. Two runs on the same corpora, one on a split over files and one
+    on speaker-disjoint folds, also give the leak gap between them.
+    """
+    from sercore.reports.content import build_content
+    from sercore.reports.stored import read_run
+    from sercore.reports.write import require_libraries
+    from sercore.reports.write import write_report
+    from sercore.workspace import Workspace
+
+    formats = _formats(given["formats"])
+    require_libraries(formats)
+    workspace = shared.open_workspace(given["workspace"], shared.load_settings(given["config"]))
+    names = list(dict.fromkeys(runs or ("default",)))
+    content = build_content(
+        [read_run(workspace, name) for name in names],
+        metric=given["metric"],
+        adjustment=given["adjustment"],
+        common=given["common_cells"],
+    )
+    _refuse_nothing(content, given["metric"], given["adjustment"])
+    if given["output"] is None:
+        place, folder = workspace, f"runs/{names[0]}/report"
+    else:
+        place, folder = Workspace(given["output"]), ""
+    written = [place.path(each) for each in write_report(content, place, folder, formats)]
+    if given["as_json"]:
+        shared.print_json(_summary(content, written))
+        return
+    for notice in content.notices:
+        click.echo(f"{notice.title}: {notice.text}", err=True)
+    pages = [path for path in written if Path(path).parent.name != "figures"]
+    for path in pages:
+        click.echo(path)
+    if len(pages) < len(written):
+        figure = next(path for path in written if path not in pages)
+        click.echo(f"{Path(figure).parent} ({len(written) - len(pages)} figures)")
+
+
+def _formats(values: tuple[str, ...]) -> tuple[str, ...]:
+    from sercore.reports.write import FORMATS
+
+    names = [name.strip() for value in values for name in value.split(",") if name.strip()]
+    if "all" in names:
+        return FORMATS
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown:
+        raise SettingsError(
+            f"there is no report format '{unknown[0]}'", hint=f"choose of {', '.join(FORMATS)}, all"
+        )
+    return tuple(dict.fromkeys(names)) or ("html",)
+
+
+def _refuse_nothing(content: Content, metric: str | None, adjustment: str | None) -> None:
+    """Refuse a choice that no score fits: an empty report would look like an empty run."""
+    if not content.families and (metric or adjustment):
+        asked = " and ".join(
+            f"{name} '{value}'"
+            for name, value in (("metric", metric), ("adjustment", adjustment))
+            if value
+        )
+        raise SettingsError(
+            f"no score of {content.title} has the {asked}",
+            hint="'sercore score' computes others from stored predictions",
+        )
+
+
+def _summary(content: Content, written: list[str]) -> dict[str, Any]:
+    from sercore.reports.flat import averages_table
+
+    return {
+        "runs": [run.name for run in content.runs],
+        "files": written,
+        "notices": [
+            {"kind": each.kind, "title": each.title, "text": each.text} for each in content.notices
+        ],
+        "families": [
+            {
+                "id": family.id,
+                "run": family.run,
+                "title": family.title,
+                "not_ranked": family.refusal,
+                "backbones": [row.backbone for row in family.rows],
+            }
+            for family in content.families
+        ],
+        "averages": averages_table(content).to_pylist(),
+        "leak_gaps": [
+            {
+                "paper_style": table.leaky.run,
+                "speaker_disjoint": table.clean.run,
+                "differs_in": list(table.differs_in),
+                "mean": table.mean,
+                "cells": [
+                    {
+                        "backbone": each.backbone,
+                        "corpus": each.corpus,
+                        "paper_style": each.leaky.cell.value,
+                        "speaker_disjoint": each.clean.cell.value,
+                        "gap": each.gap,
+                        "intervals_apart": each.separated,
+                        "shared_speakers": each.leaky.cell.shared_speakers,
+                        "shared_texts": each.leaky.cell.shared_texts,
+                    }
+                    for each in table.gaps
+                ],
+            }
+            for table in content.leaks
+        ],
+    }

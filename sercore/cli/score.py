@@ -1,0 +1,134 @@
+"""``sercore score``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+import click
+
+from sercore.cli import options as shared
+
+if TYPE_CHECKING:
+    from sercore.metrics import Metric
+    from sercore.workspace import Workspace
+
+
+@click.command()
+@click.argument("run", default="default")
+@click.option(
+    "--class-rule",
+    "class_rules",
+    multiple=True,
+    metavar="NAME",
+    help="cluster, exact-classes or shared-classes; may be given several times. [default: the "
+    "run's]",
+)
+@click.option(
+    "--adjustment",
+    "adjustments",
+    multiple=True,
+    metavar="NAME",
+    help="uniform, oracle, none or published; the first one is the headline. [default: the run's]",
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="Measure this beside the main metric and the confusion counts. [default: all]",
+)
+@click.option(
+    "--small-clusters", is_flag=True, default=None, help="Pair what the paper's tables leave out."
+)
+@click.option("--name", metavar="NAME", help="Name of the new run. [default: <RUN>-rescored]")
+@shared.workspace_option
+@shared.config_option
+@shared.json_option
+@click.pass_context
+def score(ctx: click.Context, /, run: str, **given: Any) -> None:
+    """Compute all scores of RUN anew from its predictions, without training.
+
+    They become a run of their own, which 'report' and 'compare' take like any other. Exit status:
+    0 well, 1 some cells could not be scored.
+    """
+    from sercore.reports.stored import read_run
+    from sercore.reports.summary import summary_markdown
+    from sercore.rescore import rescore
+    from sercore.rescore import rescored_record
+
+    workspace = shared.open_workspace(given["workspace"], shared.load_settings(given["config"]))
+    stored = read_run(workspace, run)
+    name = given["name"] or f"{stored.record.get('rescored_from') or run}-rescored"
+    folder = f"runs/{name}"
+    with workspace.claim(folder, f"the run '{name}'"):
+        _refuse_other(workspace, name)
+        result = rescore(
+            stored,
+            _metrics(given["metrics"]),
+            class_rules=given["class_rules"],
+            adjustments=given["adjustments"],
+            small_clusters=given["small_clusters"],
+        )
+        record = rescored_record(stored, name, result)
+        workspace.write_table(f"{folder}/scores.parquet", result.scores)
+        workspace.write_json(f"{folder}/run.json", record)
+        workspace.write_bytes(
+            f"{folder}/summary.md", summary_markdown(result.scores, record).encode()
+        )
+    pairs = [
+        {"class_rule": rule, "train_corpus": train, "test_corpus": test}
+        for rule, train, test in result.without_predictions
+    ]
+    if given["as_json"]:
+        shared.print_json(
+            {
+                "run": run,
+                "name": name,
+                "folder": workspace.path(folder),
+                "cells": result.n_cells,
+                "scores": result.scores.num_rows,
+                "class_rules": list(result.protocol.class_rules),
+                "adjustments": list(result.protocol.adjustments),
+                "headline": result.protocol.headline,
+                "without_predictions": pairs,
+                "problems": list(result.problems),
+            }
+        )
+    else:
+        for problem in result.problems:
+            click.echo(f"sercore: {problem}", err=True)
+        if pairs:
+            first = pairs[0]
+            click.echo(
+                f"sercore: {len(pairs)} pairs of corpora have no stored predictions "
+                f"({first['train_corpus']} on {first['test_corpus']} first); run them with "
+                f"--class-rule {first['class_rule']}",
+                err=True,
+            )
+        click.echo(f"{result.n_cells} cells, {result.scores.num_rows} scores")
+        click.echo(f"{workspace.path(folder)}/scores.parquet")
+    ctx.exit(1 if result.problems else 0)
+
+
+def _metrics(names: tuple[str, ...]) -> tuple[Metric, ...]:
+    from sercore.plugins import registry
+    from sercore.scores import MAIN_METRIC
+
+    known = registry().metrics
+    if not names:
+        return tuple(known)
+    wanted = dict.fromkeys((MAIN_METRIC, *names, "confusion"))
+    return tuple(known.get(name) for name in wanted)
+
+
+def _refuse_other(workspace: Workspace, name: str) -> None:
+    """Refuse to write over a run that was computed, whose scores a resumed run takes over."""
+    from sercore.errors import SettingsError
+
+    path = f"runs/{name}/run.json"
+    if workspace.exists(path) and not workspace.read_json(path).get("rescored_from"):
+        raise SettingsError(
+            f"there is a run named '{name}' that was not made by 'sercore score'",
+            hint="choose another --name",
+        )

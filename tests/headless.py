@@ -1,0 +1,176 @@
+"""A real Chromium without a screen, driven over its DevTools protocol."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def find_browser() -> str | None:
+    """Return where a Chromium lies on this machine, or None."""
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+class Page:
+    """One tab.
+
+    Args:
+        socket: an open WebSocket to the tab's DevTools.
+    """
+
+    def __init__(self, socket: Any) -> None:
+        self._socket = socket
+        self._last = 0
+        self.errors: list[str] = []
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+        self.requests: list[str] = []
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Send one command and return its result; events on the way are noted."""
+        self._last += 1
+        self._socket.send(json.dumps({"id": self._last, "method": method, "params": params}))
+        while True:
+            message = json.loads(self._socket.recv())
+            if message.get("id") == self._last:
+                if "error" in message:
+                    raise RuntimeError(f"{method}: {message['error']}")
+                result: dict[str, Any] = message["result"]
+                return result
+            self._note(message)
+
+    def open(self, path: Path) -> None:
+        """Load a file and wait until it is there."""
+        self.call("Page.navigate", url=path.as_uri())
+        deadline = time.monotonic() + 30
+        while self.run("document.readyState") != "complete" or self.run("location.href") != (
+            path.as_uri()
+        ):
+            if time.monotonic() > deadline:
+                raise TimeoutError(path)
+            time.sleep(0.05)
+
+    def run(self, script: str) -> Any:
+        """Return the value of an expression."""
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])
+        return answer["result"].get("value")
+
+    def size(self, width: int, height: int, *, phone: bool = False) -> None:
+        """Set the window's inner size in CSS pixels."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=1, mobile=phone,
+        )  # fmt: skip
+
+    def dark(self, *, on: bool) -> None:
+        """Say what the system prefers."""
+        features = [{"name": "prefers-color-scheme", "value": "dark" if on else "light"}]
+        self.call("Emulation.setEmulatedMedia", features=features)
+
+    def centre(self, selector: str) -> tuple[float, float]:
+        """Scroll an element into view and return its middle."""
+        quoted = json.dumps(selector)
+        found = self.run(
+            f"(() => {{ const node = document.querySelector({quoted});"
+            "node.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});"
+            "const box = node.getBoundingClientRect();"
+            "return [box.left + box.width / 2, box.top + box.height / 2]; })()"
+        )
+        return found[0], found[1]
+
+    def hover(self, selector: str) -> None:
+        """Move the mouse over an element."""
+        x, y = self.centre(selector)
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
+    def click(self, selector: str) -> None:
+        """Press and release the mouse on an element."""
+        x, y = self.centre(selector)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def press(self, key: str, code: int) -> None:
+        """Press and release a key."""
+        for kind in ("keyDown", "keyUp"):
+            self.call(
+                "Input.dispatchKeyEvent",
+                type=kind, key=key, code=key, windowsVirtualKeyCode=code,
+                **({"text": "\r"} if key == "Enter" and kind == "keyDown" else {}),
+            )  # fmt: skip
+
+    def type(self, text: str) -> None:
+        """Type into what has the focus."""
+        self.call("Input.insertText", text=text)
+
+    def screenshot(self, *, whole: bool = False) -> bytes:
+        """Return the window as PNG, or the whole page."""
+        answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        return base64.b64decode(answer["data"])
+
+    def pdf(self) -> bytes:
+        """Return the page as it prints."""
+        return base64.b64decode(self.call("Page.printToPDF", printBackground=True)["data"])
+
+    def _note(self, event: dict[str, Any]) -> None:
+        method, params = event.get("method"), event.get("params", {})
+        if method == "Runtime.exceptionThrown":
+            self.errors.append(json.dumps(params["exceptionDetails"]))
+        elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning"):
+            self.errors.append(json.dumps(params["args"]))
+        elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
+            self.errors.append(params["entry"]["text"])
+        elif method == "Network.requestWillBeSent":
+            self.requests.append(params["request"]["url"])
+
+
+@contextmanager
+def browser(executable: str) -> Iterator[Page]:
+    """Start a Chromium, give its tab, and end it."""
+    import urllib3
+    import websocket
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        process = subprocess.Popen(
+            [
+                executable, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+                "--disable-dev-shm-usage", "--force-color-profile=srgb", "--no-first-run",
+                "--disable-background-networking", "--remote-debugging-port=0",
+                "--remote-allow-origins=*", f"--user-data-dir={profile}", "about:blank",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            port = _port(Path(profile) / "DevToolsActivePort", process)
+            with urllib3.PoolManager() as pool:
+                tabs = pool.request("GET", f"http://127.0.0.1:{port}/json/list").json()
+            address = next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
+            socket = websocket.create_connection(address, timeout=60)
+            try:
+                yield Page(socket)
+            finally:
+                socket.close()
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def _port(file: Path, process: subprocess.Popen[bytes]) -> int:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        if file.exists() and (lines := file.read_text().splitlines()):
+            return int(lines[0])
+        time.sleep(0.05)
+    raise RuntimeError("the browser did not start")
