@@ -19,6 +19,7 @@ from pathlib import Path
 from sercore import Emotion
 from sercore.corpora import READINGS
 from sercore.corpora import Corpus
+from sercore.corpora import CorpusCard
 from sercore.corpora import Counts
 from sercore.corpora import label_of
 from sercore.labels import MAPPERS
@@ -87,9 +88,19 @@ def _facts(corpus: Corpus) -> str:
             ("home page", card.homepage or "unknown"),
             ("speakers told apart", str(card.speakers or "none")),
             ("published out-of-domain cluster", card.cluster or "none"),
+            ("`sercore fetch`", _fetch(card)),
             ("found in a data folder as", ", ".join(f"`{name}`" for name in card.folders)),
         ],
     )
+
+
+def _fetch(card: CorpusCard) -> str:
+    if not card.downloads:
+        return "says how to ask for it"
+    files = " and ".join(f"`{each.filename}`" for each in card.downloads)
+    if all(each.url for each in card.downloads):
+        return f"downloads {files}"
+    return f"downloads {files} from the address that `--from` gives, which it remembers"
 
 
 def _obtain(corpus: Corpus) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sercore.backbones import BackboneCard
     from sercore.corpora import CorpusCard
     from sercore.corpora import Counts
+    from sercore.corpora import Download
     from sercore.corpora import Problem
     from sercore.corpora import Scan
     from sercore.corpora import Utterance
@@ -38,6 +39,7 @@ _HOMES = {
     "CorpusCard": "sercore.corpora",
     "CorpusError": "sercore.errors",
     "Counts": "sercore.corpora",
+    "Download": "sercore.corpora",
     "Emotion": "sercore.labels",
     "Evaluation": "sercore.metrics",
     "FileNameCorpus": "sercore.layouts",
@@ -59,6 +61,7 @@ __all__ = [
     "CorpusCard",
     "CorpusError",
     "Counts",
+    "Download",
     "Emotion",
     "Evaluation",
     "FileNameCorpus",

@@ -54,10 +54,11 @@ class Counts:
 class Download:
     """A file that the publisher of a corpus offers to everybody."""
 
-    url: str
-    """``https://...``"""
     filename: str
-    """What it is called on disk."""
+    """What it is called, there and on disk."""
+    url: str | None = None
+    """``https://...``. None where the home page leads to the file and its address is not known
+    for certain: the user gives it once, and the workspace remembers it."""
     sha256: str | None = None
     md5: str | None = None
     """The publisher's digest, hexadecimal. Where neither is known, the digest of the first

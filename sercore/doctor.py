@@ -201,9 +201,7 @@ def _check_corpus(
         files = open_files(corpus, root, settings, workspace)
         manifest = build_manifest(corpus, files, reading)
     except SercoreError as error:
-        problem = Problem(
-            kind="unreadable", where=str(root or card.id), message=error.message, hint=error.hint
-        )
+        problem = Problem(kind="unreadable", where=card.id, message=error.message, hint=error.hint)
         return replace(
             check, verdict="unusable", root=str(root) if root else None, problems=(problem,)
         )

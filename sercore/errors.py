@@ -8,6 +8,7 @@
     │   └── UnknownNameError        a name that no plugin provides
     ├── CorpusError                 a corpus on disk is not what its plugin expects
     │   ├── CorpusMissingError      it was not found
+    │   ├── NotOfferedError         it cannot be downloaded without asking its authors
     │   └── UnknownLabelError       a native label that the corpus does not declare
     ├── AudioError                  a recording cannot be decoded
     │   └── SilentAudioError        it holds no sample, or zeros only
@@ -68,6 +69,10 @@ class CorpusError(SercoreError):
 
 class CorpusMissingError(CorpusError):
     """A corpus was not found where it was looked for."""
+
+
+class NotOfferedError(CorpusError):
+    """A corpus is not offered for plain download."""
 
 
 class UnknownLabelError(CorpusError):

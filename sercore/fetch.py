@@ -3,19 +3,26 @@
 What a card does not name is not downloaded. A download may be interrupted at any moment and goes
 on where it was; it gets its name when its digest is that of its publisher, or, where none is
 published, that of the first download, which the workspace remembers.
+
+On urllib3, whose pools, time limits and proxies are used, and not pooch: pooch begins a large file
+anew after every interruption, where the corpora's servers break off often.
 """
 
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import threading
 from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
+from urllib.parse import unquote
 from urllib.parse import urljoin
 from urllib.parse import urlsplit
 
@@ -23,6 +30,7 @@ from sercore.__about__ import __version__
 from sercore.archives import extract
 from sercore.errors import CorpusError
 from sercore.errors import FetchError
+from sercore.errors import NotOfferedError
 from sercore.errors import SettingsError
 from sercore.errors import WorkspaceError
 from sercore.files import find_corpus
@@ -83,6 +91,7 @@ def fetch(
     data: Path,
     workspace: Workspace,
     *,
+    addresses: Iterable[str] = (),
     accept_licence: bool = False,
     progress: Progress = _no_progress,
     patience: Patience | None = None,
@@ -94,6 +103,7 @@ def fetch(
         data: the folder that holds corpora.
         workspace: keeps what was accepted, recorded digests and unfinished downloads; must be on
             this machine.
+        addresses: of files whose own address the card does not know; remembered.
         accept_licence: the user accepts the licence; remembered.
         progress: told how far each file is.
         patience: how long to wait for servers.
@@ -103,7 +113,7 @@ def fetch(
 
     Raises:
         CorpusError: the corpus is not offered for download, or what came is no sound archive.
-        SettingsError: its licence has not been accepted.
+        SettingsError: its licence has not been accepted, or an address is missing or superfluous.
         FetchError: a file cannot be had or is not what its publisher states.
         WorkspaceError: it cannot be written.
     """
@@ -111,7 +121,9 @@ def fetch(
     if present is not None:
         return present
     if not card.downloads:
-        raise CorpusError(f"{card.title} is not offered for download", hint=how_to_obtain(card))
+        raise NotOfferedError(
+            f"{card.title} is not offered for plain download", hint=how_to_obtain(card)
+        )
     record = _Record(workspace, card.id)
     if not record.accepts(card.licence):
         if not accept_licence:
@@ -121,6 +133,7 @@ def fetch(
                 hint="read it, then run again with --accept-licence",
             )
         record.accept(card.licence)
+    sources = _sources(card, tuple(addresses), record)
     if not workspace.is_local:
         raise WorkspaceError(
             f"{workspace.root} is not on this machine, so nothing can be downloaded there",
@@ -129,7 +142,7 @@ def fetch(
     folder = f"downloads/{card.id}"
     with workspace.claim(folder, f"the download of {card.title}"):
         place = Path(workspace.path(folder))
-        archives = _download_all(card, place, record, progress, patience or Patience())
+        archives = _download_all(sources, place, record, progress, patience or Patience())
         try:
             with Workspace(data).new_folder(card.folders[0]) as filling:
                 _fill(card, archives, filling)
@@ -137,9 +150,12 @@ def fetch(
             for archive in archives:
                 archive.unlink()
             raise
-        for download, archive in zip(card.downloads, archives, strict=True):
+        for source, archive in zip(sources, archives, strict=True):
+            download = source.download
             if not (download.sha256 or download.md5):
-                record.remember(download.url, file_digest(archive, "sha256"))
+                record.remember("digests", download.filename, file_digest(archive, "sha256"))
+            if download.url is None:
+                record.remember("addresses", download.filename, source.url)
             archive.unlink()
     return data / card.folders[0]
 
@@ -165,7 +181,7 @@ class _Record:
     def __init__(self, workspace: Workspace, corpus: str) -> None:
         self._workspace = workspace
         self.path = f"fetched/{corpus}.json"
-        self._content: dict[str, Any] = {"digests": {}}
+        self._content: dict[str, Any] = {"digests": {}, "addresses": {}}
         if workspace.exists(self.path):
             self._content.update(workspace.read_json(self.path))
 
@@ -176,19 +192,64 @@ class _Record:
         self._content["licence"] = licence
         self._workspace.write_json(self.path, self._content)
 
-    def digest(self, url: str) -> str | None:
-        found: str | None = self._content["digests"].get(url)
+    def recall(self, kind: str, key: str) -> str | None:
+        """Return what is remembered of a file: of ``digests`` or of ``addresses``."""
+        found: str | None = self._content[kind].get(key)
         return found
 
-    def remember(self, url: str, digest: str) -> None:
-        self._content["digests"][url] = digest
+    def remember(self, kind: str, key: str, value: str) -> None:
+        self._content[kind][key] = value
         self._workspace.write_json(self.path, self._content)
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A file and the address that it comes from."""
+
+    download: Download
+    url: str
+
+
+def _sources(card: CorpusCard, addresses: Sequence[str], record: _Record) -> list[_Source]:
+    """Return where each file of a corpus comes from.
+
+    An address belongs to the file that it ends in; the only address, to the only file that has
+    none.
+    """
+    for address in addresses:
+        _check_address(address)
+    given = {posixpath.basename(unquote(urlsplit(each).path)): each for each in addresses}
+    unknown = [each.filename for each in card.downloads if each.url is None]
+    if len(unknown) == len(addresses) == 1:
+        given = {unknown[0]: addresses[0]}
+    for name, address in given.items():
+        if name not in unknown:
+            raise SettingsError(
+                f"{address} is no file of {card.title} whose address is missing",
+                hint=f"addresses are wanted of {', '.join(unknown) or 'none'}",
+            )
+    sources = []
+    for download in card.downloads:
+        url = download.url or given.get(download.filename)
+        url = url or record.recall("addresses", download.filename)
+        if url is None:
+            raise SettingsError(
+                f"{card.title} is offered at {card.homepage}, and the address of "
+                f"{download.filename} there is not known for certain",
+                hint=f"copy it from that page: sercore fetch {card.id} --from URL",
+            )
+        sources.append(_Source(download, url))
+    return sources
+
+
 def _download_all(
-    card: CorpusCard, place: Path, record: _Record, progress: Progress, patience: Patience
+    sources: Sequence[_Source],
+    place: Path,
+    record: _Record,
+    progress: Progress,
+    patience: Patience,
 ) -> list[Path]:
-    jobs = [_Job(each, place, record, progress, patience) for each in card.downloads]
+    jobs = [_Job(each.download, each.url, place, record, progress, patience) for each in sources]
     with ThreadPoolExecutor(MOST_CONNECTIONS) as pool:
         try:
             return list(pool.map(_Job.run, jobs))
@@ -235,6 +296,7 @@ class _Job:
     """One file on its way."""
 
     download: Download
+    url: str
     place: Path
     record: _Record
     progress: Progress
@@ -252,7 +314,7 @@ class _Job:
 
     def run(self) -> Path:
         """Return the file, whole and of the right digest."""
-        _check_address(self.download.url)
+        _check_address(self.url)
         target = self.place / self.download.filename
         if target.exists():
             return target
@@ -273,7 +335,7 @@ class _Job:
 
     def _complete(self) -> FetchError | None:
         """Attempt until the part is whole, and return what is wrong with it."""
-        client = _client(self.download.url, self.patience)
+        client = _client(self.url, self.patience)
         best, failures = self._size(), 0
         try:
             while True:
@@ -297,7 +359,7 @@ class _Job:
         if failures >= self.patience.attempts or asked_s > self.patience.longest_wait_s:
             asks = f" and asks to wait {asked_s:.0f} s" if asked_s else ""
             raise FetchError(
-                f"{self.download.url} cannot be downloaded: {reason}{asks}",
+                f"{self.url} cannot be downloaded: {reason}{asks}",
                 hint="run again later; what is here already is kept",
             ) from reason
         pause = self.patience.pause or self.stopped.wait
@@ -324,7 +386,7 @@ class _Job:
             headers["Range"] = f"bytes={offset}-"
             if version := self.version.read_text(encoding="ascii"):
                 headers["If-Range"] = version
-        url = self.download.url
+        url = self.url
         for _ in range(_MOST_REDIRECTS + 1):
             response = client.request(
                 "GET", url, headers=headers, redirect=False, preload_content=False
@@ -336,7 +398,7 @@ class _Job:
             url = urljoin(url, location)
             _check_address(url)
         raise FetchError(
-            f"{self.download.url} leads through more than {_MOST_REDIRECTS} redirections",
+            f"{self.url} leads through more than {_MOST_REDIRECTS} redirections",
             hint="ask its publisher, or tell the authors of the plugin",
         )
 
@@ -382,7 +444,7 @@ class _Job:
             return int(length) if length.isdigit() else None
         if status != 200:
             raise FetchError(
-                f"{self.download.url} cannot be downloaded: the server answers {status}",
+                f"{self.url} cannot be downloaded: the server answers {status}",
                 hint="see the corpus's home page for where it is now",
             )
         length = response.headers.get("Content-Length", "")
@@ -392,7 +454,7 @@ class _Job:
         """Return what is wrong with a whole part, or None."""
         wanted = {"sha256": self.download.sha256, "md5": self.download.md5}
         if not any(wanted.values()):
-            wanted["sha256"] = self.record.digest(self.download.url)
+            wanted["sha256"] = self.record.recall("digests", self.download.filename)
             source = "the first download had"
         else:
             source = "its publisher states"
@@ -401,7 +463,7 @@ class _Job:
                 found = file_digest(self.part, algorithm)
                 if found != expected.lower():
                     return FetchError(
-                        f"{self.download.url} has the {algorithm} {found}, and {source} {expected}",
+                        f"{self.url} has the {algorithm} {found}, and {source} {expected}",
                         hint="it was not kept; if the publisher replaced the file on purpose, "
                         f"remove {self.record.path} from the workspace"
                         if source.startswith("the first")

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from sercore.cli import options as shared
+from sercore.corpora import READINGS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from sercore.doctor import CorpusCheck
@@ -29,7 +32,13 @@ _MOST = 8
 @click.command()
 @shared.data_option
 @shared.dataset_option
-@click.option("--reading", type=click.Choice(["paper", "corrected"]), default="corrected")
+@click.option(
+    "--reading",
+    type=click.Choice(READINGS),
+    default="corrected",
+    show_default=True,
+    help="Which utterances are counted.",
+)
 @click.option("--deep", is_flag=True, help="Decode every recording: finds damage and copies.")
 @shared.workspace_option
 @shared.config_option
@@ -54,11 +63,12 @@ def doctor(
     from sercore.plugins import registry
 
     settings = shared.load_settings(config)
+    folders = shared.data_folders(data, settings)
     diagnosis = examine(
         registry(),
         settings,
         shared.open_workspace(workspace, settings),
-        shared.data_folders(data, settings),
+        folders,
         shared.parse_datasets(datasets),
         reading=reading,
         deep=deep,
@@ -68,37 +78,16 @@ def doctor(
     else:
         from rich.console import Console
 
-        _print(Console(highlight=False), diagnosis)
+        _print(Console(highlight=False), diagnosis, folders)
     ctx.exit(0 if diagnosis.is_well else 1)
 
 
-def _print(console: Console, diagnosis: Diagnosis) -> None:
+def _print(console: Console, diagnosis: Diagnosis, folders: Sequence[Path]) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title="corpora", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("corpus", "verdict", "files", "utterances", "expected", "classes", "where"):
-        table.add_column(name, overflow="fold")
-    for corpus in diagnosis.corpora:
-        style = _STYLES.get(corpus.verdict, "dim")
-        table.add_row(
-            corpus.id,
-            Text(corpus.verdict, style=style),
-            *(
-                "-" if each is None else str(each)
-                for each in (corpus.files, corpus.utterances, corpus.expected)
-            ),
-            _classes(corpus),
-            corpus.root or "-",
-        )
-    console.print(table)
-    for corpus in diagnosis.corpora:
-        shown = () if corpus.verdict == "not found" else corpus.problems
-        for text in shown[:_MOST]:
-            console.print(Text(f"{corpus.id}: {text}", style="yellow"), soft_wrap=True)
-        if len(shown) > _MOST:
-            console.print(f"{corpus.id}: and {len(shown) - _MOST} more (--json lists all)")
+    _print_corpora(console, diagnosis.corpora, folders)
     table = Table(title="backbones", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("backbone", "verdict", "where"):
         table.add_column(name, overflow="fold")
@@ -128,7 +117,63 @@ def _print(console: Console, diagnosis: Diagnosis) -> None:
     console.print(Text(verdict, style="green" if diagnosis.is_well else "bold red"))
 
 
+def _print_corpora(
+    console: Console, corpora: Sequence[CorpusCheck], folders: Sequence[Path]
+) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title="corpora",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    numbers = ("files", "utterances", "expected", "classes")
+    for name in ("corpus", "found", *numbers, "verdict", "where"):
+        table.add_column(
+            name,
+            justify="right" if name in numbers else "left",
+            no_wrap=name != "where",
+            overflow="fold",
+        )
+    for corpus in corpora:
+        counts = (corpus.files, corpus.utterances, corpus.expected)
+        table.add_row(
+            corpus.id,
+            "yes" if corpus.found else "no",
+            *("-" if each is None else str(each) for each in counts),
+            _classes(corpus),
+            Text(corpus.verdict, style=_STYLES.get(corpus.verdict, "dim")),
+            _place(corpus, folders),
+        )
+    console.print(table)
+    for corpus in corpora:
+        for problem in corpus.problems[:_MOST]:
+            text = str(problem) if problem.where == corpus.id else f"{corpus.id}: {problem}"
+            console.print(Text(text, style="yellow"), soft_wrap=True)
+        if len(corpus.problems) > _MOST:
+            console.print(f"{corpus.id}: and {len(corpus.problems) - _MOST} more (--json has all)")
+    if any(corpus.verdict == "not found" for corpus in corpora):
+        console.print("'sercore fetch ID' gets a corpus that is not found, or says how to ask.")
+
+
+def _place(corpus: CorpusCheck, folders: Sequence[Path]) -> str:
+    """Return where a corpus lies, by its path in the data folder that holds it."""
+    if corpus.root is None:
+        return "-"
+    root = Path(corpus.root)
+    for folder in folders:
+        if folder in root.parents:
+            return str(root.relative_to(folder))
+    return corpus.root
+
+
 def _classes(corpus: CorpusCheck) -> str:
+    """Return how many classes a corpus has, of how many: 7/7."""
     if corpus.classes is None:
         return "-"
-    return " ".join(f"{name[:3]} {n}" for name, n in corpus.classes.items())
+    expected = corpus.expected_classes
+    return f"{len(corpus.classes)}/{len(expected)}" if expected else str(len(corpus.classes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sercore import CorpusCard
 from sercore import Counts
+from sercore import Download
 from sercore import Emotion
 from sercore import FileNameCorpus
 from sercore import hookimpl
@@ -46,6 +47,7 @@ CAFE = FileNameCorpus(
         speakers=12,
         cluster="seven-class",
         ood_eligible=True,
+        downloads=(Download(filename="CaFE_48k.zip"),),
     ),
     # The folders say the same in accented letters that most unpackers damage.
     pattern=(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from sercore import CorpusCard
 from sercore import Counts
+from sercore import Download
 from sercore import Emotion
 from sercore import FileNameCorpus
 from sercore import hookimpl
@@ -55,6 +56,7 @@ ENTERFACE = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=44,
+        downloads=(Download(filename="project2_database.zip"),),
     ),
     # Subject and emotion are those of the folders: subject 11's files are called s12_*, and more
     # names are wrong.

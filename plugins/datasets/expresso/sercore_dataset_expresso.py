@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sercore import CorpusCard
 from sercore import CorpusError
 from sercore import Counts
+from sercore import Download
 from sercore import Emotion
 from sercore import FileNameCorpus
 from sercore import Label
@@ -98,6 +99,13 @@ _FILES = FileNameCorpus(
         speakers=4,
         cluster="seven-class",
         ood_eligible=True,
+        downloads=(
+            Download(
+                filename="expresso.tar",
+                url="https://dl.fbaipublicfiles.com/textless_nlp/expresso/data/expresso.tar",
+                md5="6bf580a4cd4392ae2473626147b5307c",
+            ),
+        ),
     ),
     pattern=(
         r"(?:conversational/(?=[^/]*-)|read/(?=[^-]*/))(?P<who>ex\d{2}(?:-ex\d{2})?)"

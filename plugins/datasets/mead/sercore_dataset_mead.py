@@ -54,6 +54,8 @@ MEAD = FileNameCorpus(
         speakers=48,
         cluster="seven-class",
         ood_eligible=True,
+        # Only the sound is wanted of archives that hold the video too.
+        unread=("video/*", "*/video/*"),
     ),
     pattern=(
         r"(?P<speaker>(?P<gender>[MW])\d{3})/audio/(?P<label>[^/]+)/level_(?P<intensity>\d)"

@@ -12,6 +12,7 @@ from sercore import AnnotatedCorpus
 from sercore import Annotation
 from sercore import CorpusCard
 from sercore import Counts
+from sercore import Download
 from sercore import Emotion
 from sercore import Utterance
 from sercore import hookimpl
@@ -124,6 +125,8 @@ MELD = AnnotatedCorpus(
             "train/dia125_utt3": "the clip is corrupt in every copy; nobody can decode it",
             "dev/dia110_utt7": "the clip has a row and is in no copy",
         },
+        downloads=(Download(filename="MELD.Raw.tar.gz"),),
+        unread=("*final_videos_test*",),
     ),
     pattern=(
         r"(?P<folder>train_splits|dev_splits_complete|output_repeated_splits_test)"

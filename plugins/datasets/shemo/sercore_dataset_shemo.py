@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sercore import CorpusCard
 from sercore import Counts
+from sercore import Download
 from sercore import Emotion
 from sercore import FileNameCorpus
 from sercore import Label
@@ -43,6 +44,11 @@ SHEMO = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=87,
+        downloads=(
+            Download(filename="female.zip"),
+            Download(filename="male.zip"),
+        ),
+        unread=("*transcript.zip",),
     ),
     # The letter F is female in the first place and fear in the fourth.
     pattern=r"(?P<id>(?P<speaker>(?P<gender>[FM])\d{2})(?P<label>[A-Z])\d{2})\.wav",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sercore import CorpusCard
 from sercore import Counts
+from sercore import Download
 from sercore import Emotion
 from sercore import FileNameCorpus
 from sercore import hookimpl
@@ -42,6 +43,7 @@ SUBESCO = FileNameCorpus(
         speakers=20,
         cluster="seven-class",
         ood_eligible=True,
+        downloads=(Download(filename="SUBESCO.zip"),),
     ),
     # Numbers restart for each gender, so both make the speaker; one name ends in a bracket.
     pattern=(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sercore import CorpusCard
 from sercore import Counts
+from sercore import Download
 from sercore import Emotion
 from sercore import FileNameCorpus
 from sercore import hookimpl
@@ -41,6 +42,9 @@ THORSTEN = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=1,
+        downloads=(
+            Download(filename="thorsten-emotional_v02.tgz", md5="f19585f3759c6d026757c46024a37aa4"),
+        ),
     ),
     pattern=r"(?P<label>[^/!]+)/(?P<text_id>[0-9a-f]{32})\.wav",
     labels={

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sercore import CorpusCard
 from sercore import Counts
+from sercore import Download
 from sercore import Emotion
 from sercore import FileNameCorpus
 from sercore import hookimpl
@@ -38,6 +39,7 @@ URDU = FileNameCorpus(
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=29,
         cluster="four-class",
+        downloads=(Download(filename="URDU-Dataset-master.zip"),),
     ),
     # The letter is read from the name: the folder says the same for all 400 files.
     pattern=(
