@@ -20,6 +20,7 @@ from typing import Literal
 import numpy as np
 
 from sercore.backbones import EncoderOptions
+from sercore.backbones import split_name
 from sercore.corpora import GeneratedCorpus
 from sercore.errors import BackboneError
 from sercore.errors import BackboneUnavailableError
@@ -377,6 +378,7 @@ def open_files(
         workspace,
         f"corpora/{corpus.card.id}",
         ignore=configured.ignore if configured else (),
+        skip=corpus.card.unread,
     )
 
 
@@ -434,7 +436,7 @@ def _read_corpus(
 def _resolve(
     name: str, backbone: Backbone, selection: Selection, *, named: bool, offline: bool
 ) -> PlannedBackbone:
-    variant = None if name.startswith("hf:") else name.partition(":")[2] or None
+    _, variant = split_name(name)
     options = EncoderOptions(
         layer=selection.layer,
         variant=variant,
@@ -444,7 +446,7 @@ def _resolve(
     checkpoint = backbone.resolve(offline=offline)
     if name.startswith("hf:"):
         # Results are named by the checkpoint, not by where it lies on this disk.
-        name = f"hf:{checkpoint.name}"
+        name = f"hf:{checkpoint.name}" + (f":{variant}" if variant else "")
     return PlannedBackbone(name, backbone, checkpoint, options, named)
 
 
