@@ -8,6 +8,7 @@ goes on later gives the same bytes as one that was never interrupted.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -56,6 +57,15 @@ Progress = Callable[[int, int, float], None]
 
 DEFAULT_FRAME_BUDGET = 12_000
 """Frames computed in one batch: eight padded Whisper windows, or 80 utterances of 3 s at 50 Hz."""
+
+_PADDING = 0.08
+"""Share of a batch that may be padding, so that a corpus of a few dozen utterances of all lengths
+is not computed at the length of its longest."""
+
+_PROBE_SECONDS = 30.0
+_PROBE_MARGIN = 1.25
+"""A probed batch is this much larger than the budget it stands for: memory is never free twice in
+the same pieces."""
 
 _WORKERS = 2
 _DECODE_AHEAD = 48
@@ -162,6 +172,46 @@ def extract(
     return store
 
 
+def probe_frame_budget(encoder: Encoder, sample_rate: int, device: str) -> int:
+    """Return the largest frame budget that the device's memory holds, of a doubling series.
+
+    Batches of recordings of 30 s, where memory is needed most, are encoded until one does not
+    fit. On the CPU nothing is gained by larger batches and a system short of memory kills instead
+    of refusing, so that no more than `DEFAULT_FRAME_BUDGET` is tried there.
+
+    Args:
+        encoder: a loaded backbone.
+        sample_rate: hertz, from its card.
+        device: where it runs.
+
+    Raises:
+        BackboneError: not even one recording of 30 s fits.
+    """
+    samples = round(_PROBE_SECONDS * sample_rate)
+    waveform = np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32)
+    cost = encoder.cost(samples)
+    ceiling = DEFAULT_FRAME_BUDGET * (1 if device == "cpu" else 16)
+    budgets = [cost]
+    while budgets[-1] * 2 <= max(ceiling, cost):
+        budgets.append(budgets[-1] * 2)
+    fits: int | None = None
+    for budget in budgets:
+        rows = math.ceil(_PROBE_MARGIN * budget / cost) if budget > cost else 1
+        try:
+            encoder.encode(encoder.prepare([waveform] * rows))
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            break
+        fits = budget
+    if fits is None:
+        raise BackboneError(
+            f"the memory of {device} does not hold one recording of 30 s",
+            hint="choose another device or precision",
+        )
+    return fits
+
+
 @dataclass(kw_only=True)
 class _Extraction:
     """One call of `extract`."""
@@ -240,14 +290,18 @@ class _Extraction:
     def _groups(self, members: list[_Decoded]) -> list[tuple[_Decoded, ...]]:
         """Cut utterances into batches: equal lengths side by side, each within the budget."""
         groups: list[list[_Decoded]] = []
-        largest = 0
+        largest = real = 0
         # Longest first: within a batch the first member tells what each row will cost.
         for member in sorted(members, key=lambda each: (-each.n_samples, each.utterance_id)):
-            if groups and (len(groups[-1]) + 1) * largest <= self.frame_budget:
+            cost = self._loaded().cost(member.n_samples)
+            padded = (len(groups[-1]) + 1) * largest if groups else 0
+            is_dense = padded - real - cost <= _PADDING * padded
+            if groups and padded <= self.frame_budget and is_dense:
                 groups[-1].append(member)
+                real += cost
             else:
                 groups.append([member])
-                largest = self._loaded().cost(member.n_samples)
+                largest = real = cost
         return [tuple(group) for group in groups]
 
     def _decode(self, row: int) -> _Decoded:

@@ -28,6 +28,7 @@ import pluggy
 
 from sercore import hookspecs
 from sercore.__about__ import __version__
+from sercore.backbones import split_name
 from sercore.errors import DuplicateNameError
 from sercore.errors import PluginError
 from sercore.errors import PluginLoadError
@@ -191,20 +192,21 @@ class Registry:
         """Return a backbone by the name that users type.
 
         Args:
-            name: a registered name, with a variant after a colon (``whisper-medium:exact``), or
-                ``hf:PATH_OR_REPO`` for any checkpoint of a supported architecture.
+            name: a registered name, or ``hf:PATH_OR_REPO`` for any checkpoint of a supported
+                architecture; either with a variant after a colon (``whisper-medium:exact``).
             offline: never ask the network what an ``hf:`` repository holds.
 
         Raises:
             UnknownNameError: no such backbone, or it has no such variant.
             BackboneError: the checkpoint behind ``hf:`` cannot be used.
         """
-        if name.startswith("hf:"):
+        plain, variant = split_name(name)
+        if plain.startswith("hf:"):
             from sercore.huggingface import from_name
 
-            return from_name(name, offline=offline)
-        plain, _, variant = name.partition(":")
-        backbone = self.backbones.get(plain)
+            backbone: Backbone = from_name(plain, offline=offline)
+        else:
+            backbone = self.backbones.get(plain)
         if variant and variant not in backbone.card.variants:
             offered = ", ".join(backbone.card.variants) or "none"
             raise UnknownNameError(

@@ -1,0 +1,383 @@
+"""Extraction against plain transformers: speed, time outside the encoder, memory, Whisper's window.
+
+    python -m benchmarks.extraction [--quick] [--json FILE] [--shared DIR]
+
+Speed is measured on an encoder of HuBERT Base's shape with random weights. Durations are those of
+MELD, MEAD, RESD and SUBESCO (drawn from their listings, kept in file order), sound is synthesised
+at those lengths. Each corpus is extracted for itself, as a run does, by
+
+- alone: one utterance at a time through transformers;
+- eight: batches of 8 in file order, padded to the longest, with a mask;
+- sercore: its own extraction, decoding and writing of features included.
+
+The first two decode and prepare within their time too, and write nothing. Weights are loaded
+before any of them begins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import random
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+import soundfile
+import torch
+
+from benchmarks.common import Figure
+from benchmarks.common import interleaved
+from benchmarks.common import machine
+from benchmarks.common import medians
+from sercore import CorpusCard
+from sercore import Counts
+from sercore import Emotion
+from sercore import FileNameCorpus
+from sercore.backbones import EncoderOptions
+from sercore.extract import extract
+from sercore.files import open_corpus
+from sercore.huggingface import TransformersBackbone
+from sercore.huggingface import from_name
+from sercore.huggingface.models import quiet
+from sercore.manifest import build_manifest
+from sercore.testing.checkpoints import build_checkpoint
+from sercore.testing.checkpoints import randomise
+from sercore.testing.signals import speech_like
+from sercore.threads import set_threads
+from sercore.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sercore.backbones import Checkpoint
+    from sercore.backbones import Encoder
+
+CORPORA = ("meld", "mead", "resd", "subesco")
+RATE = 16_000
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@dataclass
+class Loaded:
+    """A backbone whose weights are in memory already, and whose forward passes are timed."""
+
+    backbone: TransformersBackbone
+    seconds: float = 0.0
+    encoder: Encoder | None = None
+    begun: float = field(default=0.0, repr=False)
+
+    @property
+    def card(self) -> Any:
+        return self.backbone.card
+
+    def resolve(self, *, offline: bool) -> Checkpoint:
+        return self.backbone.resolve(offline=offline)
+
+    def load(self, checkpoint: Checkpoint, options: EncoderOptions) -> Encoder:
+        if self.encoder is None:
+            encoder: Any = self.backbone.load(checkpoint, options)
+            encoder._model.register_forward_pre_hook(self._before)  # noqa: SLF001
+            encoder._model.register_forward_hook(self._after)  # noqa: SLF001
+            self.encoder = encoder
+        return self.encoder
+
+    def _before(self, *_: Any) -> None:
+        self.begun = time.perf_counter()
+
+    def _after(self, *_: Any) -> None:
+        self.seconds += time.perf_counter() - self.begun
+
+
+def folder_corpus(name: str) -> FileNameCorpus:
+    card = CorpusCard(
+        id=name,
+        title=name,
+        language="none",
+        language_code="zxx",
+        licence=None,
+        access="built-in",
+        homepage=None,
+        citation=None,
+        folders=(name,),
+        obtain="Synthesised by the benchmark.",
+        expected={"corrected": Counts(utterances=0, classes={})},
+        speakers=None,
+    )
+    return FileNameCorpus(card=card, pattern=r"(?P<label>n)\d+\.wav", labels={"n": Emotion.NEUTRAL})
+
+
+def drawn_durations(listing: Path, count: int) -> list[float]:
+    """Draw durations (seconds), in the order of the listing."""
+    with listing.open(newline="") as file:
+        rows = [row["duration_s"] for row in csv.DictReader(file, delimiter="\t")]
+    known = [min(float(each), 30.0) for each in rows if each]
+    chosen = sorted(random.Random(f"{listing.stem} {count}").sample(range(len(known)), count))
+    return [known[row] for row in chosen]
+
+
+def write_corpus(folder: Path, durations: Sequence[float]) -> None:
+    folder.mkdir(parents=True)
+    for number, seconds in enumerate(durations):
+        samples = speech_like(max(round(seconds * RATE), 1), RATE, seed=number)
+        soundfile.write(folder / f"n{number:05d}.wav", samples, RATE, subtype="PCM_16")
+
+
+def hubert_base(folder: Path) -> TransformersBackbone:
+    """Write a checkpoint of HuBERT Base's size with Large's normalisation; random weights."""
+    from transformers import HubertConfig
+    from transformers import HubertModel
+    from transformers import Wav2Vec2FeatureExtractor
+
+    folder.mkdir()
+    torch.manual_seed(0)
+    config = HubertConfig(feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True)
+    model = HubertModel(config)
+    randomise(model)
+    with quiet():
+        model.save_pretrained(folder)
+        extractor: Any = Wav2Vec2FeatureExtractor
+        extractor(do_normalize=True, return_attention_mask=True).save_pretrained(folder)
+    return from_name(f"hf:{folder}")
+
+
+def plain(model: Any, extractor: Any, files: Sequence[Path], size: int) -> None:
+    """What a script does: read, pad, encode, move on."""
+    for first in range(0, len(files), size):
+        waveforms = [
+            soundfile.read(each, dtype="float32")[0] for each in files[first : first + size]
+        ]
+        inputs = extractor(
+            waveforms,
+            sampling_rate=RATE,
+            padding=True,
+            return_attention_mask=size > 1,
+            return_tensors="pt",
+        )
+        with torch.inference_mode():
+            model(**inputs)
+
+
+def run_extraction(
+    backbone: Any,
+    corpus: FileNameCorpus,
+    place: Path,
+    root: Path,
+    *,
+    variant: str | None = None,
+) -> None:
+    """Extract one corpus into an empty workspace."""
+    workspace = Workspace(root / "workspace")
+    files = open_corpus(place, workspace, "unpacked")
+    extract(
+        backbone=backbone,
+        checkpoint=backbone.resolve(offline=True),
+        options=EncoderOptions(variant=variant),
+        manifest=build_manifest(corpus, files, "corrected"),
+        files=files,
+        workspace=workspace,
+    )
+    shutil.rmtree(root / "workspace")
+
+
+def measure_speed(shared: Path, root: Path, *, quick: bool) -> list[Figure]:
+    """Compare with plain transformers on an encoder of HuBERT Base's shape."""
+    from transformers import HubertModel
+    from transformers import Wav2Vec2FeatureExtractor
+
+    count, rounds = (8, 1) if quick else (24, 2)
+    for name in CORPORA:
+        listing = shared / "reference" / "listings" / f"{name}.tsv"
+        write_corpus(root / name, drawn_durations(listing, count))
+    files = {name: sorted((root / name).glob("*.wav")) for name in CORPORA}
+    lengths = {name: [soundfile.info(each).duration for each in files[name]] for name in CORPORA}
+    audio = sum(map(sum, lengths.values()))
+    loaded = Loaded(hubert_base(root / "hubert"))
+    loaded.load(loaded.resolve(offline=True), EncoderOptions())
+    with quiet():
+        model = HubertModel.from_pretrained(root / "hubert", dtype=torch.float32)
+        extractor: Any = Wav2Vec2FeatureExtractor
+        extractor = extractor.from_pretrained(root / "hubert")
+
+    def ours() -> None:
+        for name in CORPORA:
+            run_extraction(loaded, folder_corpus(name), root / name, root)
+
+    def theirs(size: int) -> None:
+        for name in CORPORA:
+            plain(model, extractor, files[name], size)
+
+    outside: list[float] = []
+
+    def timed() -> float:
+        loaded.seconds = 0.0
+        began = time.perf_counter()
+        ours()
+        wall = time.perf_counter() - began
+        outside.append(1 - loaded.seconds / wall)
+        return wall
+
+    seconds = interleaved(
+        {"sercore": timed, "alone": lambda: theirs(1), "eights": lambda: theirs(8)}, rounds
+    )
+    each = medians(seconds)
+    n = count * len(CORPORA)
+    detail = {
+        "seconds": seconds,
+        "utterances": n,
+        "audio_s": audio,
+        "padded_to_s_in_eights": sum(
+            max(group) * len(group)
+            for values in lengths.values()
+            for group in (values[first : first + 8] for first in range(0, count, 8))
+        ),
+        "times_real_time": {name: audio / value for name, value in each.items()},
+    }
+    what = f"extraction, HuBERT Base's shape, {n} utterances, {audio:.0f} s of audio"
+    alternatives = {
+        "alone": ("transformers, one at a time", None),
+        "eights": ("transformers, batches of 8 in file order", 1.3),
+    }
+    figures = [
+        Figure(
+            what=what,
+            unit="utterances/s",
+            ours=n / each["sercore"],
+            alternative=alternative,
+            theirs=n / each[name],
+            ratio=each[name] / each["sercore"],
+            goal=goal,
+            detail=detail,
+        )
+        for name, (alternative, goal) in alternatives.items()
+    ]
+    share = Figure(
+        what="time outside the encoder's forward pass",
+        unit="of wall time",
+        ours=statistics.median(outside[1:]),
+        goal=0.1,
+        detail={"shares": outside[1:]},
+    )
+    return [*figures, share]
+
+
+def measure_window(shared: Path, root: Path, *, quick: bool) -> list[Figure]:
+    """Compare Whisper's two windows on recordings of both real corpora."""
+    from sercore.plugins import registry
+
+    count, rounds = (10, 1) if quick else (40, 2)
+    backbone = from_name(f"hf:{shared / 'checkpoints' / 'whisper-tiny.en'}")
+    both = {variant: Loaded(backbone) for variant in (None, "exact")}
+    for variant, loaded in both.items():
+        loaded.load(loaded.resolve(offline=True), EncoderOptions(variant=variant))
+    places = {"urdu": "URDU-Dataset-master", "emodb": "emodb"}
+    for name, folder in places.items():
+        source = shared / "corpora" / folder
+        found = sorted(source.rglob("*.wav"))
+        for each in found[:: len(found) // count][:count]:
+            target = root / "real" / name / each.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(each, target)
+
+    def run_window(variant: str | None) -> None:
+        for name in places:
+            corpus: Any = registry().corpora.get(name)
+            run_extraction(both[variant], corpus, root / "real" / name, root, variant=variant)
+
+    seconds = interleaved(
+        {"full": lambda: run_window(None), "exact": lambda: run_window("exact")}, rounds
+    )
+    each = medians(seconds)
+    n = count * len(places)
+    return [
+        Figure(
+            what=f"whisper-tiny.en, window exact, {count} recordings each of {', '.join(places)}",
+            unit="utterances/s",
+            ours=n / each["exact"],
+            alternative="window full",
+            theirs=n / each["full"],
+            ratio=each["full"] / each["exact"],
+            goal=8,
+            detail={"seconds": seconds},
+        )
+    ]
+
+
+def measure_memory(root: Path, *, quick: bool) -> list[Figure]:
+    """Extract corpora of growing size, each in a process of its own, and compare peaks."""
+    small, large = (128, 512) if quick else (256, 2048)
+    build_checkpoint("hubert-large", root / "tiny")
+    peaks = {}
+    for count in (small, large):
+        place = root / f"grows{count}"
+        write_corpus(place, [1.0 + 0.37 * (number % 11) for number in range(count)])
+        command = [sys.executable, "-m", "benchmarks.extraction", "--child", str(place)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        peaks[count] = float(done.stdout.splitlines()[-1])
+    return [
+        Figure(
+            what=f"peak memory, {large} utterances over {small}, tiny HuBERT",
+            unit="times",
+            ours=peaks[large] / peaks[small],
+            goal=1.1,
+            detail={"peak_mib": peaks},
+        )
+    ]
+
+
+def child(place: Path) -> None:
+    """Extract one corpus and print the peak of this process's resident memory (MiB)."""
+    backbone = from_name(f"hf:{place.parent / 'tiny'}")
+    run_extraction(backbone, folder_corpus(place.name), place, place.parent)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def run(*, quick: bool, shared: Path = SHARED) -> list[Figure]:
+    """Measure all. Needs the listings, corpora and weights of the reference folder."""
+    if not shared.is_dir():
+        raise FileNotFoundError(f"there is no reference folder {shared}: name it with --shared")
+    set_threads()
+    with tempfile.TemporaryDirectory(prefix="sercore-bench-") as name:
+        root = Path(name)
+        return [
+            *measure_speed(shared, root, quick=quick),
+            *measure_window(shared, root, quick=quick),
+            *measure_memory(root, quick=quick),
+        ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small sizes; figures mean nothing")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--shared", type=Path, default=SHARED, help="the reference folder")
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        set_threads()
+        child(given.child)
+        return
+    record = machine()
+    figures = run(quick=given.quick, shared=given.shared)
+    for each in figures:
+        beside = "" if each.ratio is None else f"  {each.ratio:.2f} x {each.alternative}"
+        wanted = "" if each.goal is None else f"  (goal {each.goal:g}, met: {each.met})"
+        print(f"{each.what}: {each.ours:.3g} {each.unit}{beside}{wanted}")
+    if given.json:
+        rows = [asdict(each) | {"met": each.met} for each in figures]
+        given.json.write_text(json.dumps({"machine": record, "figures": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
