@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sercore.probe.framewise import FAST
 from sercore.probe.framewise import FRAMEWISE
+from sercore.probe.logistic import LOGISTIC
+from sercore.probe.pooled import POOLED
 
 if TYPE_CHECKING:
     from sercore.probes import Probe
 
-PROBES: tuple[Probe, ...] = (FRAMEWISE,)
+PROBES: tuple[Probe, ...] = (FRAMEWISE, FAST, POOLED, LOGISTIC)
 """Registered by the core through the hook ``sercore_probes``."""
 
-__all__ = ["FRAMEWISE", "PROBES"]
+__all__ = ["FAST", "FRAMEWISE", "LOGISTIC", "POOLED", "PROBES"]

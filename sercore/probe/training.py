@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from sercore.errors import ProtocolError
+from sercore.probe.checks import check_training_part
 from sercore.probe.mlp import PackedGradient
 from sercore.probe.mlp import Perceptron
 from sercore.probe.packed import FrameReader
@@ -60,7 +61,7 @@ def train(
         ProtocolError: there is nothing to train on, an utterance has no frames or no class, or
             its frames are not finite.
     """
-    _check(rows, labels, n_classes)
+    check_training_part(rows, labels, n_classes)
     by_row = np.argsort(rows, kind="stable")
     rows, labels = rows[by_row], labels[by_row]
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(3, np.uint64)]
@@ -110,22 +111,6 @@ def train(
             )
         log.append(EpochRecord(epoch=epoch + 1, loss=loss, seconds=time.perf_counter() - began))
     return model, tuple(log)
-
-
-def _check(rows: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], n_classes: int) -> None:
-    if not rows.size:
-        raise ProtocolError(
-            "there is no utterance to train a probe on",
-            hint="the training part of the split is empty; choose another split or corpus",
-        )
-    if rows.shape != labels.shape:
-        raise ProtocolError(f"{rows.size} utterances were given with {labels.size} labels")
-    if (wrong := np.flatnonzero((labels < 0) | (labels >= n_classes))).size:
-        raise ProtocolError(
-            f"utterance {int(rows[wrong[0]])} of the corpus has class {int(labels[wrong[0]])},"
-            f" expected 0 to {n_classes - 1}",
-            hint="leave out the utterances that the label mapper does not place",
-        )
 
 
 def _optimiser(

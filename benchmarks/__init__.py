@@ -1,0 +1,1 @@
+"""Measurements of sercore against named alternatives, run by hand with ``make bench``."""

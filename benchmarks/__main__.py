@@ -1,0 +1,44 @@
+"""``python -m benchmarks [NAME...]``: run benchmarks and write what they found."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+from benchmarks.common import Figure
+from benchmarks.common import machine
+from benchmarks.common import write_results
+
+NAMES = ("startup", "manifest", "extraction", "store", "probe", "planning", "scores", "demo")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(NAMES)}")
+    parser.add_argument("--quick", action="store_true", help="small sizes; figures mean nothing")
+    options = parser.parse_args()
+    if unknown := sorted(set(options.names) - set(NAMES)):
+        parser.error(f"there is no benchmark {unknown[0]}; there are {', '.join(NAMES)}")
+    failed = []
+    for name in options.names or NAMES:
+        print(f"{name} ...", flush=True)
+        record = machine()
+        try:
+            figures: list[Figure] = importlib.import_module(f"benchmarks.{name}").run(
+                quick=options.quick
+            )
+        except Exception as error:  # noqa: BLE001 - one that fails must not cost the others
+            print(f"  failed: {type(error).__name__}: {error}", flush=True)
+            failed.append(name)
+            continue
+        for figure in figures:
+            told = "" if figure.ratio is None else f"  ratio {figure.ratio:.2f}"
+            print(f"  {figure.what}: {figure.ours:.4g} {figure.unit}{told}", flush=True)
+        if not options.quick:
+            write_results({name: figures}, record)
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
