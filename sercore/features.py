@@ -10,6 +10,7 @@ record is written last, so a part is done if and only if its record is there.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -48,6 +49,9 @@ PART_SIZE = 64
 """Utterances in a part: what an interrupted extraction loses at most."""
 
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
+
+_VERIFIED: set[tuple[object, ...]] = set()
+"""Files whose bytes this process has compared with their digest, by path and state."""
 
 
 @dataclass(frozen=True)
@@ -259,19 +263,26 @@ class FeatureStore:
         record = self._record(part)
         return record is not None and (not layer_means or record["layers"] is not None)
 
-    def open(self) -> PackedFrames:
+    def open(self, *, verify: bool = True) -> PackedFrames:
         """Map all frames of the corpus into memory.
+
+        Args:
+            verify: compare the bytes of each part with its record, once per process and file.
 
         Raises:
             WorkspaceError: a part is missing or damaged.
         """
         records = self._all()
+        self._workspace.touch(f"{self.folder}/features.json")
         blocks: list[FrameBlock] = []
         block = np.full(self.n_utterances, -1, dtype=np.int32)
         start = np.zeros(self.n_utterances, dtype=np.int64)
         length = np.zeros(self.n_utterances, dtype=np.int64)
         for part in range(len(records)):
-            batch = self._read_batch(f"{_stem(part)}.arrow")
+            name = f"{_stem(part)}.arrow"
+            if verify:
+                self._verify(name, records[part]["digest"])
+            batch = self._read_batch(name)
             rows = batch.column("row").to_numpy()
             frames = batch.column("frames")
             offsets = frames.offsets.to_numpy()
@@ -301,6 +312,7 @@ class FeatureStore:
                     f"part {part} of {self.folder} has no layer means",
                     hint="run again without --no-layer-means",
                 )
+            self._verify(f"{_stem(part)}.means.arrow", record["means_digest"])
             batch = self._read_batch(f"{_stem(part)}.means.arrow")
             values = batch.column("means").values.to_numpy(zero_copy_only=True)
             by_layer = values.reshape(-1, record["layers"], self.width)
@@ -418,6 +430,29 @@ class FeatureStore:
         """Forget a part, so that the next run extracts it again."""
         self._cached.pop(part, None)
         self._workspace.remove(f"{self.folder}/{_stem(part)}.json")
+
+    def _verify(self, name: str, digest: str) -> None:
+        """Compare a file with its digest unless this process did so before.
+
+        Raises:
+            WorkspaceError: it holds other bytes.
+        """
+        path = self._workspace.path(f"{self.folder}/{name}")
+        state: tuple[object, ...] = (path, digest)
+        if self._workspace.is_local:
+            try:
+                now = os.stat(path)  # noqa: PTH116 - called once per part
+            except OSError:
+                return  # reading it says better what is wrong
+            state = (path, digest, now.st_ino, now.st_size, now.st_mtime_ns)
+        if state in _VERIFIED:
+            return
+        if self._workspace.digest(f"{self.folder}/{name}") != digest:
+            raise WorkspaceError(
+                f"{path} is damaged: its bytes are not those that were written",
+                hint="'sercore cache verify --discard' forgets it, then run again",
+            )
+        _VERIFIED.add(state)
 
     def _record(self, part: int) -> dict[str, Any] | None:
         if part not in self._cached:

@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Iterator
 from collections.abc import Mapping
 from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -219,7 +220,19 @@ class Workspace:
         """Remove a file or folder; nothing happens if it is not there."""
         if not self.exists(relative):
             return
+        if self.is_local and Path(self.path(relative)).is_dir():
+            # Out of sight in one step: nobody sees a folder of which half is gone.
+            partial = Path(f"{self.path(relative)}{_PARTIAL}{uuid.uuid4().hex}")
+            Path(self.path(relative)).rename(partial)
+            shutil.rmtree(partial, ignore_errors=True)
+            return
         self._filesystem.rm(self.path(relative), recursive=True)
+
+    def touch(self, relative: str) -> None:
+        """Note that a file was used now; where that cannot be noted nothing happens."""
+        if self.is_local:
+            with suppress(OSError):  # a workspace may be readable only
+                os.utime(self.path(relative))
 
     @contextmanager
     def claim(self, relative: str, what: str) -> Iterator[None]:

@@ -24,6 +24,8 @@ _COMMANDS = {
     "score": ("sercore.cli.score:score", "Score a run anew from its predictions."),
     "compare": ("sercore.cli.compare:compare", "Say which cells of two runs differ, and why."),
     "check": ("sercore.cli.check:check", "Measure reduced precision of a backbone."),
+    "cache": ("sercore.cli.cache:cache", "List, verify and trim stored frames."),
+    "bench": ("sercore.cli.bench:bench", "Estimate what a full-scale run takes."),
     "fetch": ("sercore.cli.fetch:fetch", "Download corpora whose licence allows it."),
 }
 
