@@ -298,16 +298,16 @@ def measure_window(shared: Path, root: Path, *, quick: bool) -> list[Figure]:
     seconds = interleaved(
         {"full": lambda: run_window(None), "exact": lambda: run_window("exact")}, rounds
     )
-    each = medians(seconds)
+    median = medians(seconds)
     n = count * len(places)
     return [
         Figure(
             what=f"whisper-tiny.en, window exact, {count} recordings each of {', '.join(places)}",
             unit="utterances/s",
-            ours=n / each["exact"],
+            ours=n / median["exact"],
             alternative="window full",
-            theirs=n / each["full"],
-            ratio=each["full"] / each["exact"],
+            theirs=n / median["full"],
+            ratio=median["full"] / median["exact"],
             goal=8,
             detail={"seconds": seconds},
         )

@@ -1,0 +1,92 @@
+"""``sercore check``: parity of reduced precision with float32."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from sercore.backbones import EncodedUtterance
+from sercore.backbones import EncoderOptions
+from sercore.check import check_parity
+from sercore.cli import cli
+from sercore.demo.logmel import LOGMEL
+from sercore.huggingface import from_name
+from sercore.testing.checkpoints import build_checkpoint
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture
+def folder(tmp_path):
+    torch.set_num_threads(1)
+    return build_checkpoint("hubert-large", tmp_path / "tiny")
+
+
+def test_parity_of_a_checkpoint(folder):
+    """Reduced precision differs, by less than its limit here; the batch by far less."""
+    backbone = from_name(f"hf:{folder}")
+    options = EncoderOptions(dtype="float16")
+    parity = check_parity("tiny", backbone, backbone.resolve(offline=True), options)
+
+    assert 0 < parity.difference < parity.limit
+    assert parity.batch_difference < parity.batch_limit
+    assert parity.least_cosine > 0.99
+    assert parity.is_well
+
+
+class Faulty:
+    """The baseline, disturbed in reduced precision or in batches."""
+
+    card = LOGMEL.card
+
+    def __init__(self, disturb):
+        self.disturb = disturb
+
+    def load(self, checkpoint, options):
+        encoder = LOGMEL.load(checkpoint, options)
+        encode = encoder.encode
+        disturb = self.disturb
+
+        def wrapped(batch):
+            found = encode(batch)
+            return [EncodedUtterance(disturb(each.frames, options, len(found))) for each in found]
+
+        encoder.encode = wrapped
+        return encoder
+
+
+@pytest.mark.parametrize(
+    "disturb",
+    [
+        lambda frames, options, _: frames * (1 if options.dtype == "float32" else 1.2),
+        lambda frames, options, _: frames * (1 if options.dtype == "float32" else np.nan),
+        lambda frames, _, rows: frames * (1 if rows == 1 else 1.001),
+    ],
+)
+def test_what_is_beyond_a_limit_is_not_well(disturb):
+    """Another precision, values that are not finite, a leak in batches."""
+    options = EncoderOptions(dtype="bfloat16")
+    parity = check_parity("faulty", Faulty(disturb), LOGMEL.resolve(offline=True), options)
+
+    assert not parity.is_well
+    json.dumps(parity.as_dict(), allow_nan=False)
+
+
+def test_command(folder):
+    """For any backbone by name, as text and as JSON, with an exit status."""
+    text = CliRunner().invoke(cli, ["check", f"hf:{folder}", "--dtype", "float16"])
+    told = CliRunner().invoke(cli, ["check", "logmel", "--json"])
+
+    assert (text.exit_code, told.exit_code) == (0, 0)
+    assert "frames differ from float32" in text.output
+    assert json.loads(told.output)["is_well"]
+
+
+def test_command_on_weights_that_are_not_here():
+    """One sentence, no traceback."""
+    result = CliRunner().invoke(cli, ["check", "wavlm-large", "--offline"])
+
+    assert result.exit_code != 0
+    assert "not on this machine" in str(result.exception)

@@ -1,0 +1,293 @@
+"""Extraction: batches, parts, failures, resumption, memory."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from small_corpora import write_urdu
+from test_backbone_contract import in_small
+from test_backbone_contract import plugin
+
+from sercore.backbones import EncodedUtterance
+from sercore.backbones import EncoderOptions
+from sercore.demo.logmel import LOGMEL
+from sercore.errors import BackboneError
+from sercore.extract import DEFAULT_FRAME_BUDGET
+from sercore.extract import extract
+from sercore.extract import probe_frame_budget
+from sercore.features import PART_SIZE
+from sercore.files import open_corpus
+from sercore.manifest import build_manifest
+from sercore.plugins import registry
+from sercore.testing.signals import speech_like
+from sercore.workspace import Workspace
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture
+def backbone(tmp_path):
+    torch.set_num_threads(1)
+    return in_small(plugin("hubert-large"), tmp_path / "checkpoints")
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Return a corpus of 72 recordings (two parts) of many lengths."""
+    root = write_urdu(tmp_path / "corpus", n_per_class=18)
+    for number, path in enumerate(sorted(root.rglob("*.wav"))):
+        samples = speech_like(2000 + 1711 * (number % 13), 16_000, seed=number)
+        soundfile.write(path, samples, 16_000, subtype="PCM_16")
+    return root
+
+
+def _extract(backbone, place, workspace, *, options=None, **settings):
+    workspace = Workspace(workspace)
+    files = open_corpus(place, workspace, "unpacked")
+    return extract(
+        backbone=backbone,
+        checkpoint=backbone.resolve(offline=True),
+        options=options or EncoderOptions(),
+        manifest=build_manifest(registry().corpora.get("urdu"), files, "corrected"),
+        files=files,
+        workspace=workspace,
+        **settings,
+    )
+
+
+def _digests(store):
+    return [store._record(part)["digest"] for part in range(store.n_parts)]
+
+
+class Counted:
+    """A real backbone whose batches are noted."""
+
+    def __init__(self, backbone, fail_after=None):
+        self.backbone = backbone
+        self.batches = []
+        self.fail_after = fail_after
+
+    @property
+    def card(self):
+        return self.backbone.card
+
+    def resolve(self, *, offline):
+        return self.backbone.resolve(offline=offline)
+
+    def load(self, checkpoint, options):
+        encoder = self.backbone.load(checkpoint, options)
+        encode = encoder.encode
+
+        def counted(batch):
+            self.batches.append(batch.n_frames)
+            if self.fail_after is not None and len(self.batches) > self.fail_after:
+                raise KeyboardInterrupt
+            return encode(batch)
+
+        encoder.encode = counted
+        return encoder
+
+
+def test_stored_frames_are_those_of_each_utterance_alone(backbone, place, tmp_path):
+    """Through batches, parts and float16."""
+    store = _extract(backbone, place, tmp_path / "workspace")
+    files = open_corpus(place, Workspace(tmp_path / "workspace"), "unpacked")
+    manifest = build_manifest(registry().corpora.get("urdu"), files, "corrected")
+    encoder = backbone.load(backbone.resolve(offline=True), EncoderOptions())
+    stored = store.open()
+    for row in range(0, len(manifest), 7):
+        samples, _ = soundfile.read(place / manifest.utterance(row).path, dtype="float32")
+        (expected,) = encoder.encode(encoder.prepare([samples]))
+
+        np.testing.assert_allclose(stored.frames(row), expected.frames, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(
+            store.layer_means(1)[row], expected.layer_means[1], rtol=1e-3, atol=1e-3
+        )
+
+
+def test_batches_keep_the_budget_and_hold_little_padding(backbone, place, tmp_path):
+    """No batch computes more than the budget, nor much that is thrown away."""
+    counted = Counted(backbone)
+    _extract(counted, place, tmp_path / "workspace", frame_budget=300)
+    padded = [len(batch) * max(batch) for batch in counted.batches]
+
+    assert sum(map(len, counted.batches)) == 72
+    assert max(padded) <= 300
+    assert all(
+        each - sum(batch) <= 0.08 * each
+        for each, batch in zip(padded, counted.batches, strict=True)
+    )
+    assert max(map(len, counted.batches)) > 4
+
+
+def test_utterance_beyond_the_budget_is_a_batch_of_its_own(backbone, place, tmp_path):
+    """It is never dropped."""
+    counted = Counted(backbone)
+    store = _extract(counted, place, tmp_path / "workspace", frame_budget=1)
+
+    assert store.is_complete
+    assert {len(batch) for batch in counted.batches} == {1}
+
+
+@pytest.mark.parametrize("after", [1, 8])
+def test_interrupted_extraction_ends_in_the_same_bytes(after, backbone, place, tmp_path):
+    """Whether it was stopped in the first or in the second part."""
+    whole = _extract(backbone, place, tmp_path / "whole", frame_budget=600)
+    with pytest.raises(KeyboardInterrupt):
+        _extract(Counted(backbone, after), place, tmp_path / "again", frame_budget=600)
+    again = _extract(backbone, place, tmp_path / "again", frame_budget=600)
+
+    assert _digests(again) == _digests(whole)
+    assert again.digest == whole.digest
+
+
+def test_done_parts_are_not_encoded_again(backbone, place, tmp_path):
+    """Only what was lost: one part of two."""
+    store = _extract(backbone, place, tmp_path / "workspace")
+    store.discard(1)
+    counted = Counted(backbone)
+    _extract(counted, place, tmp_path / "workspace")
+
+    assert sum(map(len, counted.batches)) == 72 - PART_SIZE
+
+
+def test_another_budget_is_within_the_tolerance(backbone, place, tmp_path):
+    """The batch plan moves the last bits only."""
+    first, second = (
+        _extract(backbone, place, tmp_path / str(budget), frame_budget=budget).open()
+        for budget in (200, 12_000)
+    )
+    for row in range(len(first)):
+        np.testing.assert_allclose(first.frames(row), second.frames(row), rtol=2e-3, atol=2e-3)
+
+
+def test_broken_recording_is_a_failure_of_its_own(backbone, place, tmp_path):
+    """The others have frames; once it is mended, the next call has it too."""
+    paths = sorted(place.rglob("*.wav"))
+    good = paths[5].read_bytes()
+    paths[5].write_bytes(good[:20] + b"\0" * (len(good) - 20))
+    store = _extract(backbone, place, tmp_path / "workspace")
+    (failure,) = store.failures()
+
+    assert failure.where.endswith(paths[5].name)
+    assert (store.n_done, store.is_complete) == (71, False)
+    paths[5].write_bytes(good)
+
+    assert _extract(backbone, place, tmp_path / "workspace").is_complete
+
+
+def test_layer_means_can_be_left_out_and_asked_for_later(backbone, place, tmp_path):
+    """The second call extracts again, the first took no space for them."""
+    store = _extract(backbone, place, tmp_path / "workspace", layer_means=False)
+    means = list((tmp_path / "workspace").rglob("*.means.arrow"))
+    again = _extract(backbone, place, tmp_path / "workspace")
+
+    assert (means, store.is_complete) == ([], True)
+    assert np.isfinite(again.layer_means(0)).all()
+    assert _digests(again) == _digests(store)
+
+
+def test_every_layer_and_variant_has_its_own_store(backbone, place, tmp_path):
+    """What changes the frames changes the key; the device does not."""
+    from sercore.features import feature_identity
+
+    files = open_corpus(place, Workspace(tmp_path / "workspace"), "unpacked")
+    manifest = build_manifest(registry().corpora.get("urdu"), files, "corrected")
+    checkpoint = backbone.resolve(offline=True)
+
+    def identity(audio_path="direct", **options):
+        chosen = EncoderOptions(**options)
+        found = feature_identity(backbone.card, checkpoint, chosen, audio_path, manifest)
+        return tuple(sorted((name, str(value)) for name, value in found.items()))
+
+    plain = identity()
+    others = [
+        identity(layer=1),
+        identity(variant="exact"),
+        identity(dtype="bfloat16"),
+        identity("paper"),
+    ]
+
+    assert len({plain, *others}) == 5
+    assert identity(device="cuda") == plain
+
+
+def test_inner_layer_is_extracted(backbone, place, tmp_path):
+    """The frames of layer N have the mean that is kept beside those of the last."""
+    last = _extract(backbone, place, tmp_path / "workspace")
+    inner = _extract(backbone, place, tmp_path / "workspace", options=EncoderOptions(layer=1))
+    for row in (0, 30, 71):
+        mean = inner.open().frames(row).astype(np.float64).mean(axis=0)
+
+        np.testing.assert_allclose(mean, last.layer_means(1)[row], rtol=1e-2, atol=2e-3)
+
+
+class ShortOfMemory:
+    """The log-mel baseline on a device that holds few frames."""
+
+    def __init__(self, holds):
+        self.holds = holds
+        self.card = replace(LOGMEL.card)
+
+    def resolve(self, *, offline):
+        return LOGMEL.resolve(offline=offline)
+
+    def load(self, checkpoint, options):
+        encoder = LOGMEL.load(checkpoint, options)
+        outer = self
+
+        class Limited:
+            width, n_layers = encoder.width, encoder.n_layers
+            n_frames, cost = staticmethod(encoder.n_frames), staticmethod(encoder.cost)
+
+            def prepare(self, waveforms):
+                spent = len(waveforms) * max(encoder.cost(len(each)) for each in waveforms)
+                return spent, encoder.prepare(waveforms)
+
+            def encode(self, batch) -> list[EncodedUtterance]:
+                spent, prepared = batch
+                if spent > outer.holds:
+                    torch.empty(1 << 60)  # torch's own way to run out of memory
+                return encoder.encode(prepared)
+
+        return Limited()
+
+
+def test_out_of_memory_says_which_budget_to_set(place, tmp_path):
+    """One sentence with a number, and with that number it works."""
+    short = ShortOfMemory(300)
+    with pytest.raises(BackboneError, match="ran out of memory on a batch of") as caught:
+        _extract(short, place, tmp_path / "workspace")
+    budget = int(caught.value.hint.split()[2])
+    while budget > 300:
+        budget //= 2
+
+    assert "set --frame-budget" in caught.value.hint
+    assert _extract(short, place, tmp_path / "workspace", frame_budget=budget).is_complete
+
+
+def test_probed_budget_fits_and_its_double_does_not():
+    """A doubling series, with a margin."""
+    load = ShortOfMemory(20_000).load(LOGMEL.resolve(offline=True), EncoderOptions())
+    cost = load.cost(30 * 16_000)
+    budget = probe_frame_budget(load, 16_000, "cuda")
+
+    assert budget * 1.25 <= 20_000 + cost
+    assert 2 * budget * 1.25 > 20_000
+
+
+def test_probed_budget_of_the_cpu_is_no_larger_than_the_default():
+    """Larger batches gain nothing there."""
+    encoder = ShortOfMemory(10**9).load(LOGMEL.resolve(offline=True), EncoderOptions())
+    budget = probe_frame_budget(encoder, 16_000, "cpu")
+
+    assert DEFAULT_FRAME_BUDGET / 2 < budget <= DEFAULT_FRAME_BUDGET
+
+
+def test_memory_that_holds_nothing_is_one_sentence():
+    """Not even one recording of 30 s."""
+    encoder = ShortOfMemory(10).load(LOGMEL.resolve(offline=True), EncoderOptions())
+    with pytest.raises(BackboneError, match="does not hold one recording"):
+        probe_frame_budget(encoder, 16_000, "cuda")
