@@ -302,7 +302,7 @@ def _record_differences(
 
 
 def _flat(value: Any, path: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping):
         for name, each in value.items():
             yield from _flat(each, (*path, str(name)))
     else:

@@ -62,7 +62,9 @@ class Page:
 
     def run(self, script: str) -> Any:
         """Return the value of an expression."""
-        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        answer = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         if "exceptionDetails" in answer:
             raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])
         return answer["result"].get("value")
@@ -82,9 +84,11 @@ class Page:
     def centre(self, selector: str) -> tuple[float, float]:
         """Scroll an element into view and return its middle."""
         quoted = json.dumps(selector)
+        # Two frames later the events of the scrolling are over.
         found = self.run(
-            f"(() => {{ const node = document.querySelector({quoted});"
+            f"(async () => {{ const node = document.querySelector({quoted});"
             "node.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});"
+            "for (const _ of [1, 2]) await new Promise(requestAnimationFrame);"
             "const box = node.getBoundingClientRect();"
             "return [box.left + box.width / 2, box.top + box.height / 2]; })()"
         )

@@ -21,7 +21,7 @@ MARKERS = "osD^vP*Xph"
 
 _LIGHT = ("#f7fbfc", "#cfe6e8", "#8cc3cf", "#4593ac", "#1d6488", "#0b3a5e")
 _DARK = ("#17202a", "#1d3a4c", "#22607a", "#2b8f9d", "#63c1b4", "#c3efcf")
-_INK = "#10161c"
+_INK = "#000000"  # of black and white one always has a contrast above 4.5
 _PAPER = "#ffffff"
 
 

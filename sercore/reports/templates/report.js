@@ -85,6 +85,8 @@
   const hide = () => { tip.hidden = true; owner = null; };
   const show = (node) => {
     owner = node;
+    // An open dialog covers everything outside it, so its tips must be inside.
+    (node.closest("dialog") || document.body).append(tip);
     tip.textContent = node.dataset.tip;
     tip.hidden = false;
     const box = node.getBoundingClientRect();

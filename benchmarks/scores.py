@@ -1,0 +1,70 @@
+"""Rescoring and intervals of the whole benchmark at full size, from simulated predictions.
+
+Nine backbones, nineteen corpora of the published sizes: 819 cells, 5.8 million predicted
+utterances. Only logits are simulated; files, priors, metrics and draws are the real ones.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.common import Figure
+from sercore.metrics import METRICS
+from sercore.published import published_summaries
+from sercore.reports.evidence import Evidence
+from sercore.reports.stored import matrices_of
+from sercore.reports.stored import read_run
+from sercore.rescore import rescore
+from sercore.statistics import N_DRAWS
+from sercore.testing.simulated import simulate_run
+from sercore.testing.simulated import table1_shapes
+from sercore.workspace import Workspace
+
+RESCORE_GOAL_S = 60.0
+INTERVALS_GOAL_S = 300.0
+
+
+def run(*, quick: bool) -> list[Figure]:
+    """Return the seconds of rescoring all cells, and of the intervals of all."""
+    scale = 0.02 if quick else 1.0
+    names = list(published_summaries())[: 2 if quick else None]
+    backbones = {
+        name.rpartition("/")[2].lower(): (name, 1.0 - 0.05 * place)
+        for place, name in enumerate(names)
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(Path(folder))
+        simulate_run(workspace, "full", table1_shapes(scale), backbones)
+        stored = read_run(workspace, "full")
+        seconds = []
+        for _ in range(1 if quick else 3):
+            began = time.perf_counter()
+            result = rescore(stored, METRICS)
+            seconds.append(time.perf_counter() - began)
+        predictions = [
+            workspace.read_table(f"predictions/{name}").num_rows
+            for name in workspace.list("predictions")
+        ]
+        began = time.perf_counter()
+        matrices = matrices_of(stored.scores, stored.record)
+        estimates = Evidence(stored).estimates(matrices)
+        intervals = time.perf_counter() - began
+    size = {"cells": len(predictions), "utterances": sum(predictions)}
+    return [
+        Figure(
+            what=f"rescoring {size['cells']} cells, all metrics and adjustments",
+            unit="s",
+            ours=sorted(seconds)[len(seconds) // 2],
+            goal=RESCORE_GOAL_S,
+            detail={**size, "seconds": seconds, "scores": result.scores.num_rows},
+        ),
+        Figure(
+            what=f"{N_DRAWS}-draw intervals of {len(estimates)} cells",
+            unit="s",
+            ours=intervals,
+            goal=INTERVALS_GOAL_S,
+            detail=size,
+        ),
+    ]

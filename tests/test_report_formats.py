@@ -1,0 +1,269 @@
+"""What a report says in each format, and the command that writes it."""
+
+import builtins
+import importlib.util
+import json
+import subprocess
+from pathlib import Path
+
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+pytest.importorskip("jinja2")
+pytest.importorskip("matplotlib")
+
+from sercore.cli import cli
+from sercore.errors import SettingsError
+from sercore.errors import WorkspaceError
+from sercore.published import published_summaries
+from sercore.reports.content import build_content
+from sercore.reports.flat import AVERAGE_SCHEMA
+from sercore.reports.flat import CELL_SCHEMA
+from sercore.reports.latex import latex_page
+from sercore.reports.latex import latex_text
+from sercore.reports.markdown import markdown_page
+from sercore.reports.stored import read_run
+from sercore.reports.write import require_libraries
+from sercore.testing.simulated import SimulatedCorpus
+from sercore.testing.simulated import simulate_run
+from sercore.workspace import Workspace
+
+SIX = ("happiness", "sadness", "disgust", "fear", "anger", "neutral")
+CORPORA = [
+    SimulatedCorpus(id=name, utterances=150, speakers=speakers, classes=SIX, eligible=name != "ekk")
+    for name, speakers in (("emovo", 10), ("cafe", 12), ("mead", 4), ("ekk", 10))
+]
+LARGE = "openai/whisper-large-v2"
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    place = Workspace(tmp_path_factory.mktemp("reports"))
+    backbones = {"large": (LARGE, 1.0), "medium": (None, 0.7), "small_&_%": (None, 0.2)}
+    simulate_run(place, "whole", CORPORA, backbones)
+    simulate_run(
+        place, "partial", CORPORA, backbones, lacking=[("medium", "emovo", "cafe")], seed=1
+    )
+    simulate_run(place, "disjoint", CORPORA, backbones, protocol="speaker-disjoint")
+    return place
+
+
+@pytest.fixture(scope="module")
+def whole(workspace):
+    return build_content([read_run(workspace, "whole")], n_draws=60)
+
+
+@pytest.fixture(scope="module")
+def partial(workspace):
+    return build_content([read_run(workspace, "partial")], n_draws=60)
+
+
+def invoke(*args):
+    return CliRunner().invoke(cli, list(map(str, args)))
+
+
+def test_every_interval_contains_its_value_and_names_its_unit(whole):
+    (family,) = whole.families
+    for row in family.rows:
+        for view in row.cells.values():
+            assert view.interval.low <= view.cell.value <= view.interval.high
+            # mead has four speakers, so its utterances are drawn
+            expected = "utterance" if view.cell.test == "mead" else "speaker"
+            assert view.interval.unit == expected
+        averages = [
+            (row.reductions.in_domain.mean, row.in_domain),
+            (row.reductions.out_of_domain.average.mean, row.out_of_domain),
+            (row.reductions.weighted, row.weighted),
+            *((each.mean, row.trained_on[name])
+              for name, each in row.reductions.out_of_domain.rows.items()),
+            *((each.mean, row.tested_on[name])
+              for name, each in row.reductions.out_of_domain.columns.items()),
+        ]  # fmt: skip
+        for value, interval in averages:
+            assert interval.low <= value <= interval.high
+
+
+def test_backbones_are_ranked_best_first_and_tested(whole):
+    (family,) = whole.families
+
+    assert [row.backbone for row in family.rows] == ["large", "medium", "small_&_%"]
+    assert family.refusal is None
+    assert family.in_domain_comparison.n_corpora == 4
+    assert family.out_of_domain_comparison.n_corpora == 3
+    assert family.in_domain_comparison.ranks[0].name == "large"
+
+
+def test_chance_lies_below_what_was_heard(whole):
+    (family,) = whole.families
+
+    assert 0 < family.chance.in_domain.majority < family.chance.in_domain.random
+    assert family.chance.in_domain.random < family.rows[0].reductions.in_domain.mean
+
+
+def test_the_papers_numbers_stand_beside_a_checkpoint_that_it_has(whole):
+    rows = {row.backbone: row for row in whole.families[0].rows}
+
+    assert rows["large"].published == published_summaries()[LARGE]
+    assert rows["large"].cells["emovo", "cafe"].published is not None
+    assert rows["medium"].published is None
+
+
+def test_a_missing_cell_is_told_everywhere(partial):
+    markdown, latex = markdown_page(partial), latex_page(partial)
+
+    assert any("1 cell missing (medium)" in each.text for each in partial.notices)
+    assert "3 of 3 rows, 5 of 6 cells" in markdown
+    assert "Not ranked: medium lacks 1 of 10 cells" in markdown
+    assert "(1 of 2)" in markdown
+    assert "lack cells" in latex
+    assert "$^\\ast$" in latex
+    assert "\\textbf" not in latex
+
+
+def test_common_cells_are_ranked(workspace):
+    content = build_content([read_run(workspace, "partial")], common=True, n_draws=20)
+
+    assert content.families[0].refusal is None
+    assert {len(row.cells) for row in content.families[0].rows} == {9}
+
+
+def test_latex_is_escaped_and_complete(whole):
+    text = latex_page(whole)
+
+    assert r"small\_\&\_\%" in text
+    assert "\\textbf" in text
+    assert text.count("\\begin{table}") == text.count("\\end{table}") == 3
+    assert text.count("\\begin{tabular}") == text.count("\\bottomrule")
+    assert latex_text("a\\b{c}~^$#") == (
+        r"a\textbackslash{}b\{c\}\textasciitilde{}\textasciicircum{}\$\#"
+    )
+
+
+def test_latex_compiles(whole, tmp_path):
+    import shutil
+
+    if shutil.which("pdflatex") is None:
+        pytest.skip("no pdflatex on this machine")
+    body = latex_page(whole)
+    document = (
+        "\\documentclass{article}\\usepackage{booktabs}\\usepackage{graphicx}\\begin{document}\n"
+        f"{body}\\end{{document}}\n"
+    )
+    (tmp_path / "t.tex").write_text(document)
+    done = subprocess.run(
+        ["pdflatex", "-halt-on-error", "t.tex"], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-500:]
+
+
+def test_the_command_writes_every_format(workspace, tmp_path):
+    done = invoke("report", "whole", "--workspace", workspace.root, "--output", tmp_path / "out",
+                  "--format", "all", "--json")  # fmt: skip
+
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    out = tmp_path / "out"
+    assert {Path(each) for each in told["files"]} == {p for p in out.rglob("*") if p.is_file()}
+    assert (out / "report.html").read_text().startswith("<!doctype html>")
+    cells = pq.read_table(out / "cells.parquet")
+    assert cells.schema.equals(CELL_SCHEMA)
+    assert csv.read_csv(out / "cells.csv").num_rows == cells.num_rows == 30
+    assert set(cells["interval_unit"].to_pylist()) == {"speaker", "utterance"}
+    averages = pq.read_table(out / "averages.parquet")
+    assert averages.schema.equals(AVERAGE_SCHEMA)
+    assert averages.to_pylist() == told["averages"]
+    starts = {"png": b"\x89PNG", "pdf": b"%PDF-", "svg": b"<?xml"}
+    for kind, start in starts.items():
+        files = list((out / "figures").glob(f"*.{kind}"))
+        assert len(files) == 9
+        assert all(each.read_bytes().startswith(start) for each in files)
+
+
+def test_the_same_run_gives_the_same_bytes(workspace, tmp_path):
+    for name in ("one", "two"):
+        invoke("report", "whole", "--workspace", workspace.root, "--output", tmp_path / name,
+               "--format", "html,svg,pdf,csv")  # fmt: skip
+    for path in (tmp_path / "one").rglob("*.*"):
+        assert (
+            path.read_bytes()
+            == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes()
+        )
+
+
+def test_two_runs_give_the_leak_gap(workspace, tmp_path):
+    done = invoke("report", "whole", "disjoint", "--workspace", workspace.root, "--output",
+                  tmp_path, "--format", "md,html", "--json")  # fmt: skip
+
+    assert done.exit_code == 0, done.output
+    (table,) = json.loads(done.stdout)["leak_gaps"]
+    assert table["differs_in"] == []
+    assert len(table["cells"]) == 12
+    assert {each["corpus"] for each in table["cells"]} == {each.id for each in CORPORA}
+    for each in table["cells"]:
+        assert each["gap"] == pytest.approx(each["paper_style"] - each["speaker_disjoint"])
+        assert each["shared_speakers"] > 0
+    assert "## Leak gap" in (tmp_path / "report.md").read_text()
+    assert 'id="leaks"' in (tmp_path / "report.html").read_text()
+
+
+def test_by_default_it_lies_beside_the_run(workspace):
+    done = invoke("report", "whole", "--workspace", workspace.root)
+
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == workspace.path("runs/whole/report/report.html")
+    assert workspace.exists("runs/whole/report/report.html")
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "sentence"),
+    [
+        (["wohle"], WorkspaceError, "did you mean 'whole'"),
+        (["whole", "--format", "docx"], SettingsError, "no report format 'docx'"),
+        (["whole", "--metric", "wer"], SettingsError, "has the metric 'wer'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(workspace, args, error, sentence):
+    done = invoke("report", *args, "--workspace", workspace.root)
+
+    assert isinstance(done.exception, error)
+    assert sentence in str(done.exception)
+
+
+@pytest.mark.parametrize("library", ["jinja2", "matplotlib"])
+def test_a_missing_library_says_how_to_get_it(monkeypatch, library):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "sercore.reports.write.find_spec", lambda name: None if name == library else found(name)
+    )
+
+    with pytest.raises(SettingsError, match=r"pip install 'sercore\[report\]'"):
+        require_libraries({"html"})
+    require_libraries({"csv", "md", "latex"})
+
+
+def test_text_formats_need_no_drawing_library(workspace, tmp_path, monkeypatch):
+    original = builtins.__import__
+
+    def guarded(name, *args, **kwargs):
+        if name.split(".")[0] in ("matplotlib", "jinja2"):
+            raise AssertionError(name)
+        return original(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", guarded)
+    done = invoke("report", "whole", "--workspace", workspace.root, "--output", tmp_path,
+                  "--format", "md,latex,csv,parquet")  # fmt: skip
+
+    assert done.exit_code == 0, (done.output, done.exception)
+
+
+def test_a_run_without_cells_says_so(tmp_path):
+    place = Workspace(tmp_path)
+    simulate_run(place, "empty", CORPORA[:1], {"only": (None, 1.0)},
+                 lacking=[("only", "emovo", "emovo")])  # fmt: skip
+
+    done = invoke("report", "empty", "--workspace", tmp_path, "--format", "html,md,csv,latex,svg")
+
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "nothing to report yet" in (tmp_path / "runs/empty/report/report.html").read_text()
