@@ -4,6 +4,7 @@ from dataclasses import replace
 from importlib import import_module
 
 import pytest
+import torch
 
 from sercore.backbones import EncoderOptions
 from sercore.huggingface.families import read_shape
@@ -27,6 +28,12 @@ def in_small(backbone, root):
     _, shape = read_shape(folder)
     card = replace(backbone.card, width=shape.width, layers=shape.layers)
     return replace(backbone, card=card, folder=folder)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Models this small only lose time to more threads."""
+    torch.set_num_threads(1)
 
 
 class Plugins(BackboneContract):
