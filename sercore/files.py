@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -44,6 +45,8 @@ class _Listing:
     """Bytes by path in the corpus."""
     places: dict[str, str]
     """Place on this disk by path in the corpus."""
+    times: dict[str, int]
+    """When each was last written, in nanoseconds."""
     problems: list[Problem]
 
 
@@ -80,7 +83,7 @@ class CorpusFiles:
 
     @cached_property
     def _listing(self) -> _Listing:
-        found = _Listing({}, {}, [])
+        found = _Listing({}, {}, {}, [])
         self._list(self.root, "", found)
         return found
 
@@ -94,12 +97,15 @@ class CorpusFiles:
                 identity = (facts.st_dev, facts.st_ino)
                 if identity in above:
                     continue
+                inside = above | {identity}
                 with os.scandir(folder) as children:
                     for child in children:
                         path = shown + _readable(child.name)
                         if child.is_dir():
-                            pending.append((folder / child.name, f"{path}/", above | {identity}))
-                        elif not _is_litter(child.name) and not self._is_ignored(path):
+                            pending.append((folder / child.name, f"{path}/", inside))
+                        elif not (
+                            _is_litter(child.name) or (self.ignore and self._is_ignored(path))
+                        ):
                             self._add(child, path, found)
             except OSError as error:
                 if folder == self.root:
@@ -125,7 +131,7 @@ class CorpusFiles:
                 self._list(content, f"{archive_stem(path)}/", found)
             return
         try:
-            found.sizes[path] = child.stat().st_size
+            facts = child.stat()
         except OSError as error:
             what = "is a link that leads nowhere" if child.is_symlink() else "cannot be read"
             found.problems.append(
@@ -137,6 +143,8 @@ class CorpusFiles:
                 )
             )
         else:
+            found.sizes[path] = facts.st_size
+            found.times[path] = facts.st_mtime_ns
             found.places[path] = child.path
 
     def __iter__(self) -> Iterator[FileEntry]:
@@ -151,6 +159,17 @@ class CorpusFiles:
     def problems(self) -> tuple[Problem, ...]:
         """Folders and files that could not be listed."""
         return tuple(sorted(self._listing.problems, key=lambda problem: problem.where))
+
+    def stamp(self) -> str:
+        """Return a digest of all names, sizes and times, and of what could not be listed.
+
+        It tells whether anything was written since, so that nothing need be read again. Being
+        different on every copy of a corpus, it is part of no key.
+        """
+        listing = self._listing
+        facts = [f"{path}\0{size}\0{listing.times[path]}" for path, size in listing.sizes.items()]
+        facts += map(str, listing.problems)
+        return hashlib.sha256("\n".join(sorted(facts)).encode()).hexdigest()
 
     def locate(self, path: str) -> Path:
         """Return where a file lies on this disk, by its path inside the corpus."""
@@ -167,7 +186,8 @@ class CorpusFiles:
             return file.read()
 
     def _is_ignored(self, path: str) -> bool:
-        return any(Path(path).match(pattern) for pattern in self.ignore)
+        # Asked for every file of a corpus: an empty loop would be felt.
+        return bool(self.ignore) and any(Path(path).match(each) for each in self.ignore)
 
 
 def open_corpus(
@@ -245,4 +265,4 @@ def _readable(name: str) -> str:
 
 
 def _is_litter(name: str) -> bool:
-    return name.casefold() in _LITTER or name.startswith("._")
+    return name[:2] == "._" or name.lower() in _LITTER

@@ -67,12 +67,14 @@ class Manifest:
         reading: which utterances, one of `sercore.corpora.READINGS`.
         table: rows as in `SCHEMA`.
         problems: what was noticed while building it.
+        known_digest: its digest, where that was computed before.
     """
 
     corpus: str
     reading: str
     table: pa.Table
     problems: tuple[Problem, ...] = ()
+    known_digest: str | None = None
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -83,6 +85,8 @@ class Manifest:
 
         Two readings with the same utterances share it, and so their features.
         """
+        if self.known_digest is not None:
+            return self.known_digest
         columns = [self.table.column(name).to_pylist() for name in _IDENTITY]
         return digest_of([self.corpus, _IDENTITY, columns])
 

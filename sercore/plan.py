@@ -30,7 +30,7 @@ from sercore.features import FeatureStore
 from sercore.features import feature_identity
 from sercore.files import find_corpus
 from sercore.files import open_corpus
-from sercore.manifest import build_manifest
+from sercore.manifest_store import load_manifest
 from sercore.protocols import LabelSet
 from sercore.protocols import Priors
 from sercore.protocols import class_rule
@@ -299,7 +299,10 @@ def make_plan(
     corpora: list[PlannedCorpus] = []
     for corpus, place, named in _chosen_corpora(selection, settings, registry):
         try:
-            corpora.append(_read_corpus(corpus, place, mapper, selection, settings, workspace))
+            module = registry.corpora.owners[corpus.card.id].module
+            corpora.append(
+                _read_corpus(corpus, place, mapper, selection, settings, workspace, module)
+            )
         except SercoreError as error:
             missing.append(_missing("corpus", corpus.card.id, error, named=named))
     backbones: list[PlannedBackbone] = []
@@ -417,6 +420,7 @@ def _read_corpus(
     selection: Selection,
     settings: Settings,
     workspace: Workspace,
+    module: str,
 ) -> PlannedCorpus:
     root = place or locate(corpus, selection.data, settings, workspace)
     if root is None:
@@ -426,7 +430,7 @@ def _read_corpus(
             hint=f"{corpus.card.obtain} Then --data DIR or --dataset {corpus.card.id}=PATH",
         )
     files = open_files(corpus, root, settings, workspace)
-    manifest = build_manifest(corpus, files, selection.protocol.reading)
+    manifest = load_manifest(corpus, files, selection.protocol.reading, workspace, module)
     relative = f"manifests/{corpus.card.id}/{manifest.digest}.parquet"
     if not workspace.exists(relative):
         workspace.write_table(relative, manifest.table)

@@ -34,6 +34,8 @@ from sercore.errors import UnknownLabelError
 from sercore.files import CorpusFiles
 from sercore.labels import MAPPERS
 from sercore.manifest import build_manifest
+from sercore.manifest_store import load_manifest
+from sercore.workspace import Workspace
 
 REPOSITORY = Path(__file__).parent.parent
 SAMPLES = REPOSITORY / "tests" / "samples"
@@ -790,6 +792,26 @@ def test_the_manifest_of_the_largest_corpus_takes_under_five_seconds(skeletons):
 
     assert len(built) == 31729
     assert time.process_time() - start < 5
+
+
+@needs_reference
+def test_the_manifest_of_the_largest_corpus_loads_in_a_third_of_a_second(skeletons, tmp_path):
+    _, root = skeletons("mead")
+    workspace = Workspace(tmp_path)
+
+    def load():
+        start = time.process_time()
+        built = load_manifest(
+            corpus("mead"), CorpusFiles(root), "corrected", workspace, "sercore_dataset_mead"
+        )
+        assert built.digest
+        return len(built), time.process_time() - start
+
+    load()
+    sizes, seconds = zip(*(load() for _ in range(5)), strict=True)
+
+    assert set(sizes) == {31729}
+    assert min(seconds) < 0.3
 
 
 def test_masc_has_the_counts_of_its_design(tmp_path):
