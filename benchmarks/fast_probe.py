@@ -49,9 +49,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workspace", required=True)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--threads", type=int, help="of torch [default: all processors]")
     parser.add_argument("--out", type=Path, default=Path("docs/fast-probe.md"))
     options = parser.parse_args()
-    set_threads()
+    threads = set_threads(options.threads)
     workspace = Workspace(options.workspace)
     probes = [registry().probes.get(name) for name in ("framewise", "fast")]
     before = machine()
@@ -61,7 +62,7 @@ def main() -> None:
     if not trials:
         raise SystemExit(f"{workspace.root} holds no complete features; run sercore there first")
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(_page(trials, before))
+    options.out.write_text(_page(trials, before, threads))
     print(options.out.read_text())
 
 
@@ -111,7 +112,7 @@ def _trials(store: FeatureStore, manifest: Manifest, probes: list[Probe], n: int
     return trials
 
 
-def _page(trials: dict[str, list[Trial]], before: dict[str, Any]) -> str:
+def _page(trials: dict[str, list[Trial]], before: dict[str, Any], threads: int) -> str:
     fast = registry().probes.get("fast")
     published = registry().probes.get("framewise").settings
     changed = {k: v for k, v in fast.settings.items() if published[k] != v}
@@ -161,7 +162,7 @@ def _page(trials: dict[str, list[Trial]], before: dict[str, Any]) -> str:
     lines += [
         "",
         (
-            f"{before['processor']}, {before['usable_processors']} processors, torch"
+            f"{before['processor']}, {before['usable_processors']} processors, {threads} thread(s), torch"
             f" {before['packages']['torch']}, load at the start {load}."
             " Reproduce with `python -m benchmarks.fast_probe --workspace DIR`."
         ),
