@@ -2,8 +2,9 @@
 
 The names come from `tests/samples` (a few telling ones a corpus, with all that a manifest must say
 about them) and, where the reference lies beside the repository, from the complete listings.
-Manifests never open audio, so the skeletons hold none; annotation files are written here in the
-formats of the corpora's authors.
+Annotation files are written here in the formats of the corpora's authors. Manifests never open
+audio, so most skeletons hold none; at the end all of them are written with tiny real recordings,
+each with a sound of its own, and every utterance is decoded.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import importlib.util
 import io
 import json
 import re
+import shutil
 import sys
 import time
 from collections import Counter
@@ -25,6 +27,9 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sounds import noise
+from sounds import wav_bytes
+from sounds import write_sound
 
 from sercore import Emotion
 from sercore.corpora import READINGS
@@ -35,6 +40,7 @@ from sercore.files import CorpusFiles
 from sercore.labels import MAPPERS
 from sercore.manifest import build_manifest
 from sercore.manifest_store import load_manifest
+from sercore.survey import survey
 from sercore.workspace import Workspace
 
 REPOSITORY = Path(__file__).parent.parent
@@ -216,7 +222,7 @@ def resd_columns(rows, split):
             yield PurePosixPath(path).stem, path, row["native_label"]
 
 
-def write_resd_parquet(rows, root):
+def write_resd_parquet(rows, root, sounds=None):
     audio = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     schema = pa.schema(
         [("name", pa.string()), ("path", pa.string()), ("emotion", pa.string()), ("speech", audio)]
@@ -229,7 +235,10 @@ def write_resd_parquet(rows, root):
                 "name": [name for name, _, _ in columns],
                 "path": [path for _, path, _ in columns],
                 "emotion": [emotion for _, _, emotion in columns],
-                "speech": [{"bytes": path.encode(), "path": path} for _, path, _ in columns],
+                "speech": [
+                    {"bytes": (sounds or {}).get(f"{split}/{path}", path.encode()), "path": path}
+                    for _, path, _ in columns
+                ],
             },
             schema=schema,
         )
@@ -874,3 +883,78 @@ def test_real_copies_hold_what_their_cards_say(name, folder, missing):
 
     assert len(built) == corpus(name).card.expected["corrected"].utterances - missing
     assert {problem.kind for problem in built.problems} == ({"count"} if missing else set())
+
+
+# -- sound in every file -------------------------------------------------------------------------
+
+
+def write_sounding(name, rows, root, seconds=0.1):
+    """Write a skeleton whose every file is a real recording in its own container."""
+    write_skeleton(name, rows, root)
+    for number, row in enumerate(rows):
+        path = root / row["path"]
+        if "conversational" in row["path"]:  # long enough for its stretches, a speaker a channel
+            longest = 1 + max(expresso_ends(root, path.stem), default=0)
+            write_sound(path, number, longest, channels=2)
+        else:
+            write_sound(path, number, seconds)
+    return root
+
+
+def expresso_ends(root, stem):
+    """Return where the stretches of speech of a conversation end, in seconds."""
+    for line in (root / "VAD_segments.txt").read_text().splitlines():
+        if line.startswith(f"{stem}/"):
+            yield from (float(end) for end in re.findall(r", ([\d.]+)\)", line))
+
+
+def decoded(name, root, reading):
+    files = CorpusFiles(root)
+    built = build_manifest(corpus(name), files, reading)
+    table, problems = survey(files, built)
+    assert problems == ()
+    assert table.column("utterance_id").to_pylist() == built.utterance_ids
+    return built, table
+
+
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("name", IDS)
+def test_every_utterance_of_a_sample_is_decoded(name, reading, tmp_path):
+    root = write_sounding(name, rows_of(SAMPLES / f"{name}.tsv"), tmp_path)
+
+    built, table = decoded(name, root, reading)
+
+    # One that is cut out of a conversation lasts as long as the list of its stretches says.
+    cut = zip(built.column("start_s"), built.column("end_s"), strict=True)
+    wanted = [0.1 if end is None else end - start for start, end in cut]
+    conversations = [i for i, speakers in enumerate(built.column("speaker"))
+                     if len(speakers or ()) > 1]  # fmt: skip
+    for number, (seconds, expected) in enumerate(
+        zip(table.column("duration_s").to_pylist(), wanted, strict=True)
+    ):
+        assert number in conversations or abs(seconds - expected) < 0.1
+
+
+def test_embedded_recordings_are_decoded(tmp_path):
+    rows = rows_of(SAMPLES / "resd.tsv")
+    sounds = {row["path"]: wav_bytes(noise(i, 800)) for i, row in enumerate(rows)}
+    write_resd_parquet(rows, tmp_path, sounds)
+
+    _, table = decoded("resd", tmp_path, "corrected")
+
+    assert set(table.column("duration_s").to_pylist()) == {0.1}
+    assert table.num_rows == len(rows)
+
+
+@pytest.mark.slow
+@needs_reference
+@pytest.mark.parametrize("name", LISTED)
+def test_every_utterance_of_a_complete_copy_is_decoded(name, tmp_path):
+    rows = [row for row in listing(name) if row["path"] not in KNOWN_BAD.get(name, ())]
+    root = write_sounding(name, rows, tmp_path, seconds=0.05)
+
+    for reading in READINGS:
+        built, table = decoded(name, root, reading)
+
+        assert len(set(table.column("audio_digest").to_pylist())) == len(built)
+    shutil.rmtree(root)
