@@ -184,7 +184,7 @@ def test_the_command_writes_every_format(workspace, tmp_path):
 def test_the_same_run_gives_the_same_bytes(workspace, tmp_path):
     for name in ("one", "two"):
         invoke("report", "whole", "--workspace", workspace.root, "--output", tmp_path / name,
-               "--format", "html,svg,pdf,csv")  # fmt: skip
+               "--format", "html,csv")  # fmt: skip
     for path in (tmp_path / "one").rglob("*.*"):
         assert (
             path.read_bytes()
