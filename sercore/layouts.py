@@ -254,10 +254,12 @@ class ParquetCorpus(FileNameCorpus):
     Args:
         path_column: the column with the path of the audio file that was packed.
         label_column: the column with the native label.
+        text_column: the column with the words, which some releases lack.
     """
 
     path_column: str
     label_column: str
+    text_column: str = "text"
 
     def _utterances(self, files: CorpusFiles, problems: list[Problem]) -> Iterator[Utterance]:
         for entry in files:
@@ -267,7 +269,8 @@ class ParquetCorpus(FileNameCorpus):
                 problems.append(stray_file(self.card, entry.path))
 
     def _rows(self, files: CorpusFiles, path: str, problems: list[Problem]) -> Iterator[Utterance]:
-        for each in embedded_audio(files, path, [self.path_column, self.label_column]):
+        needed = (self.path_column, self.label_column)
+        for each in embedded_audio(files, path, needed, (self.text_column,)):
             name = f"{path}!{each.values[self.path_column]}"
             match = self._expression.fullmatch(name)
             if match is None:
@@ -284,7 +287,8 @@ class ParquetCorpus(FileNameCorpus):
             else:
                 place = _Place(path, each.size, match.groupdict(), each.row)
                 label = str(each.values[self.label_column] or "")
-                yield self._utterance(place, {"native_label": label})
+                text = " ".join(str(each.values.get(self.text_column) or "").split())
+                yield self._utterance(place, {"native_label": label, "text_id": text or None})
 
 
 def glob_expression(*globs: str) -> re.Pattern[str]:

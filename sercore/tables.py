@@ -99,9 +99,15 @@ def column_positions(header: Sequence[object], columns: Sequence[str], path: str
 
 
 def embedded_audio(
-    files: CorpusFiles, path: str, columns: Sequence[str]
+    files: CorpusFiles, path: str, columns: Sequence[str], optional: Sequence[str] = ()
 ) -> Iterator[EmbeddedAudio]:
     """Iterate over the rows of a Parquet file that embeds audio, a few rows in memory at a time.
+
+    Args:
+        files: the corpus on disk.
+        path: the Parquet file inside the corpus.
+        columns: the other columns that are needed.
+        optional: columns that are read where they are there.
 
     Raises:
         CorpusError: the file is not Parquet, or lacks a column.
@@ -115,13 +121,14 @@ def embedded_audio(
             parquet = pq.ParquetFile(stream)
             audio = audio_column(parquet.schema_arrow, path)
             column_positions(parquet.schema_arrow.names, columns, path)
+            wanted = [*columns, *(each for each in optional if each in parquet.schema_arrow.names)]
             row = 0
             outer, _, inner = audio.partition(".")
-            for batch in parquet.iter_batches(batch_size=32, columns=[*columns, audio]):
+            for batch in parquet.iter_batches(batch_size=32, columns=[*wanted, audio]):
                 held = batch.column(batch.schema.get_field_index(outer))
                 if inner:
                     held = held.field(inner)
-                values = batch.select(list(columns)).to_pylist()
+                values = batch.select(wanted).to_pylist()
                 sizes = pc.binary_length(held).to_pylist()
                 for each, size in zip(values, sizes, strict=True):
                     yield EmbeddedAudio(row=row, size=size, values=each)

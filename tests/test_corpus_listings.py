@@ -601,6 +601,21 @@ def test_resd_is_the_same_in_both_packagings(tmp_path):
     assert packed.column("row") == [0, 0, 2, 1]
 
 
+def test_resd_has_the_words_where_its_annotated_release_tells_them(tmp_path):
+    rows = rows_of(SAMPLES / "resd.tsv")
+    write_resd_parquet(rows, tmp_path)
+    plain = manifest("resd", tmp_path)
+    for path in (tmp_path / "data").glob("*.parquet"):
+        table = pq.read_table(path)
+        words = [f" Words of  {name}" for name in table.column("name").to_pylist()]
+        pq.write_table(table.append_column("text", pa.array(words)), path)
+
+    annotated = manifest("resd", tmp_path)
+
+    assert set(plain.column("text_id")) == {None}
+    assert annotated.column("text_id") == [f"Words of {name}" for name in plain.utterance_ids]
+
+
 def test_meld_names_the_two_clips_that_nobody_has(tmp_path):
     root = sample_of("meld", tmp_path)
     write_files(["train_splits/dia125_utt3.mp4", "train_splits/dia1_utt1.mp4"], root)
