@@ -962,6 +962,7 @@ def test_embedded_recordings_are_decoded(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @needs_reference
 @pytest.mark.parametrize("name", LISTED)
 def test_every_utterance_of_a_complete_copy_is_decoded(name, tmp_path):
