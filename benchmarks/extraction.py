@@ -196,7 +196,7 @@ def measure_speed(shared: Path, root: Path, *, quick: bool) -> list[Figure]:
     from transformers import HubertModel
     from transformers import Wav2Vec2FeatureExtractor
 
-    count, rounds = (8, 1) if quick else (24, 2)
+    count, rounds = (8, 1) if quick else (16, 2)
     for name in CORPORA:
         listing = shared / "reference" / "listings" / f"{name}.tsv"
         write_corpus(root / name, drawn_durations(listing, count))
