@@ -19,20 +19,15 @@ from typing import Any
 from typing import Protocol
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from sercore.errors import SercoreError
-from sercore.errors import WorkspaceError
 from sercore.executors import Task
 from sercore.ledger import CellEvent
 from sercore.ledger import CellRecord
 from sercore.ledger import FitRecord
 from sercore.ledger import Ledger
 from sercore.ledger import RunEvent
-from sercore.ledger import environment
 from sercore.ledger import peak_memory_mb
-from sercore.pooling import with_pooled
 from sercore.predictions import Predictions
 from sercore.predictions import predictions_path
 from sercore.predictions import read_predictions
@@ -40,18 +35,18 @@ from sercore.predictions import write_predictions
 from sercore.probe_store import probe_record_path
 from sercore.probe_store import read_probe
 from sercore.probe_store import write_probe
-from sercore.scores import MAIN_METRIC
-from sercore.scores import SCORE_SCHEMA
-from sercore.scores import score
-from sercore.scores import sort_scores
+from sercore.scorebook import Scorebook
+from sercore.scorebook import cell_columns
+from sercore.scorebook import headline_of
 from sercore.workspace import digest_of
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from sercore.corpora import Problem
     from sercore.executors import Executor
     from sercore.features import FeatureStore
     from sercore.ledger import Status
-    from sercore.metrics import Metric
     from sercore.plan import Fit
     from sercore.plan import Plan
     from sercore.plan import PlannedBackbone
@@ -184,12 +179,9 @@ class Run:
         self._options = options
         self._folder = f"runs/{options.name}"
         self._ledger = Ledger(workspace, options.name)
-        self._metrics: tuple[Metric, ...] = tuple(registry.metrics)
         self._counts: Counter[str] = Counter()
         self._computed: Counter[str] = Counter()
         self._problems: list[str] = []
-        self._rows: list[dict[str, Any]] = []
-        self._kept: list[pa.Table] = []
 
     def __call__(self) -> RunResult:
         """Do it.
@@ -200,7 +192,12 @@ class Run:
         started = time.monotonic()
         interrupted = False
         with self._workspace.claim(self._folder, f"the run '{self._options.name}'"):
-            self._old = self._previous_scores()
+            self._scorebook = Scorebook(
+                self._workspace,
+                self._folder,
+                self._plan.selection.protocol,
+                tuple(self._registry.metrics),
+            )
             self._write_record("running")
             self._observer.started(
                 self._plan, self._options.name, self._workspace.path(self._folder)
@@ -240,7 +237,7 @@ class Run:
         finally:
             for state in states:
                 self._ledger.write(_record_of(state))
-            self._write_scores()
+            self._write_scores(self._scorebook.table())
 
     # Features
 
@@ -428,77 +425,35 @@ class Run:
 
     def _score_rules(self, state: _FitState, target: Target, store: FeatureStore, key: str) -> int:
         """Score a cell under each of its rules, or find its scores; return its test utterances."""
-        stored = self._stored_scores(key)
-        missing_rules = [rule for rule in target.rules if rule.name not in stored]
-        predictions = read_predictions(self._workspace, key) if missing_rules else None
+        predictions: Predictions | None = None
         values: dict[str, float] = {}
         n_test = 0
         for rule in target.rules:
-            if predictions is None or rule.name in stored:
-                table = stored[rule.name]
-                self._kept.append(table)
-                n_test = table.column("n_test")[0].as_py() + table.column("n_dropped")[0].as_py()
-                value = _headline(table)
+            stored = self._scorebook.take_over(key, rule)
+            if stored is not None:
+                n_test = stored.column("n_test")[0].as_py() + stored.column("n_dropped")[0].as_py()
+                value = headline_of(stored)
             else:
-                cell = self._cell_columns(state, target, store, key, len(predictions))
-                rows = score(
-                    cell,
-                    predictions,
-                    rule,
-                    state.fit.priors(target),
-                    state.fit.protocol,
-                    self._metrics,
-                )
-                self._rows += rows
-                self._computed["score"] += 1
+                predictions = predictions or read_predictions(self._workspace, key)
                 n_test = len(predictions)
-                value = next((row["value"] for row in rows if row["headline"]), None)
+                assert state.key is not None
+                cell = cell_columns(
+                    state.fit,
+                    target,
+                    store,
+                    probe_key=state.key,
+                    prediction_key=key,
+                    n_train=state.n_train,
+                    n_test=n_test,
+                    n_missing=len(_test_rows(state.fit, target)) - n_test,
+                )
+                value = self._scorebook.add(cell, predictions, rule, state.fit, target)
+                self._computed["score"] += 1
             self._announce(state, target, rule.name, "done", value=value)
             if value is not None:
                 values[rule.name] = value
         self._tell_trackers(state, target, "done", None, values)
         return n_test
-
-    def _cell_columns(
-        self, state: _FitState, target: Target, store: FeatureStore, key: str, n_test: int
-    ) -> dict[str, Any]:
-        fit = state.fit
-        chosen = fit.backbone
-        n_all = len(_test_rows(fit, target))
-        whole = fit.train.is_whole and target.corpus.is_whole and not store.failures()
-        complete = whole and state.n_train == len(fit.fold.train) and n_test == n_all
-        return {
-            "backbone": chosen.name,
-            "checkpoint": chosen.checkpoint.name,
-            "revision": chosen.checkpoint.revision,
-            "weights": chosen.checkpoint.digest,
-            "layer": str(chosen.options.layer),
-            "audio_path": fit.protocol.audio_path,
-            "dtype": chosen.options.dtype,
-            "train_corpus": fit.train.id,
-            "train_manifest": fit.train.manifest.digest,
-            "reading": fit.train.manifest.reading,
-            "mapper": fit.train.mapper.id,
-            "split": fit.protocol.split,
-            "fold": fit.fold.index,
-            "split_seed": fit.split_seed,
-            "probe": fit.probe.id,
-            "probe_settings": _json(fit.probe.settings),
-            "probe_seed": fit.seed,
-            "probe_key": state.key,
-            "test_corpus": target.corpus.id,
-            "test_manifest": target.corpus.manifest.digest,
-            "prediction_key": key,
-            "protocol": fit.protocol.id,
-            "in_domain": target.in_domain,
-            "n_train": state.n_train,
-            "n_missing": n_all - n_test,
-            "complete": complete,
-            # Speakers and texts of different corpora are different ones.
-            "shared_speakers": fit.shared_speakers if target.in_domain else 0,
-            "shared_texts": fit.shared_texts if target.in_domain else 0,
-            "demo": target.corpus.corpus.card.demo or chosen.backbone.card.demo,
-        }
 
     def _cell_failed(self, state: _FitState, target: Target, reason: str) -> None:
         state.cells[target.corpus.id] = CellRecord(
@@ -507,30 +462,8 @@ class Run:
             status="failed",
             reason=reason,
         )
-        protocol = state.fit.protocol
         for rule in target.rules:
-            cell = {
-                "backbone": state.fit.backbone.name,
-                "checkpoint": state.fit.backbone.checkpoint.name,
-                "train_corpus": state.fit.train.id,
-                "test_corpus": target.corpus.id,
-                "split": protocol.split,
-                "fold": state.fit.fold.index,
-                "split_seed": state.fit.split_seed,
-                "probe": state.fit.probe.id,
-                "protocol": protocol.id,
-                "class_rule": rule.name,
-                "adjustment": "none" if target.in_domain else protocol.headline,
-                "averaging": protocol.averaging,
-                "metric": MAIN_METRIC,
-                "headline": True,
-                "in_domain": target.in_domain,
-                "complete": False,
-                "status": "failed",
-                "reason": reason,
-                "demo": target.corpus.corpus.card.demo,
-            }
-            self._rows.append(cell)
+            self._scorebook.add_failure(state.fit, target, rule, reason)
             self._announce(state, target, rule.name, "failed", reason=reason)
         self._tell_trackers(state, target, "failed", reason, {})
 
@@ -581,67 +514,24 @@ class Run:
 
     # Results
 
-    @property
-    def _scoring(self) -> str:
-        """Changes when stored scores can no longer be taken over."""
-        protocol = self._plan.selection.protocol
-        return digest_of(
-            {
-                "sercore": environment()["sercore"],
-                "protocol": protocol.id,
-                "adjustments": protocol.adjustments,
-                "headline": protocol.headline,
-                "averaging": protocol.averaging,
-                "metrics": sorted(metric.id for metric in self._metrics),
-                "columns": SCORE_SCHEMA.names,
-            }
-        )
-
-    def _previous_scores(self) -> pa.Table | None:
-        """Return the scores of an earlier run of this name, if they were computed alike."""
+    def _write_scores(self, scores: pa.Table) -> None:
         try:
-            record = self._workspace.read_json(f"{self._folder}/run.json")
-            if record["scoring"] != self._scoring:
-                return None
-            table = self._workspace.read_table(f"{self._folder}/scores.parquet")
-        except (WorkspaceError, KeyError, TypeError):
-            return None  # none yet, or not readable: they are computed again
-        return table.filter(pc.equal(table.column("status"), "done"))
-
-    def _stored_scores(self, key: str) -> dict[str, pa.Table]:
-        """Return the stored score rows of a prediction key, by class rule."""
-        if self._old is None:
-            return {}
-        found = self._old.filter(pc.equal(self._old.column("prediction_key"), key))
-        rules = found.column("class_rule").unique().to_pylist()
-        return {rule: found.filter(pc.equal(found.column("class_rule"), rule)) for rule in rules}
-
-    def _scores(self) -> pa.Table:
-        new = pa.Table.from_pylist(self._rows, schema=SCORE_SCHEMA)
-        return sort_scores(pa.concat_tables([new, *self._kept]))
-
-    def _pooled_scores(self) -> pa.Table:
-        """Return all scores, with those of in-domain cells over all their folds."""
-        scores = self._scores()
-        protocol = self._plan.selection.protocol
-        read = partial(read_predictions, self._workspace)
-        try:
-            return with_pooled(scores, read, protocol, self._metrics)
-        except Exception as error:  # noqa: BLE001 - a metric is a plugin: the folds' scores stay
-            self._note_problem(f"the folds' predictions were not pooled: {self._reason(error)}")
-            return scores
-
-    def _write_scores(self, scores: pa.Table | None = None) -> None:
-        try:
-            table = self._scores() if scores is None else scores
-            self._workspace.write_table(f"{self._folder}/scores.parquet", table)
+            self._workspace.write_table(f"{self._folder}/scores.parquet", scores)
         except SercoreError as error:
             self._note_problem(str(error))
+
+    def _pooled_scores(self) -> pa.Table:
+        try:
+            return self._scorebook.pooled_table()
+        except Exception as error:  # noqa: BLE001 - a metric is a plugin: the folds' scores stay
+            self._note_problem(f"the folds' predictions were not pooled: {self._reason(error)}")
+            return self._scorebook.table()
 
     def _finish(self, seconds: float, *, interrupted: bool) -> RunResult:
         from sercore.reports.summary import summary_markdown
 
-        scores = self._pooled_scores()
+        # Folds that an interruption left out would make a part look like the whole corpus.
+        scores = self._scorebook.table() if interrupted else self._pooled_scores()
         result = RunResult(
             name=self._options.name,
             folder=self._workspace.path(self._folder),
@@ -677,7 +567,7 @@ class Run:
             self._plan,
             self._options,
             status=status,
-            scoring=self._scoring,
+            scoring=self._scorebook.rules_digest,
             problems=self._problems,
             notes=self._notes(),
             counts=self._counts,
@@ -770,14 +660,3 @@ def _record_of(state: _FitState) -> FitRecord:
         peak_memory_mb=peak_memory_mb(),
         cells=tuple(state.cells[name] for name in sorted(state.cells)),
     )
-
-
-def _headline(table: pa.Table) -> float | None:
-    values = table.filter(table.column("headline")).column("value").to_pylist()
-    return values[0] if values else None
-
-
-def _json(value: Any) -> str:
-    from sercore.workspace import canonical_json
-
-    return canonical_json(dict(value))
