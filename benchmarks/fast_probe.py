@@ -162,7 +162,8 @@ def _page(trials: dict[str, list[Trial]], before: dict[str, Any], threads: int) 
     lines += [
         "",
         (
-            f"{before['processor']}, {before['usable_processors']} processors, {threads} thread(s), torch"
+            f"{before['processor']}, {before['usable_processors']} processors,"
+            f" {threads} thread(s), torch"
             f" {before['packages']['torch']}, load at the start {load}."
             " Reproduce with `python -m benchmarks.fast_probe --workspace DIR`."
         ),

@@ -1,0 +1,45 @@
+"""The demo run end to end: into an empty workspace, then with nothing left to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.common import Figure
+
+
+def run(*, quick: bool) -> list[Figure]:
+    cold, warm = [], []
+    for _ in range(1 if quick else 3):
+        with tempfile.TemporaryDirectory() as folder:
+            cold.append(_demo(Path(folder)))
+            warm.append(_demo(Path(folder)))
+    cold.sort()
+    warm.sort()
+    middle = len(cold) // 2
+    return [
+        Figure(
+            what="sercore run --all --demo, empty workspace",
+            unit="s",
+            ours=cold[middle],
+            alternative="the same again, nothing left to do",
+            theirs=warm[middle],
+            detail={"cold": cold, "warm": warm},
+        )
+    ]
+
+
+def _demo(workspace: Path) -> float:
+    # Without other plugins: corpora and weights that a machine happens to have must not join.
+    words = ["-m", "sercore", "run", "--demo", "--backbone", "logmel", "--quiet"]
+    began = time.perf_counter()
+    subprocess.run(
+        [sys.executable, *words, "--offline", "--workspace", str(workspace)],
+        check=True,
+        capture_output=True,
+        env={"SERCORE_PLUGINS": "", "PATH": "/usr/bin:/bin"},
+    )
+    return time.perf_counter() - began

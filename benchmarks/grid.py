@@ -1,0 +1,200 @@
+"""The whole grid at real size without its contents: a plugin of simulated parts.
+
+Nineteen corpora with the sizes of the paper's Table 1 (empty recordings under real-looking names),
+nine backbones whose frames are one random vector an utterance, and a probe that answers at once.
+Everything between them is the real code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sercore.backbones import BackboneCard
+from sercore.backbones import Checkpoint
+from sercore.backbones import Encoder
+from sercore.backbones import EncoderOptions
+from sercore.corpora import CorpusCard
+from sercore.corpora import Counts
+from sercore.features import ExtractedUtterance
+from sercore.features import PackedFrames
+from sercore.features import plan_parts
+from sercore.hookspecs import hookimpl
+from sercore.labels import Emotion
+from sercore.layouts import FileNameCorpus
+from sercore.published import published_summaries
+from sercore.testing.simulated import SimulatedCorpus
+from sercore.testing.simulated import table1_shapes
+from sercore.workspace import Workspace
+from sercore.workspace import digest_of
+
+if TYPE_CHECKING:
+    from sercore.plan import Plan
+    from sercore.probes import EpochRecord
+    from sercore.probes import Progress
+
+MODULE = "benchmarks.grid"
+WIDTH = 4
+
+
+@dataclass(frozen=True)
+class GridBackbone:
+    """A backbone whose frames were written beforehand."""
+
+    card: BackboneCard
+
+    def resolve(self, *, offline: bool) -> Checkpoint:
+        del offline
+        digest = digest_of(["grid", self.card.id])
+        return Checkpoint(name=self.card.id, location=None, revision=None, digest=digest)
+
+    def load(self, checkpoint: Checkpoint, options: EncoderOptions) -> Encoder:
+        del checkpoint, options
+        raise NotImplementedError("the frames of the simulated grid are written beforehand")
+
+
+@dataclass(frozen=True)
+class GridProbe:
+    """Answers with random logits that lean on its seed."""
+
+    id: str = "grid"
+    summary: str = "random logits"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {}
+
+    def fit(
+        self,
+        frames: PackedFrames,
+        rows: npt.NDArray[np.int64],
+        labels: npt.NDArray[np.int64],
+        *,
+        n_classes: int,
+        seed: int,
+        device: str,
+        progress: Progress | None = None,
+    ) -> GridFitted:
+        del frames, rows, labels, device, progress
+        return GridFitted({"bias": np.random.default_rng(seed).normal(size=n_classes)})
+
+    def load(self, weights: Mapping[str, npt.NDArray[Any]]) -> GridFitted:
+        return GridFitted(weights)
+
+
+@dataclass(frozen=True)
+class GridFitted:
+    weights: Mapping[str, npt.NDArray[Any]]
+    log: tuple[EpochRecord, ...] = ()
+
+    def logits(self, frames: PackedFrames, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        del frames
+        bias = self.weights["bias"]
+        noise = np.random.default_rng(len(rows)).normal(size=(len(rows), len(bias)))
+        logits: npt.NDArray[np.float32] = (noise + bias).astype(np.float32)
+        return logits
+
+
+@hookimpl
+def sercore_corpora() -> Iterable[FileNameCorpus]:
+    return [_corpus(shape) for shape in table1_shapes()]
+
+
+@hookimpl
+def sercore_backbones() -> Iterable[GridBackbone]:
+    return [GridBackbone(_card(name)) for name in published_summaries()]
+
+
+@hookimpl
+def sercore_probes() -> Iterable[GridProbe]:
+    return [GridProbe()]
+
+
+def write_corpora(folder: Path, scale: float) -> int:
+    """Write empty recordings of all corpora and return how many."""
+    written = 0
+    for shape in table1_shapes(scale):
+        speakers = max(1, shape.speakers)
+        for speaker in range(speakers):
+            (folder / shape.id / f"s{speaker:04d}").mkdir(parents=True, exist_ok=True)
+        for n in range(shape.utterances):
+            label = shape.classes[n % len(shape.classes)]
+            name = f"s{n % speakers:04d}/{label}_t{n // speakers:05d}_{n:06d}.wav"
+            (folder / shape.id / name).touch()
+        written += shape.utterances
+    return written
+
+
+def write_features(plan: Plan, workspace: Workspace) -> int:
+    """Write one random frame of every utterance of every store of a plan; return the stores."""
+    rng = np.random.default_rng(0)
+    wanted = {
+        (backbone.name, corpus.id): (backbone, corpus)
+        for backbone in plan.backbones
+        for corpus in plan.corpora
+    }
+    protocol = plan.selection.protocol
+    for backbone, corpus in wanted.values():
+        store = backbone.features(corpus, workspace, protocol)
+        ids = corpus.manifest.utterance_ids
+        sizes = np.array(corpus.manifest.column("size"), np.int64)
+        for part, rows in enumerate(plan_parts(sizes, ids)):
+            utterances = [
+                ExtractedUtterance(
+                    row=row,
+                    utterance_id=ids[row],
+                    path=ids[row],
+                    frames=rng.standard_normal((1, WIDTH), dtype=np.float32),
+                    duration_s=1.0,
+                )
+                for row in rows.tolist()
+            ]
+            store.write_part(part, utterances, layer_means=False, plan={})
+        store.write_description({})
+    return len(wanted)
+
+
+def _corpus(shape: SimulatedCorpus) -> FileNameCorpus:
+    return FileNameCorpus(
+        card=CorpusCard(
+            id=shape.id,
+            title=shape.id.upper(),
+            language="none",
+            language_code="zxx",
+            licence=None,
+            access="simulated",
+            homepage=None,
+            citation=None,
+            folders=(shape.id,),
+            obtain="It is simulated.",
+            expected={"corrected": Counts(utterances=shape.utterances)},
+            speakers=shape.speakers,
+            cluster="seven" if shape.eligible else None,
+            ood_eligible=shape.eligible,
+        ),
+        pattern=r"(?P<speaker>s\d+)/(?P<label>[a-z]+)_t(?P<take>\d+)_\d+\.wav",
+        labels={emotion.value: emotion for emotion in Emotion},
+    )
+
+
+def _card(checkpoint: str) -> BackboneCard:
+    return BackboneCard(
+        id=re.sub(r"[^a-z0-9]+", "-", checkpoint.rpartition("/")[2].lower()),
+        title=checkpoint,
+        family="none",
+        checkpoint=checkpoint,
+        licence=None,
+        sample_rate=16000,
+        width=WIDTH,
+        layers=0,
+        frame_rate=50.0,
+        parameters=None,
+    )

@@ -1,0 +1,132 @@
+"""Planning and a run in which nothing is left to do, for the whole grid at real size.
+
+819 cells over 19 manifests with 115 thousand utterances and nine backbones (see
+`benchmarks.grid`). Planning reads all names, checks manifests, and finds out what is stored; a
+no-op rerun does that, reads every stored score, and writes its record. Each runs in a process of
+its own, started warm: what is measured includes what a user waits for after the imports.
+
+    python -m benchmarks planning
+    python -m benchmarks.planning --profile      # where the time of a no-op rerun goes
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import pstats
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.common import Figure
+from benchmarks.grid import MODULE
+from benchmarks.grid import write_corpora
+from benchmarks.grid import write_features
+from sercore.api import Prepared
+from sercore.api import execute
+from sercore.api import prepare
+from sercore.cli.console import QuietObserver
+from sercore.ledger import Ledger
+from sercore.plan import Selection
+from sercore.plugins import Registry
+from sercore.run import RunOptions
+from sercore.run import RunResult
+from sercore.settings import Settings
+from sercore.workspace import Workspace
+
+PLAN_GOAL_S, RERUN_GOAL_S = 3.0, 10.0
+NAME = "grid"
+
+
+def run(*, quick: bool) -> list[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        prepared, first = build(root, 0.02 if quick else 1.0)
+        planning, rerun = [], []
+        for _ in range(1 if quick else 5):
+            began = time.perf_counter()
+            planned = plan(root)
+            Ledger(planned.workspace, NAME).records()
+            planning.append(time.perf_counter() - began)
+            began = time.perf_counter()
+            again = go(plan(root))
+            rerun.append(time.perf_counter() - began)
+            if again.computed:
+                raise RuntimeError(f"a rerun was to do nothing and did {dict(again.computed)}")
+        size = {
+            "cells": prepared.plan.n_cells,
+            "manifests": len(prepared.plan.corpora),
+            "utterances": sum(len(corpus.manifest) for corpus in prepared.plan.corpora),
+            "first_run_s": first.seconds,
+        }
+    told = f"{size['cells']} cells, {size['manifests']} manifests, {size['utterances']} utterances"
+    return [
+        Figure(
+            what=f"planning, fingerprints and ledger of {told}",
+            unit="s",
+            ours=statistics.median(planning),
+            goal=PLAN_GOAL_S,
+            detail=size | {"seconds": planning},
+        ),
+        Figure(
+            what=f"run with nothing left to do, {told}",
+            unit="s",
+            ours=statistics.median(rerun),
+            goal=RERUN_GOAL_S,
+            detail=size | {"seconds": rerun},
+        ),
+    ]
+
+
+def build(root: Path, scale: float) -> tuple[Prepared, RunResult]:
+    """Write corpora and frames, and do the whole run once."""
+    write_corpora(root / "data", scale)
+    prepared = plan(root)
+    write_features(prepared.plan, prepared.workspace)
+    result = go(prepared)
+    if result.problems or not result.computed:
+        raise RuntimeError(f"the simulated run went wrong: {result.problems[:3]}")
+    return prepared, result
+
+
+def plan(root: Path) -> Prepared:
+    """Plan with everything read anew, as a new process does."""
+    registry = Registry(("sercore.builtin", MODULE), points=())
+    selection = Selection(
+        everything=True,
+        data=(root / "data",),
+        protocol=registry.protocols.get("standard"),
+        probe="grid",
+        offline=True,
+    )
+    return prepare(selection, Settings(), Workspace(root / "workspace"), registry)
+
+
+def go(prepared: Prepared) -> RunResult:
+    """Carry it out."""
+    return execute(prepared, QuietObserver(), RunOptions(name=NAME, layer_means=False))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--folder", type=Path, help="keep the grid there, or use the one there")
+    options = parser.parse_args()
+    if not options.profile:
+        parser.error("give --profile, or run 'python -m benchmarks planning'")
+    with tempfile.TemporaryDirectory() as temporary:
+        root = options.folder or Path(temporary)
+        if not (root / "workspace").exists():
+            build(root, options.scale)
+        for what in (lambda: plan(root), lambda: go(plan(root))):
+            profile = cProfile.Profile()
+            began = time.perf_counter()
+            profile.runcall(what)
+            print(f"{time.perf_counter() - began:.2f} s, profiled")
+            pstats.Stats(profile).sort_stats("cumulative").print_stats(35)
+
+
+if __name__ == "__main__":
+    main()
