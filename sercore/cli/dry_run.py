@@ -140,7 +140,8 @@ def _print(described: dict[str, Any]) -> None:
         table.add_row(
             row["backbone"], row["dataset"], f"{row['cached']} of {row['utterances']}", disk
         )
-    console.print(table)
+    if described["features"]:
+        console.print(table)
     console.print(
         f"{described['probe_fits']} probe fits, {described['cells']} cells · "
         f"protocol {described['protocol']} · workspace {described['workspace']}",
