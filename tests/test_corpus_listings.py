@@ -969,8 +969,9 @@ def test_every_utterance_of_a_complete_copy_is_decoded(name, tmp_path):
     rows = [row for row in listing(name) if row["path"] not in KNOWN_BAD.get(name, ())]
     root = write_sounding(name, rows, tmp_path, seconds=0.05)
 
-    for reading in READINGS:
-        built, table = decoded(name, root, reading)
-
+    built, table = decoded(name, root, "paper")
+    assert len(set(table.column("audio_digest").to_pylist())) == len(built)
+    if manifest(name, root, "corrected").digest != built.digest:
+        built, table = decoded(name, root, "corrected")
         assert len(set(table.column("audio_digest").to_pylist())) == len(built)
     shutil.rmtree(root)
