@@ -582,6 +582,8 @@ class Run:
                 for problem in corpus.manifest.problems
                 if not problem.is_note
             ]
+        if not self._plan.fits:
+            found.append(_nothing_to_run(self._plan))
         return found
 
     def _notes(self) -> list[str]:
@@ -615,6 +617,19 @@ class Run:
         from sercore.threads import set_threads
 
         set_threads(self._options.threads)
+
+
+def _nothing_to_run(plan: Plan) -> str:
+    """Return why a plan is empty: a run without a cell must not pass for a good one."""
+    absent = [
+        noun
+        for noun, found in (("corpus", plan.corpora), ("backbone", plan.backbones))
+        if not found
+    ]
+    return (
+        f"there is nothing to run: no {' and no '.join(absent) or 'row'} could be had; "
+        "'sercore doctor' says what is found, and '--all --demo' runs without data"
+    )
 
 
 def _told_of(corpus: PlannedCorpus, problem: Problem) -> str:

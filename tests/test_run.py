@@ -290,6 +290,16 @@ def test_a_missing_checkpoint_is_named_and_the_other_backbone_runs(data, tmp_pat
     assert "/nowhere/at/all" in problem
 
 
+def test_a_run_without_a_cell_does_not_pass_for_a_good_one(tmp_path):
+    (tmp_path / "data").mkdir()
+    words = ["run", "--all", "--data", str(tmp_path / "data"), "--offline", "--json"]
+
+    answer = sercore([sys.executable, "-m", "sercore", *words, "--workspace", str(tmp_path / "ws")])
+
+    assert answer.returncode == 1
+    assert "there is nothing to run: no corpus and no backbone" in answer.stderr
+
+
 def test_a_full_disk_is_named_and_nothing_half_written_is_taken_for_done(
     finished, corpora, tmp_path
 ):

@@ -318,12 +318,10 @@ def print_summary(console: Console, result: RunResult) -> None:
                 console.print(Text(f"  {sentence}", style=style), soft_wrap=True)
     counts = ", ".join(f"{n} {status}" for status, n in sorted(result.counts.items()))
     did = ", ".join(f"{n} {_DID[kind]}" for kind, n in sorted(result.computed.items()))
+    idle = "nothing was computed" + (": all of it was there" if result.counts else "")
     verb = "interrupted after" if result.interrupted else "took"
     console.print(
-        Text(
-            f"\n{verb} {result.seconds:.1f} s · results: {counts or 'no cell'} · "
-            f"{did or 'nothing was computed: all of it was there'}"
-        ),
+        Text(f"\n{verb} {result.seconds:.1f} s · results: {counts or 'no cell'} · {did or idle}"),
         soft_wrap=True,
     )
     if result.interrupted:
