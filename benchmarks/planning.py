@@ -97,7 +97,7 @@ def plan(root: Path) -> Prepared:
         everything=True,
         data=(root / "data",),
         protocol=registry.protocols.get("standard"),
-        probe="grid",
+        probes=("grid",),
         offline=True,
     )
     return prepare(selection, Settings(), Workspace(root / "workspace"), registry)

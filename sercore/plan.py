@@ -26,10 +26,13 @@ from sercore.errors import BackboneError
 from sercore.errors import BackboneUnavailableError
 from sercore.errors import CorpusMissingError
 from sercore.errors import SercoreError
+from sercore.errors import SettingsError
 from sercore.features import FeatureStore
 from sercore.features import feature_identity
 from sercore.files import find_corpus
 from sercore.files import open_corpus
+from sercore.layers import LayerMeans
+from sercore.layers import pools
 from sercore.manifest_store import load_manifest
 from sercore.protocols import LabelSet
 from sercore.protocols import Priors
@@ -76,8 +79,9 @@ class Selection:
     """Folders that hold corpora under their usual names."""
     protocol: Protocol
     small_clusters: bool = False
-    probe: str = "framewise"
-    layer: int | Literal["last"] = "last"
+    probes: tuple[str, ...] = ("framewise",)
+    layer: int | Literal["last", "all"] = "last"
+    """``all``: one matrix a layer, from the stored means, for probes that pool."""
     dtype: str = "float32"
     device: str = "cpu"
     seed: int = BASE_SEED
@@ -187,6 +191,17 @@ class Fit:
     probe: Probe
     protocol: Protocol
     targets: tuple[Target, ...]
+    layer: int | None = None
+    """The layer whose stored means take the place of frames, in a sweep over layers."""
+
+    @property
+    def layer_name(self) -> str:
+        """The layer as scores name it."""
+        return str(self.backbone.options.layer if self.layer is None else self.layer)
+
+    def source(self, store: FeatureStore) -> FeatureStore | LayerMeans:
+        """Return what the probe sees of a corpus: its frames, or the means of one layer."""
+        return store if self.layer is None else LayerMeans(store, self.layer)
 
     @property
     def seed(self) -> int:
@@ -197,6 +212,8 @@ class Fit:
     def label(self) -> str:
         """What the fit is called on screen."""
         parts = [self.backbone.name, self.train.id]
+        if self.layer is not None:
+            parts.append(f"layer {self.layer}")
         if self.protocol.n_folds > 1:
             parts.append(f"fold {self.fold.index + 1}")
         return " · ".join(parts)
@@ -205,7 +222,7 @@ class Fit:
         """Return the frames of a corpus under the fit's backbone."""
         return self.backbone.features(corpus, workspace, self.protocol)
 
-    def identity(self, features: FeatureStore) -> dict[str, Any]:
+    def identity(self, features: FeatureStore | LayerMeans) -> dict[str, Any]:
         """Return the parts of the probe key, given the frames of the training corpus."""
         return {
             "features": features.identity,
@@ -251,12 +268,21 @@ class Plan:
     downloads: tuple[BackboneCard, ...] = ()
     """Backbones whose weights a run would ask the network for."""
 
+    def matrix_name(self, fit: Fit) -> str:
+        """Return what the matrix of a fit is called: its backbone, and what else tells it apart."""
+        parts = [fit.backbone.name]
+        if fit.layer is not None:
+            parts.append(f"layer {fit.layer}")
+        if len(self.selection.probes) > 1:
+            parts.append(fit.probe.id)
+        return " · ".join(parts)
+
     @property
     def n_cells(self) -> int:
         """Cells of the matrix: a fold or seed more does not make another cell."""
         return len(
             {
-                (fit.backbone.name, fit.train.id, target.corpus.id, rule.name)
+                (self.matrix_name(fit), fit.train.id, target.corpus.id, rule.name)
                 for fit in self.fits
                 for target in fit.targets
                 for rule in target.rules
@@ -295,7 +321,13 @@ def make_plan(
         for info in registry.broken
     ]
     mapper = registry.label_mappers.get(selection.protocol.mapper)
-    probe = registry.probes.get(selection.probe)
+    probes = [registry.probes.get(name) for name in dict.fromkeys(selection.probes)]
+    if selection.layer == "all" and not all(pools(probe) for probe in probes):
+        able = ", ".join(sorted(probe.id for probe in registry.probes if pools(probe)))
+        raise SettingsError(
+            "a sweep over layers rests on stored means, and not every chosen probe pools",
+            hint=f"choose with --probe among {able}",
+        )
     corpora: list[PlannedCorpus] = []
     for corpus, place, named in _chosen_corpora(selection, settings, registry):
         try:
@@ -329,13 +361,20 @@ def make_plan(
             continue
         targets = _targets(train, corpora, selection)
         fits += [
-            Fit(backbone, train, fold, seed, probe, selection.protocol, targets)
+            Fit(backbone, train, fold, seed, probe, selection.protocol, targets, layer)
             for backbone in backbones
             if _belong_together(backbone.backbone, train, named=backbone.named)
+            for layer in _layers(backbone, selection)
+            for probe in probes
             for seed, fold in folds
         ]
     # Backbone by backbone: at most one backbone's frames are needed at a time.
-    fits.sort(key=lambda fit: (fit.backbone.name, fit.train.id, fit.split_seed, fit.fold.index))
+    fits.sort(
+        key=lambda fit: (
+            *(fit.backbone.name, -1 if fit.layer is None else fit.layer, fit.probe.id),
+            *(fit.train.id, fit.split_seed, fit.fold.index),
+        )
+    )
     used = {fit.backbone.name for fit in fits}
     return Plan(
         selection=selection,
@@ -440,9 +479,11 @@ def _read_corpus(
 def _resolve(
     name: str, backbone: Backbone, selection: Selection, *, named: bool, offline: bool
 ) -> PlannedBackbone:
+    if selection.layer == "all" and not backbone.card.layers:
+        raise BackboneError("it has no layers to sweep over", hint="leave out --layer all")
     _, variant = split_name(name)
     options = EncoderOptions(
-        layer=selection.layer,
+        layer="last" if selection.layer == "all" else selection.layer,
         variant=variant,
         dtype=selection.dtype,
         device=selection.device,
@@ -452,6 +493,13 @@ def _resolve(
         # Results are named by the checkpoint, not by where it lies on this disk.
         name = f"hf:{checkpoint.name}" + (f":{variant}" if variant else "")
     return PlannedBackbone(name, backbone, checkpoint, options, named)
+
+
+def _layers(backbone: PlannedBackbone, selection: Selection) -> Iterable[int | None]:
+    """Return the layers of a sweep, what enters the first one included; None without a sweep."""
+    if selection.layer != "all":
+        return (None,)
+    return range((backbone.backbone.card.layers or 0) + 1)
 
 
 def _folds(corpus: PlannedCorpus, selection: Selection) -> list[tuple[int, Fold]]:

@@ -16,6 +16,7 @@ from sercore.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from sercore.features import FeatureStore
+    from sercore.layers import LayerMeans
     from sercore.plan import Fit
     from sercore.probes import FittedProbe
     from sercore.probes import Probe
@@ -31,7 +32,7 @@ def write_probe(
     workspace: Workspace,
     key: str,
     fit: Fit,
-    features: FeatureStore,
+    features: FeatureStore | LayerMeans,
     fitted: FittedProbe,
     *,
     n_train: int,
@@ -55,7 +56,7 @@ def write_probe(
             "location": fit.backbone.checkpoint.location,
             "weights": fit.backbone.checkpoint.digest,
             "options": {
-                "layer": fit.backbone.options.layer,
+                "layer": fit.backbone.options.layer if fit.layer is None else fit.layer,
                 "variant": fit.backbone.options.variant,
                 "dtype": fit.backbone.options.dtype,
             },

@@ -52,7 +52,11 @@ class FittedProbe(Protocol):
 
 @runtime_checkable
 class Probe(Protocol):
-    """What a probe plugin registers."""
+    """What a probe plugin registers.
+
+    One that averages the frames of an utterance before anything else may say so with an attribute
+    ``pools = True``: then it can be trained on the stored means of all layers (``--layer all``).
+    """
 
     @property
     def id(self) -> str:

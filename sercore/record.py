@@ -51,7 +51,7 @@ def run_record(
         "scoring": scoring,
         "protocol": asdict(selection.protocol),
         "settings": {
-            "probe": selection.probe,
+            "probes": list(selection.probes),
             "layer": selection.layer,
             "dtype": selection.dtype,
             "device": selection.device,
@@ -61,7 +61,7 @@ def run_record(
             "threads": options.threads,
             "frame_budget": options.frame_budget,
         },
-        "probe_settings": dict(plan.fits[0].probe.settings) if plan.fits else {},
+        "probe_settings": {fit.probe.id: dict(fit.probe.settings) for fit in plan.fits},
         "corpora": {corpus.id: _corpus(corpus) for corpus in plan.corpora},
         "backbones": {each.name: _backbone(each) for each in plan.backbones},
         "missing": [asdict(each) for each in plan.missing],

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sercore.corpora import Problem
     from sercore.executors import Executor
     from sercore.features import FeatureStore
+    from sercore.layers import LayerMeans
     from sercore.ledger import Status
     from sercore.plan import Fit
     from sercore.plan import Plan
@@ -61,7 +62,8 @@ if TYPE_CHECKING:
 class CellResult:
     """One cell of one fit, as shown while a run goes on."""
 
-    backbone: str
+    matrix: str
+    """The backbone, and what else tells its matrices apart (`sercore.plan.Plan.matrix_name`)."""
     train: str
     test: str
     rule: str
@@ -308,7 +310,7 @@ class Run:
             if train in broken:
                 state.reason = broken[train]
                 continue
-            store = stores[train]
+            store = state.fit.source(stores[train])
             state.key = digest_of(state.fit.identity(store))
             if self._workspace.exists(probe_record_path(state.key)):
                 state.n_train = int(
@@ -325,7 +327,7 @@ class Run:
             else:
                 self._computed["fit"] += 1
 
-    def _fit_one(self, state: _FitState, store: FeatureStore) -> None:
+    def _fit_one(self, state: _FitState, store: FeatureStore | LayerMeans) -> None:
         self._observer.stage("fit", state.fit.label)
         self._set_threads()
         started = time.monotonic()
@@ -366,7 +368,7 @@ class Run:
             if reason is not None or state.key is None:
                 self._cell_failed(state, target, reason or "its probe was not trained")
                 continue
-            store = stores[target.corpus.id]
+            store = state.fit.source(stores[target.corpus.id])
             key = digest_of(_prediction_identity(state.key, target, store))
             work = partial(self._predict_one, state, target, store, key)
             task = Task("predict", f"{state.fit.label} → {target.corpus.id}", (state, target), work)
@@ -384,7 +386,9 @@ class Run:
             self._computed["predict"] += 1
             self._score(state, target, stores[target.corpus.id], outcome.value)
 
-    def _predict_one(self, state: _FitState, target: Target, store: FeatureStore, key: str) -> str:
+    def _predict_one(
+        self, state: _FitState, target: Target, store: FeatureStore | LayerMeans, key: str
+    ) -> str:
         self._observer.stage("predict", f"{state.fit.label} → {target.corpus.id}")
         self._set_threads()
         if state.fitted is None:
@@ -405,7 +409,9 @@ class Run:
         write_predictions(self._workspace, key, predictions)
         return key
 
-    def _score(self, state: _FitState, target: Target, store: FeatureStore, key: str) -> None:
+    def _score(
+        self, state: _FitState, target: Target, store: FeatureStore | LayerMeans, key: str
+    ) -> None:
         n_all = len(_test_rows(state.fit, target))
         try:
             n_test = self._score_rules(state, target, store, key)
@@ -423,7 +429,9 @@ class Run:
             n_missing=n_all - n_test,
         )
 
-    def _score_rules(self, state: _FitState, target: Target, store: FeatureStore, key: str) -> int:
+    def _score_rules(
+        self, state: _FitState, target: Target, store: FeatureStore | LayerMeans, key: str
+    ) -> int:
         """Score a cell under each of its rules, or find its scores; return its test utterances."""
         predictions: Predictions | None = None
         values: dict[str, float] = {}
@@ -480,7 +488,7 @@ class Run:
         self._counts[status] += 1
         self._observer.cell(
             CellResult(
-                backbone=state.fit.backbone.name,
+                matrix=self._plan.matrix_name(state.fit),
                 train=state.fit.train.id,
                 test=target.corpus.id,
                 rule=rule,
@@ -644,7 +652,9 @@ def _test_rows(fit: Fit, target: Target) -> Any:
     return np.flatnonzero(target.corpus.labels >= 0).astype(np.int64)
 
 
-def _prediction_identity(probe_key: str, target: Target, store: FeatureStore) -> dict[str, Any]:
+def _prediction_identity(
+    probe_key: str, target: Target, store: FeatureStore | LayerMeans
+) -> dict[str, Any]:
     return {
         "probe": probe_key,
         "features": store.key,

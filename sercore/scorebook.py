@@ -24,6 +24,7 @@ from sercore.workspace import digest_of
 
 if TYPE_CHECKING:
     from sercore.features import FeatureStore
+    from sercore.layers import LayerMeans
     from sercore.metrics import Metric
     from sercore.plan import Fit
     from sercore.plan import Target
@@ -95,6 +96,7 @@ class Scorebook:
             {
                 "backbone": fit.backbone.name,
                 "checkpoint": fit.backbone.checkpoint.name,
+                "layer": fit.layer_name,
                 "train_corpus": fit.train.id,
                 "test_corpus": target.corpus.id,
                 "split": self._protocol.split,
@@ -168,7 +170,7 @@ def headline_of(table: pa.Table) -> float | None:
 def cell_columns(
     fit: Fit,
     target: Target,
-    store: FeatureStore,
+    store: FeatureStore | LayerMeans,
     *,
     probe_key: str,
     prediction_key: str,
@@ -181,7 +183,7 @@ def cell_columns(
     Args:
         fit: the probe.
         target: what it is tested on.
-        store: the frames of the test corpus.
+        store: the features of the test corpus.
         probe_key: key of the trained probe.
         prediction_key: key of its predictions.
         n_train: utterances that trained it.
@@ -195,7 +197,7 @@ def cell_columns(
         "checkpoint": chosen.checkpoint.name,
         "revision": chosen.checkpoint.revision,
         "weights": chosen.checkpoint.digest,
-        "layer": str(chosen.options.layer),
+        "layer": fit.layer_name,
         "audio_path": fit.protocol.audio_path,
         "dtype": chosen.options.dtype,
         "train_corpus": fit.train.id,

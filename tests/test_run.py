@@ -290,6 +290,45 @@ def test_a_missing_checkpoint_is_named_and_the_other_backbone_runs(data, tmp_pat
     assert "/nowhere/at/all" in problem
 
 
+def test_several_probes_and_all_layers_are_one_command_and_one_extraction(corpora, tmp_path):
+    from sercore.testing.checkpoints import build_checkpoint
+
+    encoder = build_checkpoint("hubert-large", tmp_path / "tiny-hubert")
+    words = ["run", "--dataset", "urdu", "--backbone", f"hf:{encoder}", "--layer", "all"]
+    words += ["--probe", "pooled", "--probe", "logistic", "--offline", "--threads", "1"]
+    where = ["--data", str(corpora), "--workspace", str(tmp_path / "ws"), "--json"]
+
+    answer = sercore([sys.executable, "-m", "sercore", *words, *where])
+
+    said = json.loads(answer.stdout)
+    assert said["exit_status"] == 0, said["problems"]
+    assert said["computed"]["extract"] == 1
+    table = pq.read_table(tmp_path / "ws/runs/default/scores.parquet").to_pylist()
+    cells = {(row["layer"], row["probe"]) for row in table if row["headline"]}
+    layers = {layer for layer, _ in cells}
+    assert layers == {str(n) for n in range(len(layers))}
+    assert len(layers) > 2
+    assert cells == {(layer, probe) for layer in layers for probe in ("pooled", "logistic")}
+    # The last layer's means are the means of the frames of the last layer.
+    key = next(
+        row["probe_key"]
+        for row in table
+        if row["layer"] == str(len(layers) - 1) and row["probe"] == "logistic"
+    )
+    angry = corpora / "URDU-Dataset-master/Angry/SM1_F1_A01.wav"
+    predict = [sys.executable, "-m", "sercore", "predict", key, str(angry), *where[2:]]
+    (one,) = json.loads(sercore(predict).stdout)
+    assert one["error"] is None
+    assert sum(one["probabilities"].values()) == pytest.approx(1)
+
+
+def test_a_sweep_over_layers_asks_for_a_probe_that_pools(corpora, tmp_path):
+    answer = sercore(command(corpora, tmp_path, "--layer", "all"))
+
+    assert answer.returncode == 1
+    assert "logistic, pooled" in answer.stderr
+
+
 def test_a_run_without_a_cell_does_not_pass_for_a_good_one(tmp_path):
     (tmp_path / "data").mkdir()
     words = ["run", "--all", "--data", str(tmp_path / "data"), "--offline", "--json"]

@@ -38,20 +38,21 @@ _FULL_HEADERS = 9
 
 
 class MatrixView:
-    """What is known of every cell so far, as one table per backbone and class rule.
+    """What is known of every cell so far, as one table per matrix and class rule.
 
     Args:
         plan: names the rows, columns and cells.
     """
 
     def __init__(self, plan: Plan) -> None:
-        self._demo = {each.name: each.backbone.card.demo for each in plan.backbones}
+        self._demo: dict[str, bool] = {}
         self._rules: dict[str, list[str]] = defaultdict(list)
         self._cells: dict[tuple[str, str], dict[tuple[str, str], list[CellResult]]] = {}
         self._tests: dict[str, set[str]] = defaultdict(set)
         self._trains: dict[str, list[str]] = defaultdict(list)
         for fit in plan.fits:
-            name = fit.backbone.name
+            name = plan.matrix_name(fit)
+            self._demo[name] = fit.backbone.backbone.card.demo
             if fit.train.id not in self._trains[name]:
                 self._trains[name].append(fit.train.id)
             for target in fit.targets:
@@ -64,7 +65,7 @@ class MatrixView:
 
     def add(self, result: CellResult) -> None:
         """Take in one result; folds and seeds of a cell are averaged."""
-        self._cells[result.backbone, result.rule][result.train, result.test].append(result)
+        self._cells[result.matrix, result.rule][result.train, result.test].append(result)
 
     def tables(self) -> list[Table]:
         """Return one table per backbone and out-of-domain rule."""
@@ -212,7 +213,7 @@ class LineObserver:
     def cell(self, result: CellResult) -> None:
         """See `sercore.run.Observer`."""
         value = "-" if result.value is None else f"{result.value:.4f}"
-        line = f"{result.status} {result.backbone} {result.train} -> {result.test} {result.rule}"
+        line = f"{result.status} {result.matrix} {result.train} -> {result.test} {result.rule}"
         self._print(f"{line} {value}" + (f" ({result.reason})" if result.reason else ""))
 
     def problem(self, text: str) -> None:

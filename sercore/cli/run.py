@@ -45,8 +45,20 @@ if TYPE_CHECKING:
     "--audio-path", type=click.Choice(["direct", "paper"]), help="How audio is resampled."
 )
 @click.option("--folds", "n_folds", type=click.IntRange(2), help="Folds of a k-fold protocol.")
-@click.option("--probe", default="framewise", show_default=True, metavar="NAME")
-@click.option("--layer", default="last", show_default=True, metavar="last|N")
+@click.option(
+    "--probe",
+    "probes",
+    multiple=True,
+    metavar="NAME",
+    help="A probe; may be given several times, for one matrix each. [default: framewise]",
+)
+@click.option(
+    "--layer",
+    default="last",
+    show_default=True,
+    metavar="last|N|all",
+    help="Layer of the frames; 'all' sweeps over stored means, for probes that pool.",
+)
 @click.option("--seed", type=int, default=34, show_default=True, help="First split seed.")
 @click.option("--seeds", "n_seeds", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
@@ -113,8 +125,10 @@ def _selection(given: dict[str, Any], data: tuple[Path, ...]) -> Selection:
     from sercore.plugins import registry
 
     layer = given["layer"]
-    if layer != "last" and not layer.isdigit():
-        raise SettingsError(f"--layer takes 'last' or a number, not '{layer}'")
+    if layer not in ("last", "all") and not layer.isdigit():
+        raise SettingsError(f"--layer takes 'last', a number or 'all', not '{layer}'")
+    if layer == "all" and not given["layer_means"]:
+        raise SettingsError("--layer all needs the means that --no-layer-means leaves out")
     device = choose_device(given["device"])
     return Selection(
         everything=given["everything"],
@@ -131,8 +145,8 @@ def _selection(given: dict[str, Any], data: tuple[Path, ...]) -> Selection:
             n_folds=given["n_folds"],
         ),
         small_clusters=given["small_clusters"],
-        probe=given["probe"],
-        layer=layer if layer == "last" else int(layer),
+        probes=given["probes"] or ("framewise",),
+        layer=int(layer) if layer.isdigit() else layer,
         dtype=choose_dtype(given["dtype"], device),
         device=device,
         seed=given["seed"],

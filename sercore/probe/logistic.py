@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import ClassVar
 
 from sercore.errors import ProtocolError
 from sercore.probes import EpochRecord
@@ -31,6 +32,7 @@ class LogisticProbe:
 
     id: str = "logistic"
     summary: str = "Logistic regression (scikit-learn) on the mean of the frames."
+    pools: ClassVar[bool] = True
     inverse_penalty: float = 1.0
     """Scikit-learn's ``C`` of the squared penalty."""
     max_iterations: int = 1000

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import ClassVar
 
 from sercore.probe.recipe import Recipe
 
@@ -32,6 +33,7 @@ class PooledProbe:
     id: str = "pooled"
     summary: str = "The mean of the frames, then the perceptron of the published probe."
     recipe: Recipe = field(default_factory=Recipe)
+    pools: ClassVar[bool] = True
 
     @property
     def settings(self) -> Mapping[str, Any]:
