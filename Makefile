@@ -45,5 +45,8 @@ test: $(INSTALLED)
 test-slow: $(INSTALLED)
 	$(PYTHON) -m pytest -q -m slow -s
 
+bench: $(INSTALLED)
+	$(PYTHON) -m benchmarks
+
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
