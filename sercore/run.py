@@ -16,6 +16,7 @@ from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Literal
 from typing import Protocol
 
 import numpy as np
@@ -38,6 +39,7 @@ from sercore.probe_store import write_probe
 from sercore.scorebook import Scorebook
 from sercore.scorebook import cell_columns
 from sercore.scorebook import headline_of
+from sercore.survey import repeated_audio
 from sercore.workspace import digest_of
 
 if TYPE_CHECKING:
@@ -103,7 +105,8 @@ class RunOptions:
     name: str = "default"
     threads: int | None = None
     """Threads of torch; the processors this process may use when None."""
-    frame_budget: int | None = None
+    frame_budget: int | Literal["auto"] | None = None
+    """Frames in one encoder batch; ``auto`` tries out what the device's memory holds."""
     layer_means: bool = True
 
 
@@ -184,6 +187,9 @@ class Run:
         self._counts: Counter[str] = Counter()
         self._computed: Counter[str] = Counter()
         self._problems: list[str] = []
+        self._heard: set[str] = set()
+        """Corpora whose recordings were compared with each other."""
+        self._probed_budgets: dict[str, int] = {}
 
     def __call__(self) -> RunResult:
         """Do it.
@@ -275,10 +281,15 @@ class Run:
         for name, store in stores.items():
             for failure in store.failures() if name not in broken else ():
                 self._note_problem(f"{name}: {failure}")
+        for name in sorted(set(stores) - set(broken) - self._heard):
+            self._heard.add(name)
+            ids = corpora[name].manifest.utterance_ids
+            digests = stores[name].audio().column("audio_digest").to_pylist()
+            for copy in repeated_audio(ids, digests):
+                self._note_problem(f"{name}: {copy}")
         return stores, broken
 
     def _extract_one(self, backbone: PlannedBackbone, corpus: PlannedCorpus) -> FeatureStore:
-        from sercore.extract import DEFAULT_FRAME_BUDGET
         from sercore.extract import extract
 
         self._observer.stage("extract", f"{backbone.name} · {corpus.id}")
@@ -291,10 +302,24 @@ class Run:
             files=corpus.files,
             workspace=self._workspace,
             audio_path=self._plan.selection.protocol.audio_path,
-            frame_budget=self._options.frame_budget or DEFAULT_FRAME_BUDGET,
+            frame_budget=self._frame_budget(backbone),
             layer_means=self._options.layer_means,
             progress=self._observer.progress,
         )
+
+    def _frame_budget(self, backbone: PlannedBackbone) -> int:
+        from sercore.extract import DEFAULT_FRAME_BUDGET
+        from sercore.extract import probe_frame_budget
+
+        chosen = self._options.frame_budget
+        if chosen != "auto":
+            return chosen or DEFAULT_FRAME_BUDGET
+        if backbone.name not in self._probed_budgets:
+            encoder = backbone.backbone.load(backbone.checkpoint, backbone.options)
+            self._probed_budgets[backbone.name] = probe_frame_budget(
+                encoder, backbone.backbone.card.sample_rate, backbone.options.device
+            )
+        return self._probed_budgets[backbone.name]
 
     # Probes
 

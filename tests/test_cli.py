@@ -168,6 +168,15 @@ def test_an_unusable_dataset_option_says_how_to_write_it(bad, tmp_path):
     assert "ID=PATH" in str(answer.exception)
 
 
+def test_an_unusable_frame_budget_is_refused(data, tmp_path):
+    answer = invoke(
+        *("run", "--dataset", "urdu", "--backbone", "logmel", "--data", str(data)),
+        *("--workspace", str(tmp_path), "--frame-budget", "many"),
+    )
+
+    assert "a positive number or 'auto', not 'many'" in str(answer.exception)
+
+
 def test_errors_are_one_sentence_on_standard_error(tmp_path):
     answer = subprocess.run(
         [sys.executable, "-m", "sercore", "run", "--all", "--data", str(tmp_path / "no")],

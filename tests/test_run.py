@@ -254,6 +254,19 @@ def test_a_bad_file_is_named_and_the_rest_is_scored(data, tmp_path, kind):
     assert again["computed"] == ({} if kind == "stray" else {"extract": 1})
 
 
+def test_the_same_audio_twice_is_named(data, tmp_path):
+    folder = data / "URDU-Dataset-master" / "Angry"
+    (folder / "SM3_F9_A99.wav").write_bytes((folder / "SM1_F1_A01.wav").read_bytes())
+
+    said = run_json(data, tmp_path / "ws")
+
+    assert said["exit_status"] == 1
+    assert said["cells"] == {"done": 4}
+    (problem,) = said["problems"]
+    assert "SM3_F9_A99" in problem
+    assert "the same audio as Angry/SM1_F1_A01" in problem
+
+
 def test_an_unknown_label_stops_its_corpus_and_no_other(data, tmp_path):
     write_wav(data / "URDU-Dataset-master" / "Angry" / "SM1_F1_X01.wav")
 
@@ -296,6 +309,7 @@ def test_several_probes_and_all_layers_are_one_command_and_one_extraction(corpor
     encoder = build_checkpoint("hubert-large", tmp_path / "tiny-hubert")
     words = ["run", "--dataset", "urdu", "--backbone", f"hf:{encoder}", "--layer", "all"]
     words += ["--probe", "pooled", "--probe", "logistic", "--offline", "--threads", "1"]
+    words += ["--frame-budget", "auto"]
     where = ["--data", str(corpora), "--workspace", str(tmp_path / "ws"), "--json"]
 
     answer = sercore([sys.executable, "-m", "sercore", *words, *where])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Literal
+from typing import cast
 
 import click
 
@@ -68,7 +70,11 @@ if TYPE_CHECKING:
     default="auto",
     show_default=True,
 )
-@click.option("--frame-budget", type=click.IntRange(1), help="Frames in one encoder batch.")
+@click.option(
+    "--frame-budget",
+    metavar="N|auto",
+    help="Frames in one encoder batch; 'auto' tries out what the device's memory holds.",
+)
 @click.option("--layer-means/--no-layer-means", default=True, help="Keep means of all layers.")
 @click.option("--threads", type=click.IntRange(1), help="Threads. [default: all processors]")
 @click.option("--name", default="default", show_default=True, help="Name of the run.")
@@ -110,7 +116,7 @@ def run(ctx: click.Context, /, **given: Any) -> None:
         RunOptions(
             name=given["name"],
             threads=given["threads"],
-            frame_budget=given["frame_budget"],
+            frame_budget=_frame_budget(given["frame_budget"]),
             layer_means=given["layer_means"],
         ),
     )
@@ -153,6 +159,14 @@ def _selection(given: dict[str, Any], data: tuple[Path, ...]) -> Selection:
         n_seeds=given["n_seeds"],
         offline=given["offline"],
     )
+
+
+def _frame_budget(text: str | None) -> int | Literal["auto"] | None:
+    if text is None or text == "auto":
+        return cast('Literal["auto"] | None', text)
+    if not text.isdigit() or not int(text):
+        raise SettingsError(f"--frame-budget takes a positive number or 'auto', not '{text}'")
+    return int(text)
 
 
 def _observer(*, quiet: bool, as_json: bool) -> Observer:
