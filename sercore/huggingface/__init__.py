@@ -124,7 +124,8 @@ def from_name(name: str, *, offline: bool = True) -> TransformersBackbone:
     checkpoints.weight_files(folder)
     card = BackboneCard(
         id=name,
-        title=name,
+        # Where a checkpoint lies on one disk is nobody's business in a report.
+        title=place if is_repo else folder.name,
         family=family.id,
         checkpoint=place if is_repo else None,
         licence=None,

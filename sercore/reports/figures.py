@@ -336,7 +336,10 @@ def _drawing(name: str, title: str, size: tuple[float, float]) -> Drawing:
 def _heat_map(
     name: str, title: str, values: Any, rows: Sequence[str], columns: Sequence[str]
 ) -> Drawing:
-    size = (1.8 + 0.46 * len(columns), 1.3 + 0.32 * len(rows))
+    # Names take room beside and above the cells, which would collapse without it.
+    beside = 0.075 * max(map(len, rows), default=0)
+    above = 0.075 * max(map(len, columns), default=0)
+    size = (max(1.8, 0.7 + beside) + 0.46 * len(columns), max(1.3, 0.5 + above) + 0.32 * len(rows))
     drawing = _drawing(name, title, size)
     ax = drawing.figure.subplots()
     colours = heat_colours(dark=False)
