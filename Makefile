@@ -15,6 +15,9 @@ INSTALLED := $(VENV)/.installed-$(KEY)
 export HF_HUB_OFFLINE ?= 1
 export PYTHONHASHSEED ?= 0
 
+# One process a core, each with one thread: tests of one file stay together.
+PYTEST := OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist loadfile
+
 .PHONY: demo install check test test-slow bench clean
 
 demo: $(INSTALLED)
@@ -34,13 +37,13 @@ check: $(INSTALLED)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(PYTHON) -m pytest -q -m "not torch and not slow"
+	$(PYTEST) -m "not torch and not slow"
 
 test: $(INSTALLED)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(PYTHON) -m pytest -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-slow: $(INSTALLED)
 	$(PYTHON) -m pytest -q -m slow -s

@@ -2,6 +2,8 @@
 
 import io
 import os
+import subprocess
+import sys
 import stat
 import struct
 import tarfile
@@ -111,11 +113,21 @@ class TestListing:
         assert paths(files) == ["1.wav"]
         assert [(each.kind, each.where) for each in files.problems] == [("unreadable", "2.wav")]
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-    def test_an_unreadable_folder_is_a_problem(self, tmp_path):
+    def test_an_unreadable_folder_is_a_problem(self, tmp_path, ordinary_user):
         (tmp_path / "shut").mkdir(mode=0)
+        program = (
+            "from pathlib import Path\nfrom sercore.files import CorpusFiles\n"
+            f"print([each.where for each in CorpusFiles(Path({str(tmp_path)!r})).problems])"
+        )
 
-        assert [each.where for each in CorpusFiles(tmp_path).problems] == ["shut"]
+        answer = subprocess.run(
+            [*ordinary_user, sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+
+        assert answer.stdout.strip() == "['shut']"
 
     def test_names_that_are_not_utf8_are_shown_and_opened(self, tmp_path):
         folder = tmp_path / os.fsdecode(b"Col\x8are")
