@@ -2,10 +2,10 @@
 
 import io
 import os
-import subprocess
-import sys
 import stat
 import struct
+import subprocess
+import sys
 import tarfile
 import time
 import zipfile
