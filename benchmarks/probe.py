@@ -35,6 +35,7 @@ from benchmarks.common import interleaved
 from benchmarks.common import medians
 from sercore.features import PackedFrames
 from sercore.probe.framewise import FramewiseProbe
+from sercore.probe.packed import FrameReader
 from sercore.probe.recipe import Recipe
 from sercore.threads import set_threads
 
@@ -73,6 +74,8 @@ def _measure(width: int, folder: Path, *, quick: bool) -> list[Figure]:
         "usual": lambda: _usual(folder, width, labels),
         "eager": lambda: _eager(frames, labels),
         "products": lambda: min(_products(frames, cut) for cut in (768, 1 << 30)),
+        "two probes, one by one": lambda: _shared_work(frames, probes=1) * 2,
+        "two probes, batched": lambda: _shared_work(frames, probes=2),
     }
     seconds = interleaved(cases, 1 if quick else 7)
     middle = medians(seconds)
@@ -110,6 +113,20 @@ def _measure(width: int, folder: Path, *, quick: bool) -> list[Figure]:
             theirs=middle["eager"],
             ratio=of_eager,
         ),
+        Figure(
+            what=f"{width} wide: share of two epochs that two probes in one pass would save",
+            unit="of 1",
+            ours=statistics.median(
+                (apart - batched) / (2 * epoch)
+                for apart, batched, epoch in zip(
+                    seconds["two probes, one by one"],
+                    seconds["two probes, batched"],
+                    seconds["sercore"],
+                    strict=True,
+                )
+            ),
+            detail={"bound": "same split and order, everything but dropout and norm shared"},
+        ),
     ]
 
 
@@ -140,6 +157,23 @@ def _products(frames: PackedFrames, cut: int) -> float:
             part = source[first : min(first + cut, size)]
             out = torch.mm(part, weight.t(), out=hidden[: len(part)])
             gradient.addmm_(out.t(), part)
+    return time.perf_counter() - began
+
+
+def _shared_work(frames: PackedFrames, *, probes: int) -> float:
+    """Time what probes on the same batches could share: gathering, conversion, wider products."""
+    reader = FrameReader(frames, np.arange(len(frames)), device="cpu", max_frames=768 + 450)
+    hidden = HIDDEN * probes
+    weight, gradient = torch.randn(hidden, frames.width), torch.zeros(hidden, frames.width)
+    buffer = torch.empty(768 + 450, hidden)
+    order = np.random.default_rng(2).permutation(len(frames))
+    order = order[: len(frames) // BATCH * BATCH]
+    cuts = np.flatnonzero(np.diff((np.cumsum(frames.length[order]) - 1) // 768)) + 1
+    began = time.perf_counter()
+    for places in np.split(order, cuts):
+        part = reader.take(places)
+        out = torch.mm(part, weight.t(), out=buffer[: len(part)])
+        gradient.addmm_(out.t(), part)
     return time.perf_counter() - began
 
 
