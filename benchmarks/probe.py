@@ -42,7 +42,7 @@ from sercore.threads import set_threads
 UTTERANCES, FRAMES, BATCH, HIDDEN, CLASSES = 428, 58_000, 32, 512, 8
 GOALS = {1024: (0.75, 1.5), 384: (0.60, 2.0)}
 """By width: the wanted share of the rate of matrix products, and how much faster than usual."""
-EPOCHS = 3
+EPOCHS = 5
 
 
 def run(*, quick: bool) -> list[Figure]:

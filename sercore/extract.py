@@ -55,8 +55,13 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int, float], None]
 """Called with (utterances done, utterances in all, seconds of audio extracted by this call)."""
 
-DEFAULT_FRAME_BUDGET = 12_000
-"""Frames computed in one batch: eight padded Whisper windows, or 80 utterances of 3 s at 50 Hz."""
+_FRAME_BUDGET = 12_000
+"""Frames computed in one batch on an accelerator: eight padded Whisper windows, or 80 utterances
+of 3 s at 50 Hz."""
+
+_FRAME_BUDGET_CPU = 1_500
+"""On the CPU one padded Whisper window, or 10 utterances of 3 s at 50 Hz: larger batches fall out
+of its caches and are a fifth slower, smaller ones leave a small encoder idle between calls."""
 
 _PADDING = 0.08
 """Share of a batch that may be padding, so that a corpus of a few dozen utterances of all lengths
@@ -123,7 +128,7 @@ def extract(
     files: CorpusFiles,
     workspace: Workspace,
     audio_path: AudioPath = "direct",
-    frame_budget: int = DEFAULT_FRAME_BUDGET,
+    frame_budget: int | None = None,
     layer_means: bool = True,
     progress: Progress | None = None,
 ) -> FeatureStore:
@@ -141,7 +146,7 @@ def extract(
         workspace: where the store lies.
         audio_path: how recordings reach the backbone's rate.
         frame_budget: frames computed in one batch at most (an utterance that alone exceeds it
-            makes a batch of its own).
+            makes a batch of its own); `default_frame_budget` of the device when None.
         layer_means: keep the pooled means of all layers too.
         progress: told after each batch how far the work is.
 
@@ -160,7 +165,7 @@ def extract(
         files=files,
         store=store,
         audio_path=audio_path,
-        frame_budget=frame_budget,
+        frame_budget=frame_budget or default_frame_budget(options.device),
         layer_means=layer_means,
         progress=progress,
     )
@@ -172,12 +177,17 @@ def extract(
     return store
 
 
+def default_frame_budget(device: str) -> int:
+    """Return how many frames are computed in one batch where nothing else is asked for."""
+    return _FRAME_BUDGET_CPU if device == "cpu" else _FRAME_BUDGET
+
+
 def probe_frame_budget(encoder: Encoder, sample_rate: int, device: str) -> int:
     """Return the largest frame budget that the device's memory holds, of a doubling series.
 
     Batches of recordings of 30 s, where memory is needed most, are encoded until one does not
     fit. On the CPU nothing is gained by larger batches and a system short of memory kills instead
-    of refusing, so that no more than `DEFAULT_FRAME_BUDGET` is tried there.
+    of refusing, so that no more than the default is tried there.
 
     Args:
         encoder: a loaded backbone.
@@ -190,7 +200,7 @@ def probe_frame_budget(encoder: Encoder, sample_rate: int, device: str) -> int:
     samples = round(_PROBE_SECONDS * sample_rate)
     waveform = np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32)
     cost = encoder.cost(samples)
-    ceiling = DEFAULT_FRAME_BUDGET * (1 if device == "cpu" else 16)
+    ceiling = default_frame_budget(device) * (1 if device == "cpu" else 16)
     budgets = [cost]
     while budgets[-1] * 2 <= max(ceiling, cost):
         budgets.append(budgets[-1] * 2)

@@ -25,6 +25,7 @@ def run_record(
     plan: Plan,
     options: RunOptions,
     *,
+    threads: int | None,
     status: str,
     scoring: str,
     problems: Sequence[str],
@@ -36,6 +37,7 @@ def run_record(
     Args:
         plan: what the run does.
         options: how it works.
+        threads: of torch in each stage; all processors when None.
         status: ``running``, ``ended`` or ``interrupted``.
         scoring: digest of the scoring rules.
         problems: what failed the run, one sentence each.
@@ -58,7 +60,7 @@ def run_record(
             "seed": selection.seed,
             "n_seeds": selection.n_seeds,
             "small_clusters": selection.small_clusters,
-            "threads": options.threads,
+            "threads": threads,
             "frame_budget": options.frame_budget,
         },
         "probe_settings": {fit.probe.id: dict(fit.probe.settings) for fit in plan.fits},

@@ -1,16 +1,24 @@
 """Walk a plan: extract, fit, predict, score, and write down how it went.
 
-Backbone by backbone, so that at most one backbone's frames are in use at a time. Whatever is
-already there under its key is not done again; whatever fails is recorded and the rest goes on.
+Backbone by backbone, so that at most one backbone's frames are in use at a time; within one, the
+probes of a corpus are trained as soon as its frames are there, on request while the next corpus is
+extracted. Whatever is already there under its key is not done again; whatever fails is recorded and
+the rest goes on.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 import traceback
 from collections import Counter
 from collections import defaultdict
+from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from dataclasses import field
 from functools import partial
@@ -21,6 +29,7 @@ from typing import Protocol
 
 import numpy as np
 
+from sercore.ahead import Ahead
 from sercore.errors import SercoreError
 from sercore.executors import Task
 from sercore.ledger import CellEvent
@@ -40,6 +49,8 @@ from sercore.scorebook import Scorebook
 from sercore.scorebook import cell_columns
 from sercore.scorebook import headline_of
 from sercore.survey import repeated_audio
+from sercore.threads import available_processors
+from sercore.threads import set_threads
 from sercore.workspace import digest_of
 
 if TYPE_CHECKING:
@@ -47,10 +58,12 @@ if TYPE_CHECKING:
 
     from sercore.corpora import Problem
     from sercore.executors import Executor
+    from sercore.executors import Outcome
     from sercore.features import FeatureStore
     from sercore.layers import LayerMeans
     from sercore.ledger import Status
     from sercore.plan import Fit
+    from sercore.plan import Missing
     from sercore.plan import Plan
     from sercore.plan import PlannedBackbone
     from sercore.plan import PlannedCorpus
@@ -76,17 +89,24 @@ class CellResult:
     reason: str | None = None
 
 
+class StageProgress(Protocol):
+    """Told how far one stage is."""
+
+    def __call__(self, done: int, total: int, seconds: float | None = None) -> None:
+        """Tell how much of it is done; `seconds` of audio for an extraction."""
+
+
 class Observer(Protocol):
     """What a run tells while it goes on. Every method must be quick and must not raise."""
 
     def started(self, plan: Plan, name: str, folder: str) -> None:
         """Tell that a run begins."""
 
-    def stage(self, kind: str, label: str) -> None:
-        """Tell that a stage begins: ``extract``, ``fit`` or ``predict``."""
+    def stage(self, kind: str, label: str) -> AbstractContextManager[StageProgress]:
+        """Tell that a stage begins, and ends with the context: ``extract``, ``fit``, ``predict``.
 
-    def progress(self, done: int, total: int, seconds: float | None = None) -> None:
-        """Tell how far the stage is; `seconds` of audio for an extraction."""
+        Two may go on at once, each in a thread of its own.
+        """
 
     def cell(self, result: CellResult) -> None:
         """Tell that a cell is done, has failed or is unavailable."""
@@ -104,7 +124,11 @@ class RunOptions:
 
     name: str = "default"
     threads: int | None = None
-    """Threads of torch; the processors this process may use when None."""
+    """Threads of torch in each stage. When None the processors this process may use; half of them
+    where two stages share the CPU."""
+    overlap: bool | None = None
+    """Whether probes are trained while the next corpus is extracted. When None: not on the CPU,
+    where both would wait for the same processors."""
     frame_budget: int | Literal["auto"] | None = None
     """Frames in one encoder batch; ``auto`` tries out what the device's memory holds."""
     layer_means: bool = True
@@ -126,8 +150,8 @@ class RunResult:
     """One sentence each: what a reader should know."""
     computed: Counter[str]
     """Stages that were computed rather than found: extract, fit, predict, score."""
-    named_missing: bool
-    """Whether something that was asked for by name could not be had."""
+    missing: tuple[Missing, ...]
+    """What could not be had, whether named or not; also among the problems or notes."""
     interrupted: bool
     seconds: float
     record: dict[str, Any]
@@ -137,7 +161,7 @@ class RunResult:
         """0: well; 1: something failed; 3: something named could not be had; 130: interrupted."""
         if self.interrupted:
             return 130
-        if self.named_missing:
+        if any(each.named for each in self.missing):
             return 3
         return 1 if self.problems or self.counts["failed"] else 0
 
@@ -190,6 +214,13 @@ class Run:
         self._heard: set[str] = set()
         """Corpora whose recordings were compared with each other."""
         self._probed_budgets: dict[str, int] = {}
+        on_cpu = plan.selection.device == "cpu"
+        self._overlaps = not on_cpu if options.overlap is None else options.overlap
+        self._threads = options.threads
+        if self._threads is None and self._overlaps and on_cpu:
+            self._threads = max(1, available_processors() // 2)
+        self._stopping = threading.Event()
+        """Set when the extraction that runs ahead is not wanted any more."""
 
     def __call__(self) -> RunResult:
         """Do it.
@@ -231,9 +262,8 @@ class Run:
         return result
 
     def _run_backbone(self, backbone: PlannedBackbone, fits: Sequence[Fit]) -> None:
-        stores, broken = self._extract(backbone, fits)
         states = [_FitState(fit) for fit in fits]
-        self._fit(states, stores, broken)
+        stores, broken = self._extract_and_fit(backbone, states)
         by_test: dict[str, list[tuple[_FitState, Target]]] = defaultdict(list)
         for state in states:
             for target in state.fit.targets:
@@ -249,12 +279,14 @@ class Run:
 
     # Features
 
-    def _extract(
-        self, backbone: PlannedBackbone, fits: Sequence[Fit]
+    def _extract_and_fit(
+        self, backbone: PlannedBackbone, states: Sequence[_FitState]
     ) -> tuple[dict[str, FeatureStore], dict[str, str]]:
         """Return the store of every corpus of a backbone, and why some have none."""
-        corpora = {target.corpus.id: target.corpus for fit in fits for target in fit.targets}
-        protocol = fits[0].protocol
+        corpora = {
+            target.corpus.id: target.corpus for state in states for target in state.fit.targets
+        }
+        protocol = states[0].fit.protocol
         stores = {
             name: backbone.features(corpus, self._workspace, protocol)
             for name, corpus in sorted(corpora.items())
@@ -269,15 +301,36 @@ class Run:
             for name, store in stores.items()
             if store.missing_parts(layer_means=self._options.layer_means)
         ]
+        missing = {task.key for task in wanted}
         broken: dict[str, str] = {}
-        for outcome in self._executor.run(wanted):
-            name = outcome.task.key
-            if outcome.error is not None:
-                broken[name] = self._reason(outcome.error)
-                self._note_problem(f"{backbone.name} on {name}: {broken[name]}")
-            else:
-                stores[name] = outcome.value
-                self._computed["extract"] += 1
+        with self._outcomes(wanted) as outcomes:
+            self._fit([each for each in states if each.fit.train.id not in missing], stores, broken)
+            for outcome in outcomes:
+                name = outcome.task.key
+                if outcome.error is not None:
+                    broken[name] = self._reason(outcome.error)
+                    self._note_problem(f"{backbone.name} on {name}: {broken[name]}")
+                else:
+                    stores[name] = outcome.value
+                    self._computed["extract"] += 1
+                self._fit([each for each in states if each.fit.train.id == name], stores, broken)
+        self._note_recordings(corpora, stores, broken)
+        return stores, broken
+
+    def _outcomes(self, tasks: Sequence[Task]) -> AbstractContextManager[Iterable[Outcome]]:
+        """Run tasks as their outcomes are asked for, or ahead of that."""
+        outcomes = self._executor.run(tasks)
+        return (
+            Ahead(outcomes, self._stopping) if self._overlaps and tasks else nullcontext(outcomes)
+        )
+
+    def _note_recordings(
+        self,
+        corpora: dict[str, PlannedCorpus],
+        stores: dict[str, FeatureStore],
+        broken: dict[str, str],
+    ) -> None:
+        """Tell which recordings have no features, and which are the same as others."""
         for name, store in stores.items():
             for failure in store.failures() if name not in broken else ():
                 self._note_problem(f"{name}: {failure}")
@@ -287,33 +340,30 @@ class Run:
             digests = stores[name].audio().column("audio_digest").to_pylist()
             for copy in repeated_audio(ids, digests):
                 self._note_problem(f"{name}: {copy}")
-        return stores, broken
 
     def _extract_one(self, backbone: PlannedBackbone, corpus: PlannedCorpus) -> FeatureStore:
         from sercore.extract import extract
 
-        self._observer.stage("extract", f"{backbone.name} · {corpus.id}")
-        self._set_threads()
-        return extract(
-            backbone=backbone.backbone,
-            checkpoint=backbone.checkpoint,
-            options=backbone.options,
-            manifest=corpus.manifest,
-            files=corpus.files,
-            workspace=self._workspace,
-            audio_path=self._plan.selection.protocol.audio_path,
-            frame_budget=self._frame_budget(backbone),
-            layer_means=self._options.layer_means,
-            progress=self._observer.progress,
-        )
+        with self._stage("extract", f"{backbone.name} · {corpus.id}") as progress:
+            return extract(
+                backbone=backbone.backbone,
+                checkpoint=backbone.checkpoint,
+                options=backbone.options,
+                manifest=corpus.manifest,
+                files=corpus.files,
+                workspace=self._workspace,
+                audio_path=self._plan.selection.protocol.audio_path,
+                frame_budget=self._frame_budget(backbone),
+                layer_means=self._options.layer_means,
+                progress=progress,
+            )
 
-    def _frame_budget(self, backbone: PlannedBackbone) -> int:
-        from sercore.extract import DEFAULT_FRAME_BUDGET
+    def _frame_budget(self, backbone: PlannedBackbone) -> int | None:
         from sercore.extract import probe_frame_budget
 
         chosen = self._options.frame_budget
         if chosen != "auto":
-            return chosen or DEFAULT_FRAME_BUDGET
+            return chosen
         if backbone.name not in self._probed_budgets:
             encoder = backbone.backbone.load(backbone.checkpoint, backbone.options)
             self._probed_budgets[backbone.name] = probe_frame_budget(
@@ -353,8 +403,6 @@ class Run:
                 self._computed["fit"] += 1
 
     def _fit_one(self, state: _FitState, store: FeatureStore | LayerMeans) -> None:
-        self._observer.stage("fit", state.fit.label)
-        self._set_threads()
         started = time.monotonic()
         fit = state.fit
         frames = store.open()
@@ -364,15 +412,16 @@ class Run:
                 f"{fit.train.id} has no training utterance with features",
                 hint="repair its recordings",
             )
-        fitted = fit.probe.fit(
-            frames,
-            rows,
-            fit.train.labels[rows].astype(np.int64),
-            n_classes=len(fit.train.mapper.classes),
-            seed=fit.seed,
-            device=fit.backbone.options.device,
-            progress=self._observer.progress,
-        )
+        with self._stage("fit", fit.label) as progress:
+            fitted = fit.probe.fit(
+                frames,
+                rows,
+                fit.train.labels[rows].astype(np.int64),
+                n_classes=len(fit.train.mapper.classes),
+                seed=fit.seed,
+                device=fit.backbone.options.device,
+                progress=progress,
+            )
         state.n_train = len(rows)
         state.seconds = time.monotonic() - started
         assert state.key is not None
@@ -414,15 +463,14 @@ class Run:
     def _predict_one(
         self, state: _FitState, target: Target, store: FeatureStore | LayerMeans, key: str
     ) -> str:
-        self._observer.stage("predict", f"{state.fit.label} → {target.corpus.id}")
-        self._set_threads()
-        if state.fitted is None:
-            assert state.key is not None
-            state.fitted = read_probe(self._workspace, state.key, state.fit.probe)
-        frames = store.open()
-        rows = _test_rows(state.fit, target)
-        rows = rows[frames.length[rows] > 0]
-        logits = state.fitted.logits(frames, rows)
+        with self._stage("predict", f"{state.fit.label} → {target.corpus.id}"):
+            if state.fitted is None:
+                assert state.key is not None
+                state.fitted = read_probe(self._workspace, state.key, state.fit.probe)
+            frames = store.open()
+            rows = _test_rows(state.fit, target)
+            rows = rows[frames.length[rows] > 0]
+            logits = state.fitted.logits(frames, rows)
         ids = target.corpus.manifest.utterance_ids
         predictions = Predictions(
             rows=rows,
@@ -573,7 +621,7 @@ class Run:
             problems=tuple(self._problems),
             notes=tuple(self._notes()),
             computed=self._computed,
-            named_missing=any(each.named for each in self._plan.missing),
+            missing=tuple(self._plan.missing),
             interrupted=interrupted,
             seconds=seconds,
             record=self._record("interrupted" if interrupted else "ended"),
@@ -599,6 +647,7 @@ class Run:
         return run_record(
             self._plan,
             self._options,
+            threads=self._threads,
             status=status,
             scoring=self._scorebook.rules_digest,
             problems=self._problems,
@@ -646,10 +695,18 @@ class Run:
             return sentence
         return f"{sentence}; the traceback is in {self._workspace.path(relative)}"
 
-    def _set_threads(self) -> None:
-        from sercore.threads import set_threads
+    @contextmanager
+    def _stage(self, kind: str, label: str) -> Iterator[StageProgress]:
+        """Do a stage within this: its threads are set, and it ends early if nobody wants it."""
+        set_threads(self._threads)
+        with self._observer.stage(kind, label) as progress:
 
-        set_threads(self._options.threads)
+            def tell(done: int, total: int, seconds: float | None = None) -> None:
+                if self._stopping.is_set():
+                    raise KeyboardInterrupt
+                progress(done, total, seconds)
+
+            yield tell
 
 
 def _nothing_to_run(plan: Plan) -> str:

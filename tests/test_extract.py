@@ -14,7 +14,7 @@ from sercore.backbones import EncodedUtterance
 from sercore.backbones import EncoderOptions
 from sercore.demo.logmel import LOGMEL
 from sercore.errors import BackboneError
-from sercore.extract import DEFAULT_FRAME_BUDGET
+from sercore.extract import default_frame_budget
 from sercore.extract import extract
 from sercore.extract import probe_frame_budget
 from sercore.features import PART_SIZE
@@ -283,7 +283,7 @@ def test_probed_budget_of_the_cpu_is_no_larger_than_the_default():
     encoder = ShortOfMemory(10**9).load(LOGMEL.resolve(offline=True), EncoderOptions())
     budget = probe_frame_budget(encoder, 16_000, "cpu")
 
-    assert DEFAULT_FRAME_BUDGET / 2 < budget <= DEFAULT_FRAME_BUDGET
+    assert default_frame_budget("cpu") / 2 < budget <= default_frame_budget("cpu")
 
 
 def test_memory_that_holds_nothing_is_one_sentence():

@@ -196,7 +196,41 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(corpora, tmp_path):
     assert "Traceback" not in err
     assert "run the same command again to go on" in out
     assert json.loads((tmp_path / "runs/default/run.json").read_text())["status"] == "interrupted"
-    assert run_json(corpora, tmp_path)["computed"].get("extract", 0) == 0
+    # The corpus whose probe was being trained is not extracted again.
+    assert run_json(corpora, tmp_path)["computed"]["extract"] == 1
+
+
+def test_training_while_the_next_corpus_is_extracted_gives_the_same_bytes(
+    finished, corpora, tmp_path
+):
+    _, said, reference = finished
+
+    overlapped = run_json(corpora, tmp_path, "--overlap")
+
+    assert overlapped["computed"] == said["computed"]
+    assert results(tmp_path) == reference
+
+
+def test_ctrl_c_ends_both_stages_of_an_overlapped_run(corpora, tmp_path, finished):
+    _, _, reference = finished
+    process = subprocess.Popen(
+        command(corpora, tmp_path, "--overlap"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    for line in process.stdout:
+        if line.startswith("training"):
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "run the same command again to go on" in out
+    assert run_json(corpora, tmp_path)["cells"] == {"done": 4}
+    assert results(tmp_path) == reference
 
 
 def test_two_runs_of_one_name_do_not_mix(finished, corpora):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from contextlib import contextmanager
+from contextlib import nullcontext
 from statistics import fmean
 from typing import TYPE_CHECKING
 from typing import Any
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from sercore.plan import Plan
     from sercore.run import CellResult
     from sercore.run import RunResult
+    from sercore.run import StageProgress
 
 _STAGES = {"extract": "extracting", "fit": "training", "predict": "scoring"}
 _UNITS = {"extract": "clips", "fit": "steps", "predict": "clips"}
@@ -120,9 +125,6 @@ class LiveObserver:
         )
         self._live: Live | None = None
         self._view: MatrixView | None = None
-        self._task: Any = None
-        self._began = 0.0
-        self._kind = ""
 
     def started(self, plan: Plan, name: str, folder: str) -> None:
         """See `sercore.run.Observer`."""
@@ -137,18 +139,20 @@ class LiveObserver:
         )
         self._live.start()
 
-    def stage(self, kind: str, label: str) -> None:
+    @contextmanager
+    def stage(self, kind: str, label: str) -> Iterator[StageProgress]:
         """See `sercore.run.Observer`."""
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-        self._kind = kind
-        self._began = time.monotonic()
-        self._task = self._progress.add_task(label, total=None, stage=_STAGES[kind], rate="")
+        task = self._progress.add_task(label, total=None, stage=_STAGES[kind], rate="")
+        began = time.monotonic()
 
-    def progress(self, done: int, total: int, seconds: float | None = None) -> None:
-        """See `sercore.run.Observer`."""
-        rate = _rate(self._kind, done, seconds, time.monotonic() - self._began)
-        self._progress.update(self._task, completed=done, total=total, rate=rate)
+        def tell(done: int, total: int, seconds: float | None = None) -> None:
+            rate = _rate(kind, done, seconds, time.monotonic() - began)
+            self._progress.update(task, completed=done, total=total, rate=rate)
+
+        try:
+            yield tell
+        finally:
+            self._progress.remove_task(task)
 
     def cell(self, result: CellResult) -> None:
         """See `sercore.run.Observer`."""
@@ -162,8 +166,6 @@ class LiveObserver:
     def finished(self, result: RunResult) -> None:
         """See `sercore.run.Observer`."""
         if self._live is not None:
-            if self._task is not None:
-                self._progress.remove_task(self._task)
             self._live.update(self._screen(), refresh=True)
             self._live.stop()
         print_summary(self._console, result)
@@ -180,35 +182,31 @@ class LineObserver:
         self._console = console or Console(
             width=200, force_terminal=False, color_system=None, highlight=False
         )
-        self._label = ""
-        self._kind = ""
-        self._began = 0.0
-        self._last = 0.0
 
     def started(self, plan: Plan, name: str, folder: str) -> None:
         """See `sercore.run.Observer`."""
         self._print(f"run {name}: {plan_line(plan)}")
         self._print(f"results in {folder}")
 
-    def stage(self, kind: str, label: str) -> None:
+    @contextmanager
+    def stage(self, kind: str, label: str) -> Iterator[StageProgress]:
         """See `sercore.run.Observer`."""
-        self._kind, self._label = kind, label
-        self._began = self._last = time.monotonic()
+        began = last = time.monotonic()
         if kind != "predict":
             self._print(f"{_STAGES[kind]} {label}")
 
-    def progress(self, done: int, total: int, seconds: float | None = None) -> None:
-        """See `sercore.run.Observer`."""
-        now = time.monotonic()
-        if now - self._last < _LINE_EVERY_S:
-            return
-        self._last = now
-        elapsed = now - self._began
-        left = elapsed / max(done, 1) * (total - done)
-        rate = _rate(self._kind, done, seconds, elapsed)
-        self._print(
-            f"{_STAGES[self._kind]} {self._label}: {done} of {total}, {rate}, {left:.0f} s left"
-        )
+        def tell(done: int, total: int, seconds: float | None = None) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last < _LINE_EVERY_S:
+                return
+            last = now
+            elapsed = now - began
+            left = elapsed / max(done, 1) * (total - done)
+            rate = _rate(kind, done, seconds, elapsed)
+            self._print(f"{_STAGES[kind]} {label}: {done} of {total}, {rate}, {left:.0f} s left")
+
+        yield tell
 
     def cell(self, result: CellResult) -> None:
         """See `sercore.run.Observer`."""
@@ -237,11 +235,10 @@ class QuietObserver:
     def started(self, plan: Plan, name: str, folder: str) -> None:
         """See `sercore.run.Observer`."""
 
-    def stage(self, kind: str, label: str) -> None:
+    def stage(self, kind: str, label: str) -> AbstractContextManager[StageProgress]:
         """See `sercore.run.Observer`."""
-
-    def progress(self, done: int, total: int, seconds: float | None = None) -> None:
-        """See `sercore.run.Observer`."""
+        del kind, label
+        return nullcontext(_tell_nobody)
 
     def cell(self, result: CellResult) -> None:
         """See `sercore.run.Observer`."""
@@ -277,6 +274,10 @@ class JsonObserver(QuietObserver):
         )
 
 
+def _tell_nobody(done: int, total: int, seconds: float | None = None) -> None:
+    """Ignore how far a stage is."""
+
+
 def headline_rows(result: RunResult) -> list[dict[str, Any]]:
     """Return the headline score of every cell as plain values."""
     import pyarrow.compute as pc
@@ -303,20 +304,15 @@ def plan_line(plan: Plan) -> str:
 
 
 def print_summary(console: Console, result: RunResult) -> None:
-    """Print the three reductions, what is missing, and where everything lies."""
+    """Print what is missing, the three reductions, what failed, and where everything lies."""
     from sercore.reports.reductions import reduce_scores
 
+    _print_sentences(console, "notes", _short_notes(result), "dim")
     reductions = reduce_scores(result.scores)
     if reductions:
+        console.print()
         console.print(_reductions_table(reductions))
-    for title, sentences, style in (
-        ("problems", result.problems, "red"),
-        ("notes", result.notes, "dim"),
-    ):
-        if sentences:
-            console.print(Text(f"\n{title}", style=f"bold {style}"))
-            for sentence in sentences:
-                console.print(Text(f"  {sentence}", style=style), soft_wrap=True)
+    _print_sentences(console, "problems", result.problems, "red")
     counts = ", ".join(f"{n} {status}" for status, n in sorted(result.counts.items()))
     did = ", ".join(f"{n} {_DID[kind]}" for kind, n in sorted(result.computed.items()))
     idle = "nothing was computed" + (": all of it was there" if result.counts else "")
@@ -331,6 +327,28 @@ def print_summary(console: Console, result: RunResult) -> None:
         Text(f"scores: {result.folder}/scores.parquet · summary: {result.folder}/summary.md"),
         soft_wrap=True,
     )
+
+
+def _print_sentences(console: Console, title: str, sentences: Sequence[str], style: str) -> None:
+    if sentences:
+        console.print(Text(f"\n{title}", style=f"bold {style}"))
+    for sentence in sentences:
+        console.print(Text(f"  {sentence}", style=style), soft_wrap=True)
+
+
+def _short_notes(result: RunResult) -> list[str]:
+    """Return the notes, with what is simply not here in one line instead of one line each."""
+    absent = [each for each in result.missing if not (each.named or each.failed)]
+    told = {str(each) for each in absent}
+    notes = [note for note in result.notes if note not in told]
+    names = defaultdict(list)
+    for each in absent:
+        names[each.kind].append(each.name)
+    for kind, those in names.items():
+        notes.append(f"not here: {_count(len(those), kind)} ({', '.join(those)})")
+    if absent:
+        notes.append("'sercore run --all --dry-run' says how to get each of them")
+    return notes
 
 
 _DID = {

@@ -132,7 +132,8 @@ def _print(described: dict[str, Any]) -> None:
     for name, corpus in described["datasets"].items():
         hours = "-" if corpus["hours"] is None else f"{corpus['hours']:.2f}"
         table.add_row(name, str(corpus["utterances"]), hours, corpus["root"])
-    console.print(table)
+    if described["datasets"]:
+        console.print(table)
     table = Table(title="features", title_justify="left", pad_edge=False)
     add_columns(table, "backbone", "corpus", "cached", "disk, about", whole=("backbone", "corpus"))
     for row in described["features"]:

@@ -77,6 +77,12 @@ if TYPE_CHECKING:
 )
 @click.option("--layer-means/--no-layer-means", default=True, help="Keep means of all layers.")
 @click.option("--threads", type=click.IntRange(1), help="Threads. [default: all processors]")
+@click.option(
+    "--overlap/--no-overlap",
+    default=None,
+    help="Train probes while the next corpus is extracted; stages then share the CPU's threads. "
+    "[default: unless the device is the CPU]",
+)
 @click.option("--name", default="default", show_default=True, help="Name of the run.")
 @shared.workspace_option
 @shared.config_option
@@ -116,6 +122,7 @@ def run(ctx: click.Context, /, **given: Any) -> None:
         RunOptions(
             name=given["name"],
             threads=given["threads"],
+            overlap=given["overlap"],
             frame_budget=_frame_budget(given["frame_budget"]),
             layer_means=given["layer_means"],
         ),

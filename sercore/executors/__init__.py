@@ -52,5 +52,6 @@ class Executor(Protocol):
     def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
         """Run tasks that do not depend on each other and yield outcomes as they end.
 
-        An exception of a task is its outcome; only an interrupt ends the iteration.
+        An exception of a task is its outcome; only an interrupt ends the iteration. May be called
+        while another iteration goes on, also from another thread.
         """
