@@ -73,8 +73,8 @@ def write_probe(
     )
 
 
-def read_probe(workspace: Workspace, key: str, probe: Probe) -> FittedProbe:
-    """Return a stored probe, ready to be used.
+def read_probe(workspace: Workspace, key: str, probe: Probe, *, device: str = "cpu") -> FittedProbe:
+    """Return a stored probe, ready to be used on a device.
 
     Raises:
         WorkspaceError: it is missing or not readable.
@@ -90,7 +90,7 @@ def read_probe(workspace: Workspace, key: str, probe: Probe) -> FittedProbe:
             f"{workspace.path(relative)} is not readable: {error}",
             hint="delete its folder and run again",
         ) from error
-    return probe.load(weights)
+    return probe.load(weights, device=device)
 
 
 def find_probe(workspace: Workspace, name: str) -> dict[str, Any]:

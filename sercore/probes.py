@@ -93,5 +93,5 @@ class Probe(Protocol):
             progress: told how far the fit is.
         """
 
-    def load(self, weights: Mapping[str, npt.NDArray[Any]]) -> FittedProbe:
-        """Return a probe trained earlier from its weights."""
+    def load(self, weights: Mapping[str, npt.NDArray[Any]], *, device: str = "cpu") -> FittedProbe:
+        """Return a probe trained earlier from its weights, to be used on a device."""

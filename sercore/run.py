@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from contextlib import nullcontext
 from dataclasses import dataclass
 from dataclasses import field
+from functools import cached_property
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
@@ -38,6 +39,7 @@ from sercore.ledger import FitRecord
 from sercore.ledger import Ledger
 from sercore.ledger import RunEvent
 from sercore.ledger import peak_memory_mb
+from sercore.one_pass import logits_in_one_pass
 from sercore.predictions import Predictions
 from sercore.predictions import predictions_path
 from sercore.predictions import read_predictions
@@ -179,6 +181,25 @@ class _FitState:
     cells: dict[str, CellRecord] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Cell:
+    """A trained probe and what it is tested on."""
+
+    state: _FitState
+    target: Target
+    store: FeatureStore | LayerMeans
+    probe_key: str
+
+    @cached_property
+    def key(self) -> str:
+        """The prediction key."""
+        return digest_of(_prediction_identity(self.probe_key, self.target, self.store))
+
+    @property
+    def label(self) -> str:
+        return f"{self.state.fit.label} → {self.target.corpus.id}"
+
+
 class Run:
     """One walk over a plan.
 
@@ -264,14 +285,8 @@ class Run:
     def _run_backbone(self, backbone: PlannedBackbone, fits: Sequence[Fit]) -> None:
         states = [_FitState(fit) for fit in fits]
         stores, broken = self._extract_and_fit(backbone, states)
-        by_test: dict[str, list[tuple[_FitState, Target]]] = defaultdict(list)
-        for state in states:
-            for target in state.fit.targets:
-                by_test[target.corpus.id].append((state, target))
         try:
-            # Column by column: the frames of a test corpus serve all probes in one go.
-            for test in sorted(by_test):
-                self._predict(by_test[test], stores, broken)
+            self._predict(states, stores, broken)
         finally:
             for state in states:
                 self._ledger.write(_record_of(state))
@@ -432,103 +447,131 @@ class Run:
 
     def _predict(
         self,
-        pairs: Sequence[tuple[_FitState, Target]],
+        states: Sequence[_FitState],
         stores: dict[str, FeatureStore],
         broken: dict[str, str],
     ) -> None:
-        wanted: list[Task] = []
-        for state, target in pairs:
+        """Score what is predicted, and predict the rest: one pass a test corpus for all probes."""
+        columns: dict[tuple[str, str], list[_Cell]] = defaultdict(list)
+        pairs = [(state, target) for state in states for target in state.fit.targets]
+        for state, target in sorted(pairs, key=lambda pair: pair[1].corpus.id):
             reason = state.reason or broken.get(target.corpus.id)
             if reason is not None or state.key is None:
                 self._cell_failed(state, target, reason or "its probe was not trained")
                 continue
-            store = state.fit.source(stores[target.corpus.id])
-            key = digest_of(_prediction_identity(state.key, target, store))
-            work = partial(self._predict_one, state, target, store, key)
-            task = Task("predict", f"{state.fit.label} → {target.corpus.id}", (state, target), work)
-            if self._workspace.exists(predictions_path(key)):
-                self._score(state, target, store, key)
+            cell = _Cell(state, target, state.fit.source(stores[target.corpus.id]), state.key)
+            if self._workspace.exists(predictions_path(cell.key)):
+                self._score(cell)
             else:
-                wanted.append(task)
+                columns[target.corpus.id, cell.store.key].append(cell)
+        wanted = [
+            Task(
+                "predict",
+                f"{cells[0].state.fit.backbone.name} → {test}",
+                cells,
+                partial(self._predict_column, cells),
+            )
+            for (test, _), cells in columns.items()
+        ]
         for outcome in self._executor.run(wanted):
-            state, target = outcome.task.key
-            if outcome.error is not None:
-                reason = self._reason(outcome.error)
-                self._note_problem(f"{outcome.task.label}: {reason}")
-                self._cell_failed(state, target, reason)
+            failed = outcome.value or {}
+            for cell in outcome.task.key:
+                error = outcome.error or failed.get(cell.key)
+                if error is not None:
+                    reason = self._reason(error)
+                    self._note_problem(f"{cell.label}: {reason}")
+                    self._cell_failed(cell.state, cell.target, reason)
+                    continue
+                self._computed["predict"] += 1
+                self._score(cell)
+
+    def _predict_column(self, cells: Sequence[_Cell]) -> dict[str, Exception]:
+        """Ask all probes that wait for one test corpus; return what went wrong by cell key."""
+        failed: dict[str, Exception] = {}
+        asked = {}
+        corpus = cells[0].target.corpus
+        with self._stage("predict", f"{cells[0].state.fit.backbone.name} → {corpus.id}") as tell:
+            frames = cells[0].store.open()
+            for cell in cells:
+                rows = _test_rows(cell.state.fit, cell.target)
+                try:
+                    asked[cell.key] = (self._fitted(cell.state), rows[frames.length[rows] > 0])
+                except Exception as error:  # noqa: BLE001 - a probe is a plugin
+                    failed[cell.key] = error
+            answers = logits_in_one_pass(frames, asked, tell) if asked else {}
+        ids = corpus.manifest.utterance_ids
+        for key, answer in answers.items():
+            if isinstance(answer, Exception):
+                failed[key] = answer
                 continue
-            self._computed["predict"] += 1
-            self._score(state, target, stores[target.corpus.id], outcome.value)
+            rows = asked[key][1]
+            predictions = Predictions(
+                rows=rows,
+                utterance_ids=[ids[row] for row in rows],
+                labels=corpus.labels[rows].astype(np.int64),
+                logits=answer,
+                classes=corpus.mapper.classes,
+            )
+            try:
+                write_predictions(self._workspace, key, predictions)
+            except SercoreError as error:
+                failed[key] = error
+        return failed
 
-    def _predict_one(
-        self, state: _FitState, target: Target, store: FeatureStore | LayerMeans, key: str
-    ) -> str:
-        with self._stage("predict", f"{state.fit.label} → {target.corpus.id}"):
-            if state.fitted is None:
-                assert state.key is not None
-                state.fitted = read_probe(self._workspace, state.key, state.fit.probe)
-            frames = store.open()
-            rows = _test_rows(state.fit, target)
-            rows = rows[frames.length[rows] > 0]
-            logits = state.fitted.logits(frames, rows)
-        ids = target.corpus.manifest.utterance_ids
-        predictions = Predictions(
-            rows=rows,
-            utterance_ids=[ids[row] for row in rows],
-            labels=target.corpus.labels[rows].astype(np.int64),
-            logits=logits,
-            classes=target.corpus.mapper.classes,
-        )
-        write_predictions(self._workspace, key, predictions)
-        return key
+    def _fitted(self, state: _FitState) -> FittedProbe:
+        """Return the probe of a fit, read from the workspace if an earlier run trained it."""
+        if state.fitted is None:
+            assert state.key is not None
+            fit = state.fit
+            state.fitted = read_probe(
+                self._workspace, state.key, fit.probe, device=fit.backbone.options.device
+            )
+        return state.fitted
 
-    def _score(
-        self, state: _FitState, target: Target, store: FeatureStore | LayerMeans, key: str
-    ) -> None:
+    def _score(self, cell: _Cell) -> None:
+        state, target = cell.state, cell.target
         n_all = len(_test_rows(state.fit, target))
         try:
-            n_test = self._score_rules(state, target, store, key)
+            n_test = self._score_rules(cell)
         except Exception as error:  # noqa: BLE001 - a metric is a plugin: its failure is the cell's
             reason = self._reason(error)
-            self._note_problem(f"{state.fit.label} → {target.corpus.id}: {reason}")
+            self._note_problem(f"{cell.label}: {reason}")
             self._cell_failed(state, target, reason)
             return
         state.cells[target.corpus.id] = CellRecord(
             test_corpus=target.corpus.id,
             class_rules=tuple(rule.name for rule in target.rules),
             status="done",
-            prediction_key=key,
+            prediction_key=cell.key,
             n_test=n_test,
             n_missing=n_all - n_test,
         )
 
-    def _score_rules(
-        self, state: _FitState, target: Target, store: FeatureStore | LayerMeans, key: str
-    ) -> int:
+    def _score_rules(self, cell: _Cell) -> int:
         """Score a cell under each of its rules, or find its scores; return its test utterances."""
+        state, target = cell.state, cell.target
         predictions: Predictions | None = None
         values: dict[str, float] = {}
         n_test = 0
         for rule in target.rules:
-            stored = self._scorebook.take_over(key, rule)
+            stored = self._scorebook.take_over(cell.key, rule)
             if stored is not None:
                 n_test = stored.column("n_test")[0].as_py() + stored.column("n_dropped")[0].as_py()
                 value = headline_of(stored)
             else:
-                predictions = predictions or read_predictions(self._workspace, key)
+                predictions = predictions or read_predictions(self._workspace, cell.key)
                 n_test = len(predictions)
-                assert state.key is not None
-                cell = cell_columns(
+                columns = cell_columns(
                     state.fit,
                     target,
-                    store,
-                    probe_key=state.key,
-                    prediction_key=key,
+                    cell.store,
+                    probe_key=cell.probe_key,
+                    prediction_key=cell.key,
                     n_train=state.n_train,
                     n_test=n_test,
                     n_missing=len(_test_rows(state.fit, target)) - n_test,
                 )
-                value = self._scorebook.add(cell, predictions, rule, state.fit, target)
+                value = self._scorebook.add(columns, predictions, rule, state.fit, target)
                 self._computed["score"] += 1
             self._announce(state, target, rule.name, "done", value=value)
             if value is not None:
