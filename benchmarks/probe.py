@@ -32,7 +32,9 @@ from torch import nn
 
 from benchmarks.common import Figure
 from benchmarks.common import interleaved
+from benchmarks.common import machine
 from benchmarks.common import medians
+from benchmarks.common import write_results
 from sercore.features import PackedFrames
 from sercore.probe.framewise import FramewiseProbe
 from sercore.probe.packed import FrameReader
@@ -405,7 +407,10 @@ def main() -> None:
         path, width, n_frames = options.once
         stream_once(Path(path), int(width), int(n_frames), in_memory=options.in_memory)
     elif options.streaming:
-        for figure in streaming(options.streaming, large=options.large, wide=options.wide):
+        record = machine()
+        figures = streaming(options.streaming, large=options.large, wide=options.wide)
+        write_results({"streaming": figures}, record)
+        for figure in figures:
             print(json.dumps(asdict(figure) | {"met": figure.met}))
     else:
         parser.error("give --streaming FOLDER, or run 'python -m benchmarks probe'")

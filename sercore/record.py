@@ -96,9 +96,9 @@ def _corpus(corpus: PlannedCorpus) -> dict[str, Any]:
 
 
 def _backbone(planned: PlannedBackbone) -> dict[str, Any]:
-    card = planned.backbone.card
+    card, variant = planned.backbone.card, planned.options.variant
     return {
-        "title": card.title,
+        "title": f"{card.title} ({variant})" if variant else card.title,
         "family": card.family,
         "licence": card.licence,
         "demo": card.demo,

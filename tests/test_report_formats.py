@@ -267,3 +267,16 @@ def test_a_run_without_cells_says_so(tmp_path):
 
     assert done.exit_code == 0, (done.output, done.exception)
     assert "nothing to report yet" in (tmp_path / "runs/empty/report/report.html").read_text()
+
+
+def test_backbones_of_one_title_are_told_apart_by_their_names(tmp_path):
+    place = Workspace(tmp_path)
+    simulate_run(place, "twins", CORPORA, {"tiny": (None, 0.8), "tiny:exact": (None, 0.4)})
+    run = place.read_json("runs/twins/run.json")
+    for described in run["backbones"].values():
+        described["title"] = "Tiny"
+    place.write_json("runs/twins/run.json", run)
+
+    (family,) = build_content([read_run(place, "twins")], n_draws=20).families
+
+    assert {row.title for row in family.rows} == {"tiny", "tiny:exact"}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from typing import Any
@@ -226,7 +228,7 @@ def _family(
     *,
     common: bool,
 ) -> Family:
-    rows = [_row(matrix, run.record, evidence, estimates) for matrix in group]
+    rows = _told_apart([_row(matrix, run.record, evidence, estimates) for matrix in group])
     rows.sort(key=lambda row: (-row.rank_value, row.backbone))
     reductions = [row.reductions for row in rows]
     refusal = None
@@ -263,6 +265,12 @@ def _family(
         out_of_domain_comparison=_compare(rows, _trained_on_values),
         common=common,
     )
+
+
+def _told_apart(rows: Sequence[Row]) -> list[Row]:
+    """Return rows whose titles differ: those that share one are named as the user named them."""
+    shared = Counter(row.title for row in rows)
+    return [replace(row, title=row.backbone) if shared[row.title] > 1 else row for row in rows]
 
 
 def _row(

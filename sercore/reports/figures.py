@@ -144,6 +144,7 @@ def overview(family: Family) -> Drawing:
         ax.set_title(which, loc="left", fontsize=9.5, pad=16)
         ax.set_xlabel(family.setting.metric)
     axes[0].set_yticks(range(len(rows)), [row.title for row in rows])
+    axes[0].set_ylim(-0.5, len(rows) - 0.5)
     for ax in axes:
         ax.grid(visible=True, axis="x")
         ax.margins(x=0.08)
@@ -226,6 +227,7 @@ def ranks(family: Family, comparison: Comparison, which: str) -> Drawing:
         tip = f"{row.title}\nmean rank {each.rank:.2f} [{each.low:.2f}, {each.high:.2f}]"
         drawing.mark(ax, each.rank, y, tip, color=colour, marker="o", markersize=6)
     ax.set_yticks(range(len(found)), [titles[each.name].title for each in found])
+    ax.set_ylim(-0.5, len(found) - 0.5)
     ax.set_xlabel("mean rank (1 is best)")
     ax.set_xlim(0.8, len(found) + 0.2)
     ax.grid(visible=True, axis="x")
