@@ -16,6 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.console import Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress import BarColumn
 from rich.progress import MofNCompleteColumn
 from rich.progress import Progress
@@ -333,7 +334,10 @@ def _print_sentences(console: Console, title: str, sentences: Sequence[str], sty
     if sentences:
         console.print(Text(f"\n{title}", style=f"bold {style}"))
     for sentence in sentences:
-        console.print(Text(f"  {sentence}", style=style), soft_wrap=True)
+        if console.is_terminal:
+            console.print(Padding(Text(sentence, style=style), (0, 0, 0, 2)))
+        else:  # a log keeps one line a sentence
+            console.print(Text(f"  {sentence}", style=style), soft_wrap=True)
 
 
 def _short_notes(result: RunResult) -> list[str]:
