@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from functools import partial
@@ -327,13 +328,22 @@ class _Extraction:
 
     def _prepare(self, batch: _Batch) -> Any:
         waveforms = [each.recording.samples for each in batch.members if each.recording]
-        return self._loaded().prepare(waveforms) if waveforms else None
+        if not waveforms:
+            return None
+        with self._naming_the_budget(batch):
+            return self._loaded().prepare(waveforms)
 
     def _encode(self, batch: _Batch, prepared: Any) -> Sequence[EncodedUtterance | None]:
         if prepared is None:
             return [None] * len(batch.members)
-        try:
+        with self._naming_the_budget(batch):
             return self._loaded().encode(prepared)
+
+    @contextmanager
+    def _naming_the_budget(self, batch: _Batch) -> Iterator[None]:
+        """Turn running out of memory into the sentence that says which frame budget to set."""
+        try:
+            yield
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise

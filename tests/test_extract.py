@@ -227,8 +227,9 @@ def test_inner_layer_is_extracted(backbone, place, tmp_path):
 class ShortOfMemory:
     """The log-mel baseline on a device that holds few frames."""
 
-    def __init__(self, holds):
+    def __init__(self, holds, *, where="encode"):
         self.holds = holds
+        self.where = where
         self.card = replace(LOGMEL.card)
 
     def resolve(self, *, offline):
@@ -244,20 +245,25 @@ class ShortOfMemory:
 
             def prepare(self, waveforms):
                 spent = len(waveforms) * max(encoder.cost(len(each)) for each in waveforms)
+                self.allocate(spent, "prepare")
                 return spent, encoder.prepare(waveforms)
 
             def encode(self, batch) -> list[EncodedUtterance]:
                 spent, prepared = batch
-                if spent > outer.holds:
-                    torch.empty(1 << 60)  # torch's own way to run out of memory
+                self.allocate(spent, "encode")
                 return encoder.encode(prepared)
+
+            def allocate(self, spent, where):
+                if spent > outer.holds and where == outer.where:
+                    torch.empty(1 << 60)  # torch's own way to run out of memory
 
         return Limited()
 
 
-def test_out_of_memory_says_which_budget_to_set(place, tmp_path):
+@pytest.mark.parametrize("where", ["prepare", "encode"])
+def test_out_of_memory_says_which_budget_to_set(place, tmp_path, where):
     """One sentence with a number, and with that number it works."""
-    short = ShortOfMemory(300)
+    short = ShortOfMemory(300, where=where)
     with pytest.raises(BackboneError, match="ran out of memory on a batch of") as caught:
         _extract(short, place, tmp_path / "workspace")
     budget = int(caught.value.hint.split()[2])
