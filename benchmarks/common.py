@@ -82,6 +82,17 @@ def medians(seconds: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
+def ratio_within_rounds(
+    seconds: Mapping[str, Sequence[float]], other: str, ours: str = "sercore"
+) -> float:
+    """Return how many times as long another case took: the median over rounds.
+
+    Within a round all cases met the same load.
+    """
+    pairs = zip(seconds[other], seconds[ours], strict=True)
+    return statistics.median(theirs / mine for theirs, mine in pairs)
+
+
 def machine() -> dict[str, Any]:
     """Return what the figures were measured on, its load included."""
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,16 +18,13 @@ def run(*, quick: bool) -> list[Figure]:
         with tempfile.TemporaryDirectory() as folder:
             cold.append(_demo(Path(folder)))
             warm.append(_demo(Path(folder)))
-    cold.sort()
-    warm.sort()
-    middle = len(cold) // 2
     return [
         Figure(
             what="sercore run --all --demo, empty workspace",
             unit="s",
-            ours=cold[middle],
+            ours=statistics.median(cold),
             alternative="the same again, nothing left to do",
-            theirs=warm[middle],
+            theirs=statistics.median(warm),
             detail={"cold": cold, "warm": warm},
         )
     ]

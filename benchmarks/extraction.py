@@ -41,6 +41,7 @@ from benchmarks.common import Figure
 from benchmarks.common import interleaved
 from benchmarks.common import machine
 from benchmarks.common import medians
+from benchmarks.common import ratio_within_rounds
 from sercore import CorpusCard
 from sercore import Counts
 from sercore import Emotion
@@ -256,7 +257,7 @@ def measure_speed(shared: Path, root: Path, *, quick: bool) -> list[Figure]:
             ours=n / each["sercore"],
             alternative=alternative,
             theirs=n / each[name],
-            ratio=each[name] / each["sercore"],
+            ratio=ratio_within_rounds(seconds, name),
             goal=goal,
             detail=detail,
         )
@@ -307,7 +308,7 @@ def measure_window(shared: Path, root: Path, *, quick: bool) -> list[Figure]:
             ours=n / median["exact"],
             alternative="window full",
             theirs=n / median["full"],
-            ratio=median["full"] / median["exact"],
+            ratio=ratio_within_rounds(seconds, "full", "exact"),
             goal=8,
             detail={"seconds": seconds},
         )

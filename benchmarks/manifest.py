@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.common import Figure
 from benchmarks.common import interleaved
 from benchmarks.common import medians
+from benchmarks.common import ratio_within_rounds
 from benchmarks.grid import sercore_corpora
 from benchmarks.grid import write_corpora
 from sercore.files import open_corpus
@@ -44,7 +45,7 @@ def run(*, quick: bool) -> list[Figure]:
             ours=middle["sercore"],
             alternative="os.walk and stat of the same files",
             theirs=middle["listing"],
-            ratio=middle["listing"] / middle["sercore"],
+            ratio=ratio_within_rounds(seconds, "listing"),
             detail=seconds,
         )
     ]

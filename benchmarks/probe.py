@@ -34,6 +34,7 @@ from benchmarks.common import Figure
 from benchmarks.common import interleaved
 from benchmarks.common import machine
 from benchmarks.common import medians
+from benchmarks.common import ratio_within_rounds
 from benchmarks.common import write_results
 from sercore.features import PackedFrames
 from sercore.probe.framewise import FramewiseProbe
@@ -82,11 +83,6 @@ def _measure(width: int, folder: Path, *, quick: bool) -> list[Figure]:
     seconds = interleaved(cases, 1 if quick else 7)
     middle = medians(seconds)
     share, faster = GOALS[width]
-    # Shares and ratios are taken within a round, where all met the same load.
-    of_floor, of_usual, of_eager = (
-        statistics.median(o / s for o, s in zip(seconds[other], seconds["sercore"], strict=True))
-        for other in ("products", "usual", "eager")
-    )
     return [
         Figure(
             what=f"{width} wide: share of the rate of matrix products",
@@ -94,7 +90,7 @@ def _measure(width: int, folder: Path, *, quick: bool) -> list[Figure]:
             ours=middle["sercore"],
             alternative="the two matrix products alone",
             theirs=middle["products"],
-            ratio=of_floor,
+            ratio=ratio_within_rounds(seconds, "products"),
             goal=share,
             detail=seconds,
         ),
@@ -104,7 +100,7 @@ def _measure(width: int, folder: Path, *, quick: bool) -> list[Figure]:
             ours=middle["sercore"],
             alternative="a file per utterance, DataLoader, nested tensors",
             theirs=middle["usual"],
-            ratio=of_usual,
+            ratio=ratio_within_rounds(seconds, "usual"),
             goal=faster,
         ),
         Figure(
@@ -113,7 +109,7 @@ def _measure(width: int, folder: Path, *, quick: bool) -> list[Figure]:
             ours=middle["sercore"],
             alternative="packed eager loop with autograd",
             theirs=middle["eager"],
-            ratio=of_eager,
+            ratio=ratio_within_rounds(seconds, "eager"),
         ),
         Figure(
             what=f"{width} wide: share of two epochs that two probes in one pass would save",

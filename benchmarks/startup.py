@@ -9,6 +9,7 @@ from collections.abc import Callable
 from benchmarks.common import Figure
 from benchmarks.common import interleaved
 from benchmarks.common import medians
+from benchmarks.common import ratio_within_rounds
 
 CASES = {
     "sercore --help": ["-m", "sercore", "--help"],
@@ -29,7 +30,7 @@ def run(*, quick: bool) -> list[Figure]:
             ours=middle[name],
             alternative=f"python with nothing ({middle['bare']:.2f} s), then import torch",
             theirs=middle["torch"],
-            ratio=middle["torch"] / middle[name],
+            ratio=ratio_within_rounds(seconds, "torch", name),
             detail={"seconds": seconds[name]},
         )
         for name in ("sercore --help", "sercore list")

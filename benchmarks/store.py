@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks.common import Figure
 from benchmarks.common import interleaved
 from benchmarks.common import medians
+from benchmarks.common import ratio_within_rounds
 from sercore.features import PART_SIZE
 from sercore.features import ExtractedUtterance
 from sercore.features import FeatureStore
@@ -110,7 +111,7 @@ def _measure(folder: Path, *, n: int, rounds: int) -> list[Figure]:
             ours=n_bytes / 1e9 / middle["sercore"],
             alternative="cat into a pipe",
             theirs=n_bytes / 1e9 / middle["cat"],
-            ratio=_within_rounds(seconds, "cat"),
+            ratio=ratio_within_rounds(seconds, "cat"),
             goal=READ_GOAL,
             detail=seconds,
         ),
@@ -120,7 +121,7 @@ def _measure(folder: Path, *, n: int, rounds: int) -> list[Figure]:
             ours=n_bytes / 1e9 / middle["sercore"],
             alternative="cat to /dev/null (splices, copies nothing)",
             theirs=n_bytes / 1e9 / middle["cat to null"],
-            ratio=_within_rounds(seconds, "cat to null"),
+            ratio=ratio_within_rounds(seconds, "cat to null"),
         ),
         Figure(
             what="100 random utterances, warm",
@@ -151,11 +152,6 @@ def _measure(folder: Path, *, n: int, rounds: int) -> list[Figure]:
             goal=0,
         ),
     ]
-
-
-def _within_rounds(seconds: dict[str, list[float]], other: str) -> float:
-    pairs = zip(seconds[other], seconds["sercore"], strict=True)
-    return statistics.median(theirs / ours for theirs, ours in pairs)
 
 
 def _write_plainly(path: Path, utterances: list[ExtractedUtterance]) -> None:

@@ -19,7 +19,6 @@ from sercore.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from sercore.backbones import BackboneCard
-    from sercore.probe.recipe import Recipe
 
 _TRAIN_SHARE = 0.8
 _WINDOW_SECONDS = {"whisper": 30.0, "clap": 10.0}
@@ -186,17 +185,22 @@ def extrapolate(
     for device in devices:
         encoding, training, predicting = [], [], []
         for card in cards:
+            product = 2 * card.width * recipe.hidden  # operations a frame; training has two
             for name, duration in seconds.items():
                 encoded = _encoded_seconds(card, samples[name], duration)
                 flops = 2 * (card.parameters or 0) * card.frame_rate * encoded
                 encoding.append(flops / device.encoder_flops)
                 trained = n_frames[card.id, name] * _TRAIN_SHARE * recipe.epochs
-                training.append(_fit_seconds(device, card, trained, sampled, recipe))
+                training.append(
+                    _probe_seconds(device, card, trained, sampled.train_seconds, 2 * product)
+                )
                 asked = sum(
                     n_frames[card.id, test] * (1 - _TRAIN_SHARE if test == name else 1)
                     for test in targets[name]
                 )
-                predicting.append(_predict_seconds(device, card, asked, sampled, recipe))
+                predicting.append(
+                    _probe_seconds(device, card, asked, sampled.predict_seconds, product)
+                )
         for stage, tasks in {
             "extract": encoding,
             "train probes": training,
@@ -257,22 +261,14 @@ def _frames_of(card: BackboneCard, samples: int, seconds: float) -> float:
     return seconds * card.frame_rate
 
 
-def _fit_seconds(
-    device: Device, card: BackboneCard, frames: float, sampled: Sampled, recipe: Recipe
+def _probe_seconds(
+    device: Device, card: BackboneCard, frames: float, sampled: dict[int, float], flops: int
 ) -> float:
+    """Return what a probe takes for some frames: as sampled by width, or by a device's rates."""
     if device.probe_flops is None or device.link_bytes is None:
-        return frames * sampled.train_seconds[card.width]
-    # Two matrix products a frame, and every frame crosses the link every epoch.
-    computing = frames * 4 * card.width * recipe.hidden / device.probe_flops
-    return max(computing, frames * card.width * _FLOAT16 / device.link_bytes)
-
-
-def _predict_seconds(
-    device: Device, card: BackboneCard, frames: float, sampled: Sampled, recipe: Recipe
-) -> float:
-    if device.probe_flops is None or device.link_bytes is None:
-        return frames * sampled.predict_seconds[card.width]
-    computing = frames * 2 * card.width * recipe.hidden / device.probe_flops
+        return frames * sampled[card.width]
+    # Every frame crosses the link every time.
+    computing = frames * flops / device.probe_flops
     return max(computing, frames * card.width * _FLOAT16 / device.link_bytes)
 
 

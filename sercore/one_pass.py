@@ -73,9 +73,7 @@ def _slabs(
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Cut rows into runs of what lies side by side on disk; one empty run if there are none."""
     stored = rows[np.lexsort((frames.start[rows], frames.block[rows]))]
-    sizes = [
-        int(frames.length[row]) * frames.width * frames.blocks[frames.block[row]].itemsize
-        for row in stored
-    ]
-    slab = (np.cumsum(sizes, dtype=np.int64) - sizes) // slab_bytes
+    itemsize = np.array([block.itemsize for block in frames.blocks], np.int64)
+    sizes = frames.length[stored] * frames.width * itemsize[frames.block[stored]]
+    slab = (np.cumsum(sizes) - sizes) // slab_bytes
     return iter(np.split(stored, np.flatnonzero(np.diff(slab)) + 1))

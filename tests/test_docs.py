@@ -30,7 +30,7 @@ def test_links_between_pages_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_commands_in_pages_exist(page):
-    for name in re.findall(r"(?:\$ |`)sercore ([a-z]+)\b", page.read_text()):
+    for name in re.findall(r"(?:^ {4}|\$ |`)sercore ([a-z]+)\b", page.read_text(), re.MULTILINE):
         assert name in _COMMANDS, name
 
 

@@ -34,6 +34,21 @@ def sercore(words, *, prefix=(), **options):
     )
 
 
+def start_until(said, words, **options):
+    """Start a run and return its process as soon as it prints a line that starts so."""
+    process = subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        **options,
+    )
+    for line in process.stdout:
+        if line.startswith(said):
+            return process
+    return pytest.fail(f"the run never said '{said}'")
+
+
 def run_json(data, workspace, *more, **options):
     answer = sercore(command(data, workspace, "--json", *more), **options)
     assert "Traceback" not in answer.stderr, answer.stderr
@@ -155,17 +170,7 @@ def test_killed_at_any_moment_and_started_again_the_bytes_are_the_same(
     finished, corpora, tmp_path, stop_at
 ):
     _, _, reference = finished
-    process = subprocess.Popen(
-        command(corpora, tmp_path),
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    for line in process.stdout:
-        if line.startswith(stop_at):
-            break
-    else:
-        pytest.fail(f"the run never said '{stop_at}'")
+    process = start_until(stop_at, command(corpora, tmp_path))
     process.send_signal(signal.SIGKILL)
     process.stdout.close()
     assert process.wait() == -signal.SIGKILL
@@ -178,17 +183,8 @@ def test_killed_at_any_moment_and_started_again_the_bytes_are_the_same(
 
 
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(corpora, tmp_path):
-    process = subprocess.Popen(
-        command(corpora, tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    for line in process.stdout:
-        if line.startswith("training"):
-            time.sleep(0.3)
-            break
+    process = start_until("training", command(corpora, tmp_path), stderr=subprocess.PIPE)
+    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
 
@@ -213,16 +209,8 @@ def test_training_while_the_next_corpus_is_extracted_gives_the_same_bytes(
 
 def test_ctrl_c_ends_both_stages_of_an_overlapped_run(corpora, tmp_path, finished):
     _, _, reference = finished
-    process = subprocess.Popen(
-        command(corpora, tmp_path, "--overlap"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    for line in process.stdout:
-        if line.startswith("training"):
-            break
+    words = command(corpora, tmp_path, "--overlap")
+    process = start_until("training", words, stderr=subprocess.PIPE)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
 
