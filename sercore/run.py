@@ -754,11 +754,11 @@ class Run:
 
 def _nothing_to_run(plan: Plan) -> str:
     """Return why a plan is empty: a run without a cell must not pass for a good one."""
-    absent = [
-        noun
-        for noun, found in (("corpus", plan.corpora), ("backbone", plan.backbones))
-        if not found
-    ]
+    # A plan keeps the backbones of its rows alone: without rows only what is missing tells of them.
+    missing = {each.kind for each in plan.missing}
+    absent = [] if plan.corpora else ["corpus"]
+    if "backbone" in missing and "row" not in missing:
+        absent.append("backbone")
     return (
         f"there is nothing to run: no {' and no '.join(absent) or 'row'} could be had; "
         "'sercore doctor' says what is found, and '--all --demo' runs without data"

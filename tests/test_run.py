@@ -371,6 +371,14 @@ def test_a_run_without_a_cell_does_not_pass_for_a_good_one(tmp_path):
     assert "there is nothing to run: no corpus and no backbone" in answer.stderr
 
 
+def test_a_backbone_that_is_there_is_not_said_to_be_missing(tmp_path):
+    words = ["--dataset", f"emodb={tmp_path / 'no'}", "--backbone", "logmel", "--quiet"]
+    answer = sercore([sys.executable, "-m", "sercore", "run", *words, "--workspace", str(tmp_path)])
+
+    assert answer.returncode == 3
+    assert "there is nothing to run: no corpus could be had" in answer.stderr
+
+
 def test_a_full_disk_is_named_and_nothing_half_written_is_taken_for_done(
     finished, corpora, tmp_path
 ):
