@@ -126,7 +126,8 @@ class Ledger:
         compacted = f"{self.folder}/ledger.parquet"
         if self._workspace.exists(compacted):
             for row in self._workspace.read_table(compacted).to_pylist():
-                found[row.pop("name")] = row | {"cells": _parsed(row["cells"])}
+                name = row.pop("name")
+                found[name] = row | {"cells": _parsed(row["cells"])}
         for name in self._workspace.list(f"{self.folder}/ledger"):
             stem = name.removesuffix(".json")
             found[stem] = self._workspace.read_json(f"{self.folder}/ledger/{name}")

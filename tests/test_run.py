@@ -221,6 +221,16 @@ def test_ctrl_c_ends_both_stages_of_an_overlapped_run(corpora, tmp_path, finishe
     assert results(tmp_path) == reference
 
 
+def test_a_second_run_of_one_name_may_have_another_selection(corpora, tmp_path):
+    """Records of the first run are read again and joined with those of the second."""
+    assert run_json(corpora, tmp_path, "--probe", "pooled")["exit_status"] == 0
+
+    again = run_json(corpora, tmp_path, "--probe", "pooled", "--seed", "35")
+
+    assert again["exit_status"] == 0
+    assert not [text for text in again["problems"] if "Error" in text]
+
+
 def test_two_runs_of_one_name_do_not_mix(finished, corpora):
     import filelock
 
