@@ -20,7 +20,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
-from sercore.ledger import environment
+from sercore.environment import environment
 
 RESULTS = Path(__file__).parent / "results"
 

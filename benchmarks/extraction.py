@@ -46,24 +46,24 @@ from sercore import CorpusCard
 from sercore import Counts
 from sercore import Emotion
 from sercore import FileNameCorpus
-from sercore.backbones import EncoderOptions
-from sercore.extract import extract
-from sercore.files import open_corpus
-from sercore.huggingface import TransformersBackbone
-from sercore.huggingface import from_name
-from sercore.huggingface.models import quiet
-from sercore.manifest import build_manifest
+from sercore.audio.signals import speech_like
+from sercore.backbones.huggingface import TransformersBackbone
+from sercore.backbones.huggingface import from_name
+from sercore.backbones.huggingface.models import quiet
+from sercore.backbones.interface import EncoderOptions
+from sercore.corpora.locate import open_corpus
+from sercore.corpora.manifest import build_manifest
+from sercore.devices import set_threads
+from sercore.features.extract import extract
+from sercore.storage.workspace import Workspace
 from sercore.testing.checkpoints import build_checkpoint
 from sercore.testing.checkpoints import randomise
-from sercore.testing.signals import speech_like
-from sercore.threads import set_threads
-from sercore.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sercore.backbones import Checkpoint
-    from sercore.backbones import Encoder
+    from sercore.backbones.interface import Checkpoint
+    from sercore.backbones.interface import Encoder
 
 CORPORA = ("meld", "mead", "resd", "subesco")
 RATE = 16_000
@@ -275,7 +275,7 @@ def measure_speed(shared: Path, root: Path, *, quick: bool) -> list[Figure]:
 
 def measure_window(shared: Path, root: Path, *, quick: bool) -> list[Figure]:
     """Compare Whisper's two windows on recordings of both real corpora."""
-    from sercore.plugins import registry
+    from sercore.plugins.registry import registry
 
     count, rounds = (10, 1) if quick else (40, 2)
     backbone = from_name(f"hf:{shared / 'checkpoints' / 'whisper-tiny.en'}")

@@ -22,15 +22,15 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from benchmarks.common import machine
-from sercore.features import FeatureStore
-from sercore.manifest import Manifest
-from sercore.plugins import registry
-from sercore.splits import SPLITS
-from sercore.threads import set_threads
-from sercore.workspace import Workspace
+from sercore.corpora.manifest import Manifest
+from sercore.devices import set_threads
+from sercore.evaluation.splits import SPLITS
+from sercore.features.store import FeatureStore
+from sercore.plugins.registry import registry
+from sercore.storage.workspace import Workspace
 
 if TYPE_CHECKING:
-    from sercore.probes import Probe
+    from sercore.probes.interface import Probe
 
 FIRST_SEED = 34
 GOAL = 4.0

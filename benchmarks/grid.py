@@ -18,28 +18,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sercore.backbones import BackboneCard
-from sercore.backbones import Checkpoint
-from sercore.backbones import Encoder
-from sercore.backbones import EncoderOptions
-from sercore.corpora import CorpusCard
-from sercore.corpora import Counts
-from sercore.features import ExtractedUtterance
-from sercore.features import PackedFrames
-from sercore.features import plan_parts
-from sercore.hookspecs import hookimpl
-from sercore.labels import Emotion
-from sercore.layouts import FileNameCorpus
+from sercore.backbones.interface import BackboneCard
+from sercore.backbones.interface import Checkpoint
+from sercore.backbones.interface import Encoder
+from sercore.backbones.interface import EncoderOptions
+from sercore.corpora.interface import CorpusCard
+from sercore.corpora.interface import Counts
+from sercore.corpora.labels import Emotion
+from sercore.corpora.readers import FileNameCorpus
+from sercore.features.store import ExtractedUtterance
+from sercore.features.store import plan_parts
+from sercore.plugins.hookspecs import hookimpl
 from sercore.published import published_summaries
+from sercore.storage.digests import digest_of
 from sercore.testing.simulated import SimulatedCorpus
 from sercore.testing.simulated import table1_shapes
-from sercore.workspace import Workspace
-from sercore.workspace import digest_of
 
 if TYPE_CHECKING:
-    from sercore.plan import Plan
-    from sercore.probes import EpochRecord
-    from sercore.probes import Progress
+    from sercore.features.packed import PackedFrames
+    from sercore.probes.interface import EpochRecord
+    from sercore.probes.interface import Progress
+    from sercore.runs.plan import Plan
+    from sercore.storage.workspace import Workspace
 
 MODULE = "benchmarks.grid"
 WIDTH = 4

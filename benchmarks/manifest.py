@@ -15,9 +15,9 @@ from benchmarks.common import medians
 from benchmarks.common import ratio_within_rounds
 from benchmarks.grid import sercore_corpora
 from benchmarks.grid import write_corpora
-from sercore.files import open_corpus
-from sercore.manifest import build_manifest
-from sercore.workspace import Workspace
+from sercore.corpora.locate import open_corpus
+from sercore.corpora.manifest import build_manifest
+from sercore.storage.workspace import Workspace
 
 
 def run(*, quick: bool) -> list[Figure]:

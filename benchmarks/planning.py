@@ -23,17 +23,17 @@ from benchmarks.common import Figure
 from benchmarks.grid import MODULE
 from benchmarks.grid import write_corpora
 from benchmarks.grid import write_features
-from sercore.api import Prepared
-from sercore.api import execute
-from sercore.api import prepare
 from sercore.cli.console import QuietObserver
-from sercore.ledger import Ledger
-from sercore.plan import Selection
-from sercore.plugins import Registry
-from sercore.run import RunOptions
-from sercore.run import RunResult
+from sercore.plugins.registry import Registry
+from sercore.runs.api import Prepared
+from sercore.runs.api import execute
+from sercore.runs.api import prepare
+from sercore.runs.events import RunOptions
+from sercore.runs.events import RunResult
+from sercore.runs.ledger import Ledger
+from sercore.runs.selection import Selection
 from sercore.settings import Settings
-from sercore.workspace import Workspace
+from sercore.storage.workspace import Workspace
 
 PLAN_GOAL_S, RERUN_GOAL_S = 3.0, 10.0
 NAME = "grid"
@@ -92,7 +92,7 @@ def build(root: Path, scale: float) -> tuple[Prepared, RunResult]:
 
 def plan(root: Path) -> Prepared:
     """Plan with everything read anew, as a new process does."""
-    registry = Registry(("sercore.builtin", MODULE), points=())
+    registry = Registry(("sercore.plugins.builtin", MODULE), points=())
     selection = Selection(
         everything=True,
         data=(root / "data",),

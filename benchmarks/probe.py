@@ -36,11 +36,11 @@ from benchmarks.common import machine
 from benchmarks.common import medians
 from benchmarks.common import ratio_within_rounds
 from benchmarks.common import write_results
-from sercore.features import PackedFrames
-from sercore.probe.framewise import FramewiseProbe
-from sercore.probe.packed import FrameReader
-from sercore.probe.recipe import Recipe
-from sercore.threads import set_threads
+from sercore.devices import set_threads
+from sercore.features.packed import PackedFrames
+from sercore.probes.frame_reader import FrameReader
+from sercore.probes.framewise import FramewiseProbe
+from sercore.probes.recipe import Recipe
 
 UTTERANCES, FRAMES, BATCH, HIDDEN, CLASSES = 428, 58_000, 32, 512, 8
 GOALS = {1024: (0.75, 1.5), 384: (0.60, 2.0)}

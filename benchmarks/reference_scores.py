@@ -15,18 +15,21 @@ import json
 import statistics
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 from typing import Any
 
 import numpy as np
 
-from sercore.api import prepare
-from sercore.plan import PlannedBackbone
-from sercore.plan import PlannedCorpus
-from sercore.plan import Selection
-from sercore.plugins import registry
+from sercore.devices import set_threads
+from sercore.plugins.registry import registry
+from sercore.runs.api import prepare
+from sercore.runs.selection import Selection
 from sercore.settings import Settings
-from sercore.threads import set_threads
-from sercore.workspace import Workspace
+from sercore.storage.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sercore.runs.plan import PlannedBackbone
+    from sercore.runs.plan import PlannedCorpus
 
 CORPORA = ("urdu", "emodb")
 

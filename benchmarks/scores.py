@@ -11,16 +11,16 @@ import time
 from pathlib import Path
 
 from benchmarks.common import Figure
-from sercore.metrics import METRICS
+from sercore.evaluation.metrics import METRICS
+from sercore.evaluation.statistics import N_DRAWS
 from sercore.published import published_summaries
-from sercore.reports.evidence import Evidence
-from sercore.reports.stored import matrices_of
-from sercore.reports.stored import read_run
-from sercore.rescore import rescore
-from sercore.statistics import N_DRAWS
+from sercore.results.cell_statistics import Evidence
+from sercore.results.stored_run import matrices_of
+from sercore.results.stored_run import read_run
+from sercore.runs.rescore import rescore
+from sercore.storage.workspace import Workspace
 from sercore.testing.simulated import simulate_run
 from sercore.testing.simulated import table1_shapes
-from sercore.workspace import Workspace
 
 RESCORE_GOAL_S = 60.0
 INTERVALS_GOAL_S = 300.0

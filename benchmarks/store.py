@@ -20,10 +20,10 @@ from benchmarks.common import Figure
 from benchmarks.common import interleaved
 from benchmarks.common import medians
 from benchmarks.common import ratio_within_rounds
-from sercore.features import PART_SIZE
-from sercore.features import ExtractedUtterance
-from sercore.features import FeatureStore
-from sercore.workspace import Workspace
+from sercore.features.store import PART_SIZE
+from sercore.features.store import ExtractedUtterance
+from sercore.features.store import FeatureStore
+from sercore.storage.workspace import Workspace
 
 WIDTH = 384
 READ_GOAL, RANDOM_GOAL_MS, SIZE_GOAL = 0.7, 20.0, 0.01

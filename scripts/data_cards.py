@@ -17,12 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sercore import Emotion
-from sercore.corpora import READINGS
-from sercore.corpora import Corpus
-from sercore.corpora import CorpusCard
-from sercore.corpora import Counts
-from sercore.corpora import label_of
-from sercore.labels import MAPPERS
+from sercore.corpora.interface import READINGS
+from sercore.corpora.interface import Corpus
+from sercore.corpora.interface import CorpusCard
+from sercore.corpora.interface import Counts
+from sercore.corpora.interface import label_of
+from sercore.corpora.labels import MAPPERS
 
 PLUGINS = Path(__file__).parent.parent / "plugins" / "datasets"
 

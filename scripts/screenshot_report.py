@@ -13,10 +13,10 @@ from pathlib import Path
 
 from sercore.reports.content import build_content
 from sercore.reports.html import html_page
-from sercore.reports.stored import read_run
+from sercore.results.stored_run import read_run
+from sercore.storage.workspace import Workspace
 from sercore.testing.simulated import SimulatedCorpus
 from sercore.testing.simulated import simulate_run
-from sercore.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "images" / "report.png"

@@ -1,6 +1,6 @@
 """sercore: which frozen speech backbone hears emotion, in its own domain and out of it?
 
-The names below are what plugin authors and notebooks need; each is imported when first used.
+The names below are what plugins and notebooks need. Each is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -12,69 +12,144 @@ from typing import Any
 from sercore.__about__ import __version__
 
 if TYPE_CHECKING:
-    from sercore.backbones import BackboneCard
-    from sercore.corpora import CorpusCard
-    from sercore.corpora import Counts
-    from sercore.corpora import Download
-    from sercore.corpora import Problem
-    from sercore.corpora import Scan
-    from sercore.corpora import Utterance
+    from sercore.backbones.huggingface import TransformersBackbone
+    from sercore.backbones.interface import Backbone
+    from sercore.backbones.interface import BackboneCard
+    from sercore.backbones.interface import Checkpoint
+    from sercore.backbones.interface import EncodedUtterance
+    from sercore.backbones.interface import Encoder
+    from sercore.backbones.interface import EncoderOptions
+    from sercore.corpora.files import CorpusFiles
+    from sercore.corpora.interface import Corpus
+    from sercore.corpora.interface import CorpusCard
+    from sercore.corpora.interface import Counts
+    from sercore.corpora.interface import Download
+    from sercore.corpora.interface import Scan
+    from sercore.corpora.interface import Utterance
+    from sercore.corpora.labels import Emotion
+    from sercore.corpora.labels import Label
+    from sercore.corpora.labels import LabelMapper
+    from sercore.corpora.problems import Problem
+    from sercore.corpora.readers import GENDERS
+    from sercore.corpora.readers import AnnotatedCorpus
+    from sercore.corpora.readers import Annotation
+    from sercore.corpora.readers import FileNameCorpus
+    from sercore.corpora.readers import ParquetCorpus
+    from sercore.corpora.readers import paths_like
+    from sercore.corpora.readers import require_paths
+    from sercore.corpora.tables import column_positions
+    from sercore.corpora.tables import csv_rows
+    from sercore.corpora.tables import decode_text
+    from sercore.errors import AudioError
+    from sercore.errors import BackboneError
+    from sercore.errors import BackboneUnavailableError
     from sercore.errors import CorpusError
     from sercore.errors import SercoreError
-    from sercore.hookspecs import hookimpl
-    from sercore.labels import Emotion
-    from sercore.labels import Label
-    from sercore.labels import LabelMapper
-    from sercore.layouts import AnnotatedCorpus
-    from sercore.layouts import Annotation
-    from sercore.layouts import FileNameCorpus
-    from sercore.layouts import ParquetCorpus
-    from sercore.metrics import Evaluation
-    from sercore.metrics import Metric
+    from sercore.evaluation.metrics import Evaluation
+    from sercore.evaluation.metrics import Metric
+    from sercore.evaluation.protocols import Protocol
+    from sercore.executors import Executor
+    from sercore.features.packed import PackedFrames
+    from sercore.plugins.events import CellEvent
+    from sercore.plugins.events import RunEvent
+    from sercore.plugins.hookspecs import hookimpl
+    from sercore.probes.interface import EpochRecord
+    from sercore.probes.interface import FittedProbe
+    from sercore.probes.interface import Probe
 
 _HOMES = {
-    "AnnotatedCorpus": "sercore.layouts",
-    "Annotation": "sercore.layouts",
-    "BackboneCard": "sercore.backbones",
-    "CorpusCard": "sercore.corpora",
+    "AnnotatedCorpus": "sercore.corpora.readers",
+    "Annotation": "sercore.corpora.readers",
+    "AudioError": "sercore.errors",
+    "Backbone": "sercore.backbones.interface",
+    "BackboneCard": "sercore.backbones.interface",
+    "BackboneError": "sercore.errors",
+    "BackboneUnavailableError": "sercore.errors",
+    "CellEvent": "sercore.plugins.events",
+    "Checkpoint": "sercore.backbones.interface",
+    "Corpus": "sercore.corpora.interface",
+    "CorpusCard": "sercore.corpora.interface",
     "CorpusError": "sercore.errors",
-    "Counts": "sercore.corpora",
-    "Download": "sercore.corpora",
-    "Emotion": "sercore.labels",
-    "Evaluation": "sercore.metrics",
-    "FileNameCorpus": "sercore.layouts",
-    "Label": "sercore.labels",
-    "LabelMapper": "sercore.labels",
-    "Metric": "sercore.metrics",
-    "ParquetCorpus": "sercore.layouts",
-    "Problem": "sercore.corpora",
-    "Scan": "sercore.corpora",
+    "CorpusFiles": "sercore.corpora.files",
+    "Counts": "sercore.corpora.interface",
+    "Download": "sercore.corpora.interface",
+    "Emotion": "sercore.corpora.labels",
+    "EncodedUtterance": "sercore.backbones.interface",
+    "Encoder": "sercore.backbones.interface",
+    "EncoderOptions": "sercore.backbones.interface",
+    "EpochRecord": "sercore.probes.interface",
+    "Evaluation": "sercore.evaluation.metrics",
+    "Executor": "sercore.executors",
+    "FileNameCorpus": "sercore.corpora.readers",
+    "FittedProbe": "sercore.probes.interface",
+    "GENDERS": "sercore.corpora.readers",
+    "Label": "sercore.corpora.labels",
+    "LabelMapper": "sercore.corpora.labels",
+    "Metric": "sercore.evaluation.metrics",
+    "PackedFrames": "sercore.features.packed",
+    "ParquetCorpus": "sercore.corpora.readers",
+    "Probe": "sercore.probes.interface",
+    "Problem": "sercore.corpora.problems",
+    "Protocol": "sercore.evaluation.protocols",
+    "RunEvent": "sercore.plugins.events",
+    "Scan": "sercore.corpora.interface",
     "SercoreError": "sercore.errors",
-    "Utterance": "sercore.corpora",
-    "hookimpl": "sercore.hookspecs",
+    "TransformersBackbone": "sercore.backbones.huggingface",
+    "Utterance": "sercore.corpora.interface",
+    "column_positions": "sercore.corpora.tables",
+    "csv_rows": "sercore.corpora.tables",
+    "decode_text": "sercore.corpora.tables",
+    "hookimpl": "sercore.plugins.hookspecs",
+    "paths_like": "sercore.corpora.readers",
+    "require_paths": "sercore.corpora.readers",
 }
 
 __all__ = [
+    "GENDERS",
     "AnnotatedCorpus",
     "Annotation",
+    "AudioError",
+    "Backbone",
     "BackboneCard",
+    "BackboneError",
+    "BackboneUnavailableError",
+    "CellEvent",
+    "Checkpoint",
+    "Corpus",
     "CorpusCard",
     "CorpusError",
+    "CorpusFiles",
     "Counts",
     "Download",
     "Emotion",
+    "EncodedUtterance",
+    "Encoder",
+    "EncoderOptions",
+    "EpochRecord",
     "Evaluation",
+    "Executor",
     "FileNameCorpus",
+    "FittedProbe",
     "Label",
     "LabelMapper",
     "Metric",
+    "PackedFrames",
     "ParquetCorpus",
+    "Probe",
     "Problem",
+    "Protocol",
+    "RunEvent",
     "Scan",
     "SercoreError",
+    "TransformersBackbone",
     "Utterance",
     "__version__",
+    "column_positions",
+    "csv_rows",
+    "decode_text",
     "hookimpl",
+    "paths_like",
+    "require_paths",
 ]
 
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from sercore.ahead import Ahead
+from sercore.runs.prefetch import Ahead
 
 
 def test_the_next_item_is_made_while_the_last_is_used():

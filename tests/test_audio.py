@@ -1,4 +1,4 @@
-"""Real containers, written here and decoded by sercore.audio, against the signal they hold."""
+"""Real containers, written here and decoded, against the signal they hold."""
 
 import io
 import os
@@ -13,12 +13,12 @@ import pytest
 import soundfile
 import soxr
 
-from sercore.audio import read_file
-from sercore.audio import read_utterance
-from sercore.corpora import Utterance
+from sercore.audio.decode import read_file
+from sercore.audio.decode import read_utterance
+from sercore.corpora.files import CorpusFiles
+from sercore.corpora.interface import Utterance
 from sercore.errors import AudioError
 from sercore.errors import SilentAudioError
-from sercore.files import CorpusFiles
 
 SECONDS = 2.0
 AMPLITUDE = 0.3

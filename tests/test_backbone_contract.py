@@ -6,8 +6,8 @@ from importlib import import_module
 import pytest
 import torch
 
-from sercore.backbones import EncoderOptions
-from sercore.huggingface.families import read_shape
+from sercore.backbones.huggingface.families import read_shape
+from sercore.backbones.interface import EncoderOptions
 from sercore.testing.backbones import BackboneContract
 from sercore.testing.checkpoints import BUILDERS
 from sercore.testing.checkpoints import build_checkpoint

@@ -8,9 +8,9 @@ import torch
 from test_backbone_contract import in_small
 from test_backbone_contract import plugin
 
-from sercore.backbones import EncoderOptions
-from sercore.huggingface.encoding import Prepared
-from sercore.testing.signals import speech_like
+from sercore.audio.signals import speech_like
+from sercore.backbones.huggingface.encoding import Prepared
+from sercore.backbones.interface import EncoderOptions
 
 pytestmark = pytest.mark.torch
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from sercore.backbones import EncoderOptions
-from sercore.extract import extract
-from sercore.files import open_corpus
-from sercore.huggingface import from_name
-from sercore.manifest import build_manifest
-from sercore.plugins import registry
-from sercore.workspace import Workspace
+from sercore.backbones.huggingface import from_name
+from sercore.backbones.interface import EncoderOptions
+from sercore.corpora.locate import open_corpus
+from sercore.corpora.manifest import build_manifest
+from sercore.features.extract import extract
+from sercore.plugins.registry import registry
+from sercore.storage.workspace import Workspace
 
 pytestmark = pytest.mark.torch
 
@@ -58,7 +58,7 @@ def _worst(shared, tmp_path, corpus_name, count):
         files=files,
         workspace=workspace,
     )
-    from sercore.audio import read_file
+    from sercore.audio.decode import read_file
 
     waveforms = [
         read_file(place / manifest.utterance(row).path, 16_000).samples

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from sercore.backbones import Backbone
-from sercore.backbones import Encoder
-from sercore.backbones import EncoderOptions
+from sercore.backbones.interface import Backbone
+from sercore.backbones.interface import Encoder
+from sercore.backbones.interface import EncoderOptions
 from sercore.demo.logmel import LOGMEL
 from sercore.errors import BackboneError
-from sercore.plugins import Registry
+from sercore.plugins.registry import Registry
 from sercore.testing.backbones import BackboneContract
 
 pytestmark = pytest.mark.torch

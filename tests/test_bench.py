@@ -7,12 +7,12 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from sercore.backbones import BackboneCard
+from sercore.backbones.interface import BackboneCard
 from sercore.cli import cli
-from sercore.fullscale import Device
-from sercore.fullscale import Sampled
-from sercore.fullscale import extrapolate
-from sercore.fullscale import makespan
+from sercore.diagnostics.cost_model import Device
+from sercore.diagnostics.cost_model import Sampled
+from sercore.diagnostics.cost_model import extrapolate
+from sercore.diagnostics.cost_model import makespan
 from sercore.published import table1
 
 

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from sercore.cache import cached_stores
-from sercore.cache import parse_size
-from sercore.cache import trim
-from sercore.cache import verify
 from sercore.cli import cli
 from sercore.errors import SettingsError
 from sercore.errors import WorkspaceError
-from sercore.features import PART_SIZE
-from sercore.features import ExtractedUtterance
-from sercore.features import FeatureStore
-from sercore.workspace import Workspace
+from sercore.features.cache import cached_stores
+from sercore.features.cache import parse_size
+from sercore.features.cache import trim
+from sercore.features.cache import verify
+from sercore.features.store import PART_SIZE
+from sercore.features.store import ExtractedUtterance
+from sercore.features.store import FeatureStore
+from sercore.storage.workspace import Workspace
 
 WIDTH = 8
 
@@ -150,7 +150,7 @@ def test_trimming_removes_the_least_recently_used_until_the_rest_fits(workspace)
 
 HOLD = """
 import sys
-from sercore.workspace import Workspace
+from sercore.storage.workspace import Workspace
 with Workspace(sys.argv[1]).claim(sys.argv[2], "it"):
     print("held", flush=True)
     sys.stdin.read()

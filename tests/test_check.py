@@ -7,12 +7,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from sercore.backbones import EncodedUtterance
-from sercore.backbones import EncoderOptions
-from sercore.check import check_parity
+from sercore.backbones.huggingface import from_name
+from sercore.backbones.interface import EncodedUtterance
+from sercore.backbones.interface import EncoderOptions
 from sercore.cli import cli
 from sercore.demo.logmel import LOGMEL
-from sercore.huggingface import from_name
+from sercore.diagnostics.precision_parity import check_parity
 from sercore.testing.checkpoints import build_checkpoint
 
 pytestmark = pytest.mark.torch

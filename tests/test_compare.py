@@ -6,12 +6,12 @@ import pytest
 from click.testing import CliRunner
 
 from sercore.cli import cli
-from sercore.compare import compare_runs
 from sercore.errors import WorkspaceError
-from sercore.reports.stored import read_run
+from sercore.results.compare import compare_runs
+from sercore.results.stored_run import read_run
+from sercore.storage.workspace import Workspace
 from sercore.testing.simulated import SimulatedCorpus
 from sercore.testing.simulated import simulate_run
-from sercore.workspace import Workspace
 
 SIX = ("happiness", "sadness", "disgust", "fear", "anger", "neutral")
 CORPORA = [

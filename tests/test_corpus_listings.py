@@ -32,16 +32,16 @@ from sounds import wav_bytes
 from sounds import write_sound
 
 from sercore import Emotion
-from sercore.corpora import READINGS
-from sercore.corpora import label_of
+from sercore.audio.audit import survey
+from sercore.corpora.files import CorpusFiles
+from sercore.corpora.interface import READINGS
+from sercore.corpora.interface import label_of
+from sercore.corpora.labels import MAPPERS
+from sercore.corpora.manifest import build_manifest
+from sercore.corpora.manifest_cache import load_manifest
 from sercore.errors import CorpusError
 from sercore.errors import UnknownLabelError
-from sercore.files import CorpusFiles
-from sercore.labels import MAPPERS
-from sercore.manifest import build_manifest
-from sercore.manifest_store import load_manifest
-from sercore.survey import survey
-from sercore.workspace import Workspace
+from sercore.storage.workspace import Workspace
 
 REPOSITORY = Path(__file__).parent.parent
 SAMPLES = REPOSITORY / "tests" / "samples"

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from sercore.corpora import READINGS
-from sercore.labels import MAPPERS
-from sercore.plugins import Registry
+from sercore.corpora.interface import READINGS
+from sercore.corpora.labels import MAPPERS
+from sercore.plugins.registry import Registry
 
 REPOSITORY = Path(__file__).parent.parent
 FOLDERS = sorted(path.parent for path in (REPOSITORY / "plugins/datasets").glob("*/pyproject.toml"))
@@ -172,9 +172,9 @@ def installed(tmp_path_factory):
 SERCORE = "from sercore.cli import main; main()"
 COUNT = """
 from pathlib import Path
-from sercore.files import CorpusFiles
-from sercore.manifest import build_manifest
-from sercore.plugins import registry
+from sercore.corpora.files import CorpusFiles
+from sercore.corpora.manifest import build_manifest
+from sercore.plugins.registry import registry
 import sercore_dataset_emodb as plugin
 corpus = registry().corpora.get("emodb")
 print(len(build_manifest(corpus, CorpusFiles(Path(sys.argv[1])), "corrected")))

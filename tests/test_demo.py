@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from sercore.corpora import GeneratedCorpus
+from sercore.corpora.files import CorpusFiles
+from sercore.corpora.interface import GeneratedCorpus
+from sercore.corpora.labels import MAPPERS
+from sercore.corpora.labels import Emotion
+from sercore.corpora.manifest import build_manifest
 from sercore.demo.corpora import DEMO_CORPORA
 from sercore.demo.corpora import Conditions
 from sercore.demo.corpora import Line
@@ -20,11 +24,7 @@ from sercore.demo.voice import speak
 from sercore.demo.voice import voice_of
 from sercore.demo.voice import wav_bytes
 from sercore.errors import WorkspaceError
-from sercore.files import CorpusFiles
-from sercore.labels import MAPPERS
-from sercore.labels import Emotion
-from sercore.manifest import build_manifest
-from sercore.plugins import Registry
+from sercore.plugins.registry import Registry
 
 PAPER = next(mapper for mapper in MAPPERS if mapper.id == "paper")
 STUDIO, STAGE, STREET = DEMO_CORPORA

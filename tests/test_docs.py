@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sercore.cli import _COMMANDS
-from sercore.files import CorpusFiles
-from sercore.hookspecs import API_VERSION
+from sercore.corpora.files import CorpusFiles
+from sercore.plugins.hookspecs import API_VERSION
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGES = sorted(

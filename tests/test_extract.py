@@ -10,19 +10,19 @@ from small_corpora import write_urdu
 from test_backbone_contract import in_small
 from test_backbone_contract import plugin
 
-from sercore.backbones import EncodedUtterance
-from sercore.backbones import EncoderOptions
+from sercore.audio.signals import speech_like
+from sercore.backbones.interface import EncodedUtterance
+from sercore.backbones.interface import EncoderOptions
+from sercore.corpora.locate import open_corpus
+from sercore.corpora.manifest import build_manifest
 from sercore.demo.logmel import LOGMEL
 from sercore.errors import BackboneError
-from sercore.extract import default_frame_budget
-from sercore.extract import extract
-from sercore.extract import probe_frame_budget
-from sercore.features import PART_SIZE
-from sercore.files import open_corpus
-from sercore.manifest import build_manifest
-from sercore.plugins import registry
-from sercore.testing.signals import speech_like
-from sercore.workspace import Workspace
+from sercore.features.extract import default_frame_budget
+from sercore.features.extract import extract
+from sercore.features.extract import probe_frame_budget
+from sercore.features.store import PART_SIZE
+from sercore.plugins.registry import registry
+from sercore.storage.workspace import Workspace
 
 pytestmark = pytest.mark.torch
 
@@ -191,7 +191,7 @@ def test_layer_means_can_be_left_out_and_asked_for_later(backbone, place, tmp_pa
 
 def test_every_layer_and_variant_has_its_own_store(backbone, place, tmp_path):
     """What changes the frames changes the key; the device does not."""
-    from sercore.features import feature_identity
+    from sercore.features.keys import feature_identity
 
     files = open_corpus(place, Workspace(tmp_path / "workspace"), "unpacked")
     manifest = build_manifest(registry().corpora.get("urdu"), files, "corrected")

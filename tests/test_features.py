@@ -5,9 +5,9 @@ import pytest
 
 from sercore.errors import BackboneError
 from sercore.errors import WorkspaceError
-from sercore.features import ExtractedUtterance
-from sercore.features import FeatureStore
-from sercore.workspace import Workspace
+from sercore.features.store import ExtractedUtterance
+from sercore.features.store import FeatureStore
+from sercore.storage.workspace import Workspace
 
 WIDTH = 4
 

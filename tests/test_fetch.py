@@ -19,16 +19,16 @@ import pytest
 from click.testing import CliRunner
 
 from sercore.cli import cli
-from sercore.corpora import CorpusCard
-from sercore.corpora import Download
+from sercore.corpora.download import MOST_CONNECTIONS
+from sercore.corpora.download import Patience
+from sercore.corpora.download import fetch
+from sercore.corpora.interface import CorpusCard
+from sercore.corpora.interface import Download
 from sercore.errors import CorpusError
 from sercore.errors import FetchError
 from sercore.errors import SettingsError
-from sercore.fetch import MOST_CONNECTIONS
-from sercore.fetch import Patience
-from sercore.fetch import fetch
-from sercore.plugins import Registry
-from sercore.workspace import Workspace
+from sercore.plugins.registry import Registry
+from sercore.storage.workspace import Workspace
 
 LICENCE = "CC BY 4.0"
 SOUND = np.random.default_rng(0).bytes(300_000)

@@ -12,16 +12,16 @@ import zipfile
 
 import pytest
 
-from sercore.archives import archive_stem
-from sercore.archives import unpack
-from sercore.corpora import CorpusCard
+from sercore.corpora.archives import archive_stem
+from sercore.corpora.archives import unpack
+from sercore.corpora.files import CorpusFiles
+from sercore.corpora.files import FileEntry
+from sercore.corpora.interface import CorpusCard
+from sercore.corpora.locate import find_corpus
+from sercore.corpora.locate import open_corpus
 from sercore.errors import CorpusError
 from sercore.errors import CorpusMissingError
-from sercore.files import CorpusFiles
-from sercore.files import FileEntry
-from sercore.files import find_corpus
-from sercore.files import open_corpus
-from sercore.workspace import Workspace
+from sercore.storage.workspace import Workspace
 
 CARD = CorpusCard(
     id="subesco",
@@ -116,7 +116,7 @@ class TestListing:
     def test_an_unreadable_folder_is_a_problem(self, tmp_path, ordinary_user):
         (tmp_path / "shut").mkdir(mode=0)
         program = (
-            "from pathlib import Path\nfrom sercore.files import CorpusFiles\n"
+            "from pathlib import Path\nfrom sercore.corpora.files import CorpusFiles\n"
             f"print([each.where for each in CorpusFiles(Path({str(tmp_path)!r})).problems])"
         )
 
@@ -396,7 +396,7 @@ class TestRefusals:
             unpack(tmp_path / "evil.zip", Workspace(tmp_path / "workspace"), "corpora")
 
     def test_a_bomb_is_refused(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("sercore.archives._ALWAYS_ALLOWED", 2**20)
+        monkeypatch.setattr("sercore.corpora.archives._ALWAYS_ALLOWED", 2**20)
         archive = tmp_path / "bomb.zip"
         zip_of({f"{i}.wav": bytes(2**20) for i in range(4)}, archive)
 
@@ -405,7 +405,7 @@ class TestRefusals:
         assert left_over(tmp_path / "workspace") == []
 
     def test_a_bomb_inside_an_archive_is_refused(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("sercore.archives._ALWAYS_ALLOWED", 2**20)
+        monkeypatch.setattr("sercore.corpora.archives._ALWAYS_ALLOWED", 2**20)
         inner = zip_of({f"{i}.wav": bytes(2**20) for i in range(4)})
         archive = tmp_path / "bomb.tar.gz"
         tar_of({"a.zip": inner}, archive, "w:gz")
@@ -480,7 +480,7 @@ class TestRefusals:
         archive = tmp_path / "a.zip"
         into = Workspace(tmp_path / "workspace"), "corpora"
         zip_of({"1.wav": b"1"}, archive)
-        import sercore.archives as module
+        import sercore.corpora.archives as module
 
         plain = module._unpack_into
 

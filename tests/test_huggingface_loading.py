@@ -15,15 +15,15 @@ from safetensors.torch import save_file
 from test_backbone_contract import in_small
 from test_backbone_contract import plugin
 
-from sercore.backbones import EncoderOptions
+from sercore.audio.signals import speech_like
+from sercore.backbones.huggingface import from_name
+from sercore.backbones.interface import EncoderOptions
 from sercore.errors import BackboneError
 from sercore.errors import BackboneUnavailableError
 from sercore.errors import UnknownNameError
-from sercore.huggingface import from_name
-from sercore.plugins import registry
+from sercore.plugins.registry import registry
 from sercore.testing.checkpoints import BUILDERS
 from sercore.testing.checkpoints import build_checkpoint
-from sercore.testing.signals import speech_like
 
 pytestmark = pytest.mark.torch
 
@@ -325,7 +325,7 @@ def test_resolving_imports_no_torch(tmp_path):
     """Planning needs names, sizes and digests only."""
     folder = build_checkpoint("hubert-large", tmp_path / "tiny")
     script = (
-        "import sys; from sercore.huggingface import from_name;"
+        "import sys; from sercore.backbones.huggingface import from_name;"
         f"from_name('hf:{folder}').resolve(offline=True);"
         "print(sorted({'torch', 'transformers'} & set(sys.modules)))"
     )

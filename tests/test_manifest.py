@@ -9,12 +9,12 @@ import time
 import pytest
 from small_corpora import write_urdu
 
+from sercore.corpora.files import CorpusFiles
+from sercore.corpora.manifest import build_manifest
+from sercore.corpora.manifest import paper_counts
 from sercore.errors import CorpusError
 from sercore.errors import UnknownLabelError
-from sercore.files import CorpusFiles
-from sercore.manifest import build_manifest
-from sercore.manifest import paper_counts
-from sercore.plugins import registry
+from sercore.plugins.registry import registry
 
 
 def corpus(name):

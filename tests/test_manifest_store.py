@@ -12,13 +12,13 @@ import pytest
 from small_corpora import write_urdu
 from small_corpora import write_wav
 
+from sercore.corpora.files import CorpusFiles
+from sercore.corpora.manifest import build_manifest
+from sercore.corpora.manifest_cache import code_digest
+from sercore.corpora.manifest_cache import load_manifest
 from sercore.errors import UnknownLabelError
-from sercore.files import CorpusFiles
-from sercore.manifest import build_manifest
-from sercore.manifest_store import code_digest
-from sercore.manifest_store import load_manifest
-from sercore.plugins import Registry
-from sercore.workspace import Workspace
+from sercore.plugins.registry import Registry
+from sercore.storage.workspace import Workspace
 
 
 @dataclass

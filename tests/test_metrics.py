@@ -10,10 +10,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
+from sercore.corpora.labels import CLASSES
 from sercore.errors import ProtocolError
-from sercore.labels import CLASSES
-from sercore.metrics import METRICS
-from sercore.metrics import Evaluation
+from sercore.evaluation.metrics import METRICS
+from sercore.evaluation.metrics import Evaluation
 
 BY_ID = {metric.id: metric for metric in METRICS}
 

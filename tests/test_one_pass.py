@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sercore.features import PackedFrames
-from sercore.one_pass import logits_in_one_pass
+from sercore.features.packed import PackedFrames
+from sercore.probes.batched_inference import logits_in_one_pass
 
 WIDTH = 4
 

@@ -13,7 +13,7 @@ import pytest
 
 from sercore.errors import DuplicateNameError
 from sercore.errors import UnknownNameError
-from sercore.plugins import Registry
+from sercore.plugins.registry import Registry
 
 
 def install(folder: Path, name: str, source: str) -> EntryPoint:

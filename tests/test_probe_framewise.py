@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from torch import nn
 
 from sercore.errors import ProtocolError
-from sercore.features import PackedFrames
-from sercore.probe import FRAMEWISE
-from sercore.probe import PROBES
-from sercore.probe.framewise import FramewiseProbe
-from sercore.probe.mlp import NAMES
-from sercore.probe.mlp import Perceptron
-from sercore.probe.recipe import Recipe
-from sercore.probes import FittedProbe
-from sercore.probes import Probe
+from sercore.features.packed import PackedFrames
+from sercore.probes.builtin import FRAMEWISE
+from sercore.probes.builtin import PROBES
+from sercore.probes.framewise import FramewiseProbe
+from sercore.probes.interface import FittedProbe
+from sercore.probes.interface import Probe
+from sercore.probes.mlp import NAMES
+from sercore.probes.mlp import Perceptron
+from sercore.probes.recipe import Recipe
 
 pytestmark = pytest.mark.torch
 
@@ -316,7 +316,8 @@ def test_frames_that_are_not_finite_are_refused():
 
 def test_probes_describe_themselves_without_torch():
     code = (
-        "import sys, sercore.probe; p = [(p.id, dict(p.settings)) for p in sercore.probe.PROBES];"
+        "import sys; from sercore.probes.builtin import PROBES;"
+        "p = [(p.id, dict(p.settings)) for p in PROBES];"
         "assert not {'torch', 'numpy', 'sklearn'} & set(sys.modules), sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,15 +8,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from sercore.errors import ProtocolError
-from sercore.features import PackedFrames
-from sercore.plugins import registry
-from sercore.probe.framewise import FramewiseProbe
-from sercore.probe.logistic import LogisticProbe
-from sercore.probe.pooled import PooledProbe
-from sercore.probe.pooling import pooled_frames
-from sercore.probe.recipe import Recipe
-from sercore.probes import FittedProbe
-from sercore.probes import Probe
+from sercore.features.packed import PackedFrames
+from sercore.plugins.registry import registry
+from sercore.probes.framewise import FramewiseProbe
+from sercore.probes.interface import FittedProbe
+from sercore.probes.interface import Probe
+from sercore.probes.logistic import LogisticProbe
+from sercore.probes.mean_pooling import pooled_frames
+from sercore.probes.pooled import PooledProbe
+from sercore.probes.recipe import Recipe
 
 pytestmark = pytest.mark.torch
 

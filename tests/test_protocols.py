@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from sercore.corpora import CorpusCard
+from sercore.corpora.interface import CorpusCard
+from sercore.corpora.labels import CLASSES
 from sercore.errors import ProtocolError
 from sercore.errors import UnknownNameError
-from sercore.labels import CLASSES
-from sercore.protocols import PROTOCOLS
-from sercore.protocols import LabelSet
-from sercore.protocols import Priors
-from sercore.protocols import adjust
-from sercore.protocols import class_rule
+from sercore.evaluation.adjustment import Priors
+from sercore.evaluation.adjustment import adjust
+from sercore.evaluation.class_rules import LabelSet
+from sercore.evaluation.class_rules import class_rule
+from sercore.evaluation.protocols import PROTOCOLS
 
 SEVEN = frozenset(CLASSES) - {"other"}
 

@@ -10,18 +10,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from sercore.errors import ProtocolError
+from sercore.evaluation.scores import SCORE_SCHEMA
 from sercore.published import eligible_corpora
 from sercore.published import published_corpora
 from sercore.published import published_matrices
 from sercore.published import published_scores
 from sercore.published import published_summaries
-from sercore.reports.matrices import common_cells
-from sercore.reports.matrices import matrices
-from sercore.reports.reductions import reduce_matrix
-from sercore.reports.reductions import reduce_scores
-from sercore.reports.reductions import reduce_values
-from sercore.reports.reductions import require_comparable
-from sercore.scores import SCORE_SCHEMA
+from sercore.results.matrices import common_cells
+from sercore.results.matrices import matrices
+from sercore.results.reductions import reduce_matrix
+from sercore.results.reductions import reduce_scores
+from sercore.results.reductions import reduce_values
+from sercore.results.reductions import require_comparable
 
 
 def table(rows):

@@ -24,11 +24,11 @@ from sercore.reports.flat import CELL_SCHEMA
 from sercore.reports.latex import latex_page
 from sercore.reports.latex import latex_text
 from sercore.reports.markdown import markdown_page
-from sercore.reports.stored import read_run
 from sercore.reports.write import require_libraries
+from sercore.results.stored_run import read_run
+from sercore.storage.workspace import Workspace
 from sercore.testing.simulated import SimulatedCorpus
 from sercore.testing.simulated import simulate_run
-from sercore.workspace import Workspace
 
 SIX = ("happiness", "sadness", "disgust", "fear", "anger", "neutral")
 CORPORA = [

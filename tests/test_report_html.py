@@ -12,10 +12,10 @@ pytest.importorskip("matplotlib")
 
 from sercore.reports.content import build_content
 from sercore.reports.html import html_page
-from sercore.reports.stored import read_run
+from sercore.results.stored_run import read_run
+from sercore.storage.workspace import Workspace
 from sercore.testing.simulated import SimulatedCorpus
 from sercore.testing.simulated import simulate_run
-from sercore.workspace import Workspace
 
 CHROMIUM = find_browser()
 in_browser = pytest.mark.skipif(

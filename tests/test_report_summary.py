@@ -2,9 +2,9 @@
 
 import pyarrow as pa
 
+from sercore.evaluation.scores import SCORE_SCHEMA
 from sercore.published import published_scores
-from sercore.reports.summary import summary_markdown
-from sercore.scores import SCORE_SCHEMA
+from sercore.results.summary import summary_markdown
 
 
 def row(train, test, value, **changes):

@@ -13,22 +13,22 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from sercore.cli import cli
+from sercore.corpora.labels import CLASSES
 from sercore.errors import ProtocolError
 from sercore.errors import SettingsError
-from sercore.labels import CLASSES
-from sercore.metrics import METRICS
-from sercore.pooling import pool
-from sercore.pooling import with_pooled
-from sercore.predictions import Predictions
-from sercore.predictions import read_predictions
-from sercore.protocols import PROTOCOLS
-from sercore.reports.matrices import matrices
-from sercore.reports.stored import read_run
-from sercore.rescore import rescore
-from sercore.scores import SCORE_SCHEMA
+from sercore.evaluation.metrics import METRICS
+from sercore.evaluation.out_of_fold import pool
+from sercore.evaluation.out_of_fold import with_pooled
+from sercore.evaluation.predictions import Predictions
+from sercore.evaluation.predictions import read_predictions
+from sercore.evaluation.protocols import PROTOCOLS
+from sercore.evaluation.scores import SCORE_SCHEMA
+from sercore.results.matrices import matrices
+from sercore.results.stored_run import read_run
+from sercore.runs.rescore import rescore
+from sercore.storage.workspace import Workspace
 from sercore.testing.simulated import SimulatedCorpus
 from sercore.testing.simulated import simulate_run
-from sercore.workspace import Workspace
 
 SEVEN = tuple(name for name in CLASSES if name != "other")
 WITHOUT_SURPRISE = tuple(name for name in SEVEN if name != "surprise")

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sercore.corpora.manifest import SCHEMA
+from sercore.corpora.manifest import Manifest
 from sercore.errors import ProtocolError
-from sercore.manifest import SCHEMA
-from sercore.manifest import Manifest
-from sercore.splits import SPLITS
-from sercore.splits import count_shared
-from sercore.splits import random_split
-from sercore.splits import speaker_disjoint
+from sercore.evaluation.splits import SPLITS
+from sercore.evaluation.splits import count_shared
+from sercore.evaluation.splits import random_split
+from sercore.evaluation.splits import speaker_disjoint
 
 
 def manifest_of(rows, corpus="test"):

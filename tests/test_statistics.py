@@ -9,21 +9,21 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from sercore import confusion
+from sercore.corpora.manifest import SCHEMA
 from sercore.errors import ProtocolError
-from sercore.manifest import SCHEMA
-from sercore.statistics import Interval
-from sercore.statistics import bootstrap
-from sercore.statistics import bootstrap_utterances
-from sercore.statistics import chance
-from sercore.statistics import compare_over_corpora
-from sercore.statistics import draw_weights
-from sercore.statistics import holm
-from sercore.statistics import interval
-from sercore.statistics import nemenyi
-from sercore.statistics import unit_counts
-from sercore.statistics import units_for
-from sercore.statistics import units_of
+from sercore.evaluation import confusion
+from sercore.evaluation.statistics import Interval
+from sercore.evaluation.statistics import bootstrap
+from sercore.evaluation.statistics import bootstrap_utterances
+from sercore.evaluation.statistics import chance
+from sercore.evaluation.statistics import compare_over_corpora
+from sercore.evaluation.statistics import draw_weights
+from sercore.evaluation.statistics import holm
+from sercore.evaluation.statistics import interval
+from sercore.evaluation.statistics import nemenyi
+from sercore.evaluation.statistics import unit_counts
+from sercore.evaluation.statistics import units_for
+from sercore.evaluation.statistics import units_of
 
 
 def simulated(seed, n=400, n_speakers=20, n_classes=5):

@@ -10,12 +10,12 @@ import soundfile
 from small_corpora import write_urdu
 from small_corpora import write_wav
 
-from sercore.files import CorpusFiles
-from sercore.manifest import build_manifest
-from sercore.plugins import Registry
-from sercore.survey import SCHEMA
-from sercore.survey import repeated_audio
-from sercore.survey import survey
+from sercore.audio.audit import SCHEMA
+from sercore.audio.audit import repeated_audio
+from sercore.audio.audit import survey
+from sercore.corpora.files import CorpusFiles
+from sercore.corpora.manifest import build_manifest
+from sercore.plugins.registry import Registry
 
 
 @pytest.fixture

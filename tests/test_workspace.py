@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from sercore.errors import DiskFullError
 from sercore.errors import WorkspaceError
-from sercore.workspace import Workspace
-from sercore.workspace import digest_of
+from sercore.storage.digests import digest_of
+from sercore.storage.workspace import Workspace
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -50,7 +50,7 @@ def test_a_killed_writer_leaves_no_file_and_its_rest_is_swept(tmp_path):
     script = textwrap.dedent(
         """
         import sys, time
-        from sercore.workspace import Workspace
+        from sercore.storage.workspace import Workspace
         with Workspace(sys.argv[1]).write("runs/r/big.bin") as file:
             file.write(b"0" * 100000); file.flush(); print("writing", flush=True); time.sleep(60)
         """
@@ -77,7 +77,7 @@ def test_a_full_disk_is_one_sentence(tmp_path):
         """
         import resource, signal, sys
         from sercore.errors import DiskFullError
-        from sercore.workspace import Workspace
+        from sercore.storage.workspace import Workspace
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
         try:
@@ -100,7 +100,7 @@ def test_a_claim_excludes_others_and_dies_with_its_process(tmp_path):
     script = textwrap.dedent(
         """
         import sys, time
-        from sercore.workspace import Workspace
+        from sercore.storage.workspace import Workspace
         with Workspace(sys.argv[1]).claim("runs/r", "the run 'r'"):
             print("held", flush=True); time.sleep(60)
         """

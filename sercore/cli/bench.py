@@ -10,7 +10,7 @@ import click
 from sercore.cli import options as shared
 
 if TYPE_CHECKING:
-    from sercore.fullscale import FullScale
+    from sercore.diagnostics.cost_model import FullScale
 
 
 @click.group()
@@ -84,10 +84,10 @@ def full_scale(
     are scaled from measurements; those of GPUs follow from the rates given here and were measured
     by nobody.
     """
-    from sercore.fullscale import Device
-    from sercore.fullscale import extrapolate
-    from sercore.fullscale import installed_cards
-    from sercore.fullscale import sample
+    from sercore.diagnostics.cost_model import Device
+    from sercore.diagnostics.cost_model import extrapolate
+    from sercore.diagnostics.cost_model import installed_cards
+    from sercore.diagnostics.cost_model import sample
 
     cards = installed_cards()
     sampled = sample((card.width for card in cards), epochs=epochs, utterances=utterances)

@@ -15,8 +15,8 @@ from sercore.cli import options as shared
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sercore.cache import CachedStore
-    from sercore.workspace import Workspace
+    from sercore.features.cache import CachedStore
+    from sercore.storage.workspace import Workspace
 
 
 @click.group()
@@ -33,8 +33,8 @@ def cache() -> None:
 @shared.json_option
 def list_(workspace: str | None, config: Path | None, as_json: bool) -> None:  # noqa: FBT001
     """List stored frames, the least recently used first."""
-    from sercore.cache import cached_stores
-    from sercore.cache import free_bytes
+    from sercore.features.cache import cached_stores
+    from sercore.features.cache import free_bytes
 
     place = _workspace(workspace, config)
     stores = cached_stores(place)
@@ -62,7 +62,7 @@ def verify_(
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Compare every stored part with its digest; exit status 1 if one differs."""
-    from sercore.cache import verify
+    from sercore.features.cache import verify
 
     place = _workspace(workspace, config)
     damaged: dict[str, list[int]] = {}
@@ -106,8 +106,8 @@ def collect(
 
     Frames that a running sercore uses are kept; exit status 1 if the budget is exceeded for them.
     """
-    from sercore.cache import parse_size
-    from sercore.cache import trim
+    from sercore.features.cache import parse_size
+    from sercore.features.cache import trim
 
     budget = parse_size(cache_budget)
     place = _workspace(workspace, config)

@@ -10,7 +10,7 @@ import click
 from sercore.cli import options as shared
 
 if TYPE_CHECKING:
-    from sercore.check import Parity
+    from sercore.diagnostics.precision_parity import Parity
 
 
 @click.command()
@@ -42,12 +42,12 @@ def check(
     ID is a backbone's name or hf:PATH_OR_REPO, with a variant after a colon. Frames alone and in a
     batch are compared too. Exit status 1 if a difference is beyond its limit.
     """
-    from sercore.backbones import EncoderOptions
-    from sercore.backbones import split_name
-    from sercore.check import check_parity
+    from sercore.backbones.interface import EncoderOptions
+    from sercore.backbones.interface import split_name
     from sercore.devices import choose_device
-    from sercore.plugins import registry
-    from sercore.threads import set_threads
+    from sercore.devices import set_threads
+    from sercore.diagnostics.precision_parity import check_parity
+    from sercore.plugins.registry import registry
 
     settings = shared.load_settings(config)
     offline = offline or settings.offline or shared.hub_is_offline()

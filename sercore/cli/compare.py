@@ -12,8 +12,8 @@ from sercore.cli import options as shared
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from sercore.compare import CellDifference
-    from sercore.compare import RunComparison
+    from sercore.results.compare import CellDifference
+    from sercore.results.compare import RunComparison
 
 _MOST = 20
 _PIPED_WIDTH = 140
@@ -37,10 +37,10 @@ def compare(first: str, second: str, **given: Any) -> None:
     Differences are SECOND minus FIRST. A cell differs where the 95 % interval of the difference,
     over resampled speakers, leaves out zero.
     """
-    from sercore.compare import compare_runs
     from sercore.errors import SettingsError
-    from sercore.reports.stored import read_run
-    from sercore.workspace import Workspace
+    from sercore.results.compare import compare_runs
+    from sercore.results.stored_run import read_run
+    from sercore.storage.workspace import Workspace
 
     workspace = shared.open_workspace(given["workspace"], shared.load_settings(given["config"]))
     other = Workspace(given["other_workspace"]) if given["other_workspace"] else workspace
@@ -105,7 +105,7 @@ def _as_json(result: RunComparison) -> dict[str, Any]:
 def _counts(result: RunComparison) -> list[tuple[str, int]]:
     from typing import get_args
 
-    from sercore.compare import Verdict
+    from sercore.results.compare import Verdict
 
     return [(verdict, result.count(verdict)) for verdict in get_args(Verdict)]
 
@@ -148,8 +148,8 @@ def _show(result: RunComparison, *, everything: bool) -> None:
 
 
 def _cell_table(result: RunComparison, cells: list[CellDifference]) -> Table:
-    from sercore.reports.text import number
-    from sercore.reports.text import signed
+    from sercore.results.text import number
+    from sercore.results.text import signed
 
     table = _table("backbone", "train", "test", "rule")
     for name in (result.first, result.second, "difference", "95 % interval", "verdict"):
@@ -171,8 +171,8 @@ def _cell_table(result: RunComparison, cells: list[CellDifference]) -> Table:
 
 
 def _average_table(result: RunComparison) -> Table:
-    from sercore.reports.text import number
-    from sercore.reports.text import signed
+    from sercore.results.text import number
+    from sercore.results.text import signed
 
     table = _table("backbone", "rule", "average")
     for name in (result.first, result.second, "difference", "same cells"):

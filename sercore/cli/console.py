@@ -26,15 +26,15 @@ from rich.progress import TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from sercore.protocols import IN_DOMAIN
+from sercore.evaluation.class_rules import IN_DOMAIN
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from sercore.plan import Plan
-    from sercore.run import CellResult
-    from sercore.run import RunResult
-    from sercore.run import StageProgress
+    from sercore.runs.events import CellResult
+    from sercore.runs.events import RunResult
+    from sercore.runs.events import StageProgress
+    from sercore.runs.plan import Plan
 
 _STAGES = {"extract": "extracting", "fit": "training", "predict": "scoring"}
 _UNITS = {"extract": "clips", "fit": "steps", "predict": "clips"}
@@ -128,7 +128,7 @@ class LiveObserver:
         self._view: MatrixView | None = None
 
     def started(self, plan: Plan, name: str, folder: str) -> None:
-        """See `sercore.run.Observer`."""
+        """See `sercore.runs.events.Observer`."""
         self._console.print(f"run [bold]{name}[/] · {plan_line(plan)}\nresults in {folder}\n")
         self._view = MatrixView(plan)
         self._live = Live(
@@ -142,7 +142,7 @@ class LiveObserver:
 
     @contextmanager
     def stage(self, kind: str, label: str) -> Iterator[StageProgress]:
-        """See `sercore.run.Observer`."""
+        """See `sercore.runs.events.Observer`."""
         task = self._progress.add_task(label, total=None, stage=_STAGES[kind], rate="")
         began = time.monotonic()
 
@@ -156,16 +156,16 @@ class LiveObserver:
             self._progress.remove_task(task)
 
     def cell(self, result: CellResult) -> None:
-        """See `sercore.run.Observer`."""
+        """See `sercore.runs.events.Observer`."""
         assert self._view is not None
         self._view.add(result)
 
     def problem(self, text: str) -> None:
-        """See `sercore.run.Observer`."""
+        """See `sercore.runs.events.Observer`."""
         self._console.print(Text(f"! {text}", style="red"))
 
     def finished(self, result: RunResult) -> None:
-        """See `sercore.run.Observer`."""
+        """See `sercore.runs.events.Observer`."""
         if self._live is not None:
             self._live.update(self._screen(), refresh=True)
             self._live.stop()
@@ -185,13 +185,13 @@ class LineObserver:
         )
 
     def started(self, plan: Plan, name: str, folder: str) -> None:
-        """See `sercore.run.Observer`."""
+        """See `sercore.runs.events.Observer`."""
         self._print(f"run {name}: {plan_line(plan)}")
         self._print(f"results in {folder}")
 
     @contextmanager
     def stage(self, kind: str, label: str) -> Iterator[StageProgress]:
-        """See `sercore.run.Observer`."""
+        """See `sercore.runs.events.Observer`."""
         began = last = time.monotonic()
         if kind != "predict":
             self._print(f"{_STAGES[kind]} {label}")
@@ -210,17 +210,17 @@ class LineObserver:
         yield tell
 
     def cell(self, result: CellResult) -> None:
-        """See `sercore.run.Observer`."""
+        """See `sercore.runs.events.Observer`."""
         value = "-" if result.value is None else f"{result.value:.4f}"
         line = f"{result.status} {result.matrix} {result.train} -> {result.test} {result.rule}"
         self._print(f"{line} {value}" + (f" ({result.reason})" if result.reason else ""))
 
     def problem(self, text: str) -> None:
-        """See `sercore.run.Observer`."""
+        """See `sercore.runs.events.Observer`."""
         self._print(f"problem: {text}")
 
     def finished(self, result: RunResult) -> None:
-        """See `sercore.run.Observer`."""
+        """See `sercore.runs.events.Observer`."""
         print_summary(self._console, result)
 
     def _print(self, line: str) -> None:
@@ -234,29 +234,29 @@ class QuietObserver:
         self._console = Console(stderr=True, highlight=False)
 
     def started(self, plan: Plan, name: str, folder: str) -> None:
-        """See `sercore.run.Observer`."""
+        """See `sercore.runs.events.Observer`."""
 
     def stage(self, kind: str, label: str) -> AbstractContextManager[StageProgress]:
-        """See `sercore.run.Observer`."""
+        """See `sercore.runs.events.Observer`."""
         del kind, label
         return nullcontext(_tell_nobody)
 
     def cell(self, result: CellResult) -> None:
-        """See `sercore.run.Observer`."""
+        """See `sercore.runs.events.Observer`."""
 
     def problem(self, text: str) -> None:
-        """See `sercore.run.Observer`."""
+        """See `sercore.runs.events.Observer`."""
         self._console.print(f"sercore: {text}", markup=False, soft_wrap=True)
 
     def finished(self, result: RunResult) -> None:
-        """See `sercore.run.Observer`."""
+        """See `sercore.runs.events.Observer`."""
 
 
 class JsonObserver(QuietObserver):
     """Prints one JSON document at the end; the fields are documented in docs/json.md."""
 
     def finished(self, result: RunResult) -> None:
-        """See `sercore.run.Observer`."""
+        """See `sercore.runs.events.Observer`."""
         from sercore.cli.options import print_json
 
         print_json(
@@ -306,7 +306,7 @@ def plan_line(plan: Plan) -> str:
 
 def print_summary(console: Console, result: RunResult) -> None:
     """Print what is missing, the three reductions, what failed, and where everything lies."""
-    from sercore.reports.reductions import reduce_scores
+    from sercore.results.reductions import reduce_scores
 
     _print_sentences(console, "notes", _short_notes(result), "dim")
     reductions = reduce_scores(result.scores)

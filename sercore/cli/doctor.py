@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from sercore.cli import options as shared
-from sercore.corpora import READINGS
+from sercore.corpora.interface import READINGS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
 
-    from sercore.doctor import CorpusCheck
-    from sercore.doctor import Diagnosis
+    from sercore.diagnostics.doctor import CorpusCheck
+    from sercore.diagnostics.doctor import Diagnosis
 
 _STYLES = {
     "complete": "green",
@@ -59,8 +59,8 @@ def doctor(
 
     Exit status 1 if something is broken; what is merely not there does not count.
     """
-    from sercore.doctor import examine
-    from sercore.plugins import registry
+    from sercore.diagnostics.doctor import examine
+    from sercore.plugins.registry import registry
 
     settings = shared.load_settings(config)
     folders = shared.data_folders(data, settings)

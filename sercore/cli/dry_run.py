@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from sercore.backbones import MAX_SECONDS
+from sercore.backbones.interface import MAX_SECONDS
 from sercore.errors import AudioError
 
 if TYPE_CHECKING:
-    from sercore.api import Prepared
-    from sercore.plan import PlannedCorpus
+    from sercore.runs.api import Prepared
+    from sercore.runs.plan import PlannedCorpus
 
 _SAMPLE = 32
 """Recordings of a corpus that are opened to estimate its hours."""
@@ -103,7 +103,7 @@ def estimate_hours(corpus: PlannedCorpus) -> float | None:
     A few recordings spread over all sizes are decoded; the rest is taken to have as many seconds
     a byte as they have.
     """
-    from sercore.audio import read_utterance
+    from sercore.audio.decode import read_utterance
 
     sizes = np.array(corpus.manifest.column("size"), dtype=np.float64)
     order = np.argsort(sizes)

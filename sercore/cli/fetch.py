@@ -14,7 +14,7 @@ from sercore.cli import options as shared
 from sercore.errors import SettingsError
 
 if TYPE_CHECKING:
-    from sercore.fetch import Progress
+    from sercore.corpora.download import Progress
 
 _NOT_HAD = 3
 """Exit status where a corpus that was named is not here in the end."""
@@ -63,7 +63,7 @@ def fetch(
     JSON: one object a corpus in "corpora", with id, status ("here", "not offered" or "failed"),
     path (null unless here), licence, homepage, message and hint (null when here).
     """
-    from sercore.plugins import registry
+    from sercore.plugins.registry import registry
 
     settings = shared.load_settings(config)
     folder = data or next(iter(settings.data), None)
@@ -101,9 +101,9 @@ def fetch(
 
 def _fetched(card: Any, folder: Path, *arguments: Any, **options: Any) -> dict[str, Any]:
     """Fetch one corpus and return what came of it; one that cannot be had stops no other."""
+    from sercore.corpora.download import fetch as download
     from sercore.errors import NotOfferedError
     from sercore.errors import SercoreError
-    from sercore.fetch import fetch as download
 
     result: dict[str, Any] = {
         "id": card.id,

@@ -10,8 +10,8 @@ import click
 from sercore.cli import options as shared
 
 if TYPE_CHECKING:
-    from sercore.plugins import Names
-    from sercore.plugins import Registry
+    from sercore.plugins.registry import Names
+    from sercore.plugins.registry import Registry
 
 _KINDS = ("datasets", "backbones", "protocols", "mappers", "probes", "metrics", "executors")
 
@@ -24,7 +24,7 @@ def list_(kind: str | None, as_json: bool) -> None:  # noqa: FBT001 - click pass
 
     Without KIND everything is listed. Broken plugins are named with their reason.
     """
-    from sercore.plugins import registry
+    from sercore.plugins.registry import registry
 
     found = registry()
     listing = {name: _ROWS[name](found) for name in ([kind] if kind else [*_KINDS, "plugins"])}

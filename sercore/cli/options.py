@@ -15,7 +15,7 @@ from sercore.errors import SettingsError
 from sercore.settings import Settings
 from sercore.settings import default_workspace
 from sercore.settings import read_settings
-from sercore.workspace import Workspace
+from sercore.storage.workspace import Workspace
 
 if TYPE_CHECKING:
     from rich.table import Table

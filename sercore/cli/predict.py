@@ -35,8 +35,8 @@ def predict(
     are labelled, and the exit status is 1.
     """
     from sercore.devices import choose_device
-    from sercore.labelling import label_files
-    from sercore.plugins import registry
+    from sercore.plugins.registry import registry
+    from sercore.runs.inference import label_files
 
     settings = shared.load_settings(config)
     answers = label_files(

@@ -12,7 +12,7 @@ from sercore.cli import options as shared
 from sercore.errors import SettingsError
 
 if TYPE_CHECKING:
-    from sercore.reports.content import Content
+    from sercore.reports.views import Content
 
 
 @click.command()
@@ -40,10 +40,10 @@ def report(runs: tuple[str, ...], **given: Any) -> None:
     on speaker-disjoint folds, also give the leak gap between them.
     """
     from sercore.reports.content import build_content
-    from sercore.reports.stored import read_run
     from sercore.reports.write import require_libraries
     from sercore.reports.write import write_report
-    from sercore.workspace import Workspace
+    from sercore.results.stored_run import read_run
+    from sercore.storage.workspace import Workspace
 
     formats = _formats(given["formats"])
     require_libraries(formats)

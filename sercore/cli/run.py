@@ -14,8 +14,8 @@ from sercore.cli import options as shared
 from sercore.errors import SettingsError
 
 if TYPE_CHECKING:
-    from sercore.plan import Selection
-    from sercore.run import Observer
+    from sercore.runs.events import Observer
+    from sercore.runs.selection import Selection
 
 
 @click.command()
@@ -98,9 +98,9 @@ def run(ctx: click.Context, /, **given: Any) -> None:
     is installed and found. A second run of the same name does only what is missing. Exit status: 0
     well, 1 something failed, 2 usage, 3 something named could not be had, 130 interrupted.
     """
-    from sercore.api import execute
-    from sercore.api import prepare
-    from sercore.run import RunOptions
+    from sercore.runs.api import execute
+    from sercore.runs.api import prepare
+    from sercore.runs.events import RunOptions
 
     if not (given["everything"] or given["demo"] or given["datasets"] or given["backbones"]):
         raise click.UsageError(
@@ -133,9 +133,9 @@ def run(ctx: click.Context, /, **given: Any) -> None:
 def _selection(given: dict[str, Any], data: tuple[Path, ...]) -> Selection:
     from sercore.devices import choose_device
     from sercore.devices import choose_dtype
-    from sercore.plan import Selection
-    from sercore.plan import with_overrides
-    from sercore.plugins import registry
+    from sercore.plugins.registry import registry
+    from sercore.runs.selection import Selection
+    from sercore.runs.selection import with_overrides
 
     layer = given["layer"]
     if layer not in ("last", "all") and not layer.isdigit():

@@ -10,8 +10,8 @@ import click
 from sercore.cli import options as shared
 
 if TYPE_CHECKING:
-    from sercore.metrics import Metric
-    from sercore.workspace import Workspace
+    from sercore.evaluation.metrics import Metric
+    from sercore.storage.workspace import Workspace
 
 
 @click.command()
@@ -52,10 +52,10 @@ def score(ctx: click.Context, /, run: str, **given: Any) -> None:
     They become a run of their own, which 'report' and 'compare' take like any other. Exit status:
     0 well, 1 some cells could not be scored.
     """
-    from sercore.reports.stored import read_run
-    from sercore.reports.summary import summary_markdown
-    from sercore.rescore import rescore
-    from sercore.rescore import rescored_record
+    from sercore.results.stored_run import read_run
+    from sercore.results.summary import summary_markdown
+    from sercore.runs.rescore import rescore
+    from sercore.runs.rescore import rescored_record
 
     workspace = shared.open_workspace(given["workspace"], shared.load_settings(given["config"]))
     stored = read_run(workspace, run)
@@ -112,8 +112,8 @@ def score(ctx: click.Context, /, run: str, **given: Any) -> None:
 
 
 def _metrics(names: tuple[str, ...]) -> tuple[Metric, ...]:
-    from sercore.plugins import registry
-    from sercore.scores import MAIN_METRIC
+    from sercore.evaluation.scores import MAIN_METRIC
+    from sercore.plugins.registry import registry
 
     known = registry().metrics
     if not names:

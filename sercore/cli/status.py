@@ -11,7 +11,7 @@ import click
 from sercore.cli import options as shared
 
 if TYPE_CHECKING:
-    from sercore.workspace import Workspace
+    from sercore.storage.workspace import Workspace
 
 
 @click.command()
@@ -66,7 +66,7 @@ def _runs(workspace: Workspace) -> list[dict[str, Any]]:
 
 def _fits(workspace: Workspace, run: str) -> list[dict[str, Any]]:
     from sercore.errors import UnknownNameError
-    from sercore.ledger import Ledger
+    from sercore.runs.ledger import Ledger
 
     if not workspace.exists(f"runs/{run}/run.json"):
         raise UnknownNameError(
@@ -81,7 +81,7 @@ def _fits(workspace: Workspace, run: str) -> list[dict[str, Any]]:
 
 
 def _probes(workspace: Workspace) -> list[dict[str, Any]]:
-    from sercore.probe_store import probe_record_path
+    from sercore.probes.store import probe_record_path
 
     columns = (
         *("key", "backbone", "train_corpus", "protocol", "fold", "split_seed", "n_train"),

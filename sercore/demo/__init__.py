@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from sercore.demo.corpora import DEMO_CORPORA
 from sercore.demo.logmel import LOGMEL
-from sercore.hookspecs import hookimpl
+from sercore.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from sercore.backbones import Backbone
-    from sercore.corpora import Corpus
+    from sercore.backbones.interface import Backbone
+    from sercore.corpora.interface import Corpus
 
 
 @hookimpl

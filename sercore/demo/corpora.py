@@ -14,17 +14,17 @@ from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sercore.corpora import CorpusCard
-from sercore.corpora import Counts
-from sercore.corpora import Scan
+from sercore.corpora.interface import CorpusCard
+from sercore.corpora.interface import Counts
+from sercore.corpora.interface import Scan
+from sercore.corpora.labels import Emotion
+from sercore.corpora.readers import FileNameCorpus
 from sercore.demo.prosody import RULES
-from sercore.labels import Emotion
-from sercore.layouts import FileNameCorpus
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sercore.files import CorpusFiles
+    from sercore.corpora.files import CorpusFiles
 
 _LABELS: Mapping[str, Emotion] = {emotion.value: emotion for emotion in RULES}
 
@@ -148,7 +148,7 @@ class DemoCorpus:
         )
 
     def scan(self, files: CorpusFiles, reading: str) -> Scan:
-        """Read the names below a folder. See `sercore.corpora.Corpus.scan`."""
+        """Read the names below a folder. See `sercore.corpora.interface.Corpus.scan`."""
         return self._reader.scan(files, reading)
 
     def write(self, root: Path) -> None:
@@ -161,7 +161,7 @@ class DemoCorpus:
             WorkspaceError: a file cannot be written.
         """
         from sercore.demo.voice import wav_bytes
-        from sercore.workspace import Workspace
+        from sercore.storage.workspace import Workspace
 
         folder = Workspace(root)
         for line in self.cast:

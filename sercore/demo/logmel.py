@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sercore.backbones import MAX_SECONDS
-from sercore.backbones import BackboneCard
-from sercore.backbones import Checkpoint
-from sercore.backbones import EncodedUtterance
-from sercore.backbones import EncoderOptions
+from sercore.backbones.interface import MAX_SECONDS
+from sercore.backbones.interface import BackboneCard
+from sercore.backbones.interface import Checkpoint
+from sercore.backbones.interface import EncodedUtterance
+from sercore.backbones.interface import EncoderOptions
 from sercore.errors import BackboneError
-from sercore.workspace import digest_of
+from sercore.storage.digests import digest_of
 
 if TYPE_CHECKING:
     import torch
 
-    from sercore.backbones import Waveform
+    from sercore.backbones.interface import Waveform
 
 _RATE = 16_000
 _MEL_BINS = 80
@@ -117,7 +117,7 @@ class LogMelEncoder:
         """
         import torch
 
-        from sercore.huggingface.encoding import clean
+        from sercore.backbones.huggingface.encoding import clean
 
         cleaned = clean(waveforms, _RATE, _SHORTEST)
         return [torch.from_numpy(waveform).unsqueeze(0) for waveform in cleaned]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sercore.labels import Emotion
+from sercore.corpora.labels import Emotion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

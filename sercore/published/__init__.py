@@ -75,13 +75,13 @@ def eligible_corpora() -> tuple[str, ...]:
 
 
 def published_scores() -> pa.Table:
-    """Return the published matrices as rows of `sercore.scores.SCORE_SCHEMA`.
+    """Return the published matrices as rows of `sercore.evaluation.scores.SCORE_SCHEMA`.
 
     What the publication does not tell (revisions, keys, counts) is null.
     """
     import pyarrow as pa
 
-    from sercore.scores import SCORE_SCHEMA
+    from sercore.evaluation.scores import SCORE_SCHEMA
 
     rows: list[dict[str, Any]] = [
         {

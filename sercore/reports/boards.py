@@ -7,22 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from sercore.reports.text import MISSING
-from sercore.reports.text import interval_text
-from sercore.reports.text import number
-from sercore.reports.text import plural
-from sercore.reports.text import signed
+from sercore.results.text import MISSING
+from sercore.results.text import interval_text
+from sercore.results.text import number
+from sercore.results.text import plural
+from sercore.results.text import signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Sequence
 
-    from sercore.reports.content import Family
-    from sercore.reports.content import Row
-    from sercore.reports.leaks import LeakTable
-    from sercore.reports.reductions import Reductions
-    from sercore.statistics import Chance
-    from sercore.statistics import Interval
+    from sercore.evaluation.statistics import Chance
+    from sercore.evaluation.statistics import Interval
+    from sercore.reports.views import Family
+    from sercore.reports.views import LeakTable
+    from sercore.reports.views import Row
+    from sercore.results.reductions import Reductions
 
 _ALPHA = 0.05
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from typing import Any
 
-from sercore.reports.text import interval_text
-from sercore.reports.text import number
-from sercore.reports.text import plural
-from sercore.reports.text import signed
+from sercore.results.text import interval_text
+from sercore.results.text import number
+from sercore.results.text import plural
+from sercore.results.text import signed
 
 if TYPE_CHECKING:
-    from sercore.reports.content import CellView
-    from sercore.reports.content import Row
+    from sercore.reports.views import CellView
+    from sercore.reports.views import Row
 
 
 def cell_tip(row: Row, view: CellView) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import dataclass
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -15,155 +13,46 @@ from typing import Any
 
 import numpy as np
 
-from sercore.confusion import MEASURES
 from sercore.errors import ProtocolError
+from sercore.evaluation.confusion import MEASURES
+from sercore.evaluation.statistics import N_DRAWS
+from sercore.evaluation.statistics import Interval
+from sercore.evaluation.statistics import chance
+from sercore.evaluation.statistics import compare_over_corpora
+from sercore.evaluation.statistics import interval
 from sercore.published import DEFECTIVE_TRAIN_CORPUS
 from sercore.published import published_matrices
 from sercore.published import published_summaries
-from sercore.reports.evidence import Evidence
 from sercore.reports.leaks import leak_tables
-from sercore.reports.matrices import common_cells
 from sercore.reports.notices import notices_of
-from sercore.reports.reductions import reduce_values
-from sercore.reports.reductions import require_comparable
-from sercore.reports.stored import matrices_of
-from sercore.reports.stored import reduce_of
-from sercore.reports.summary import problem_text
-from sercore.statistics import N_DRAWS
-from sercore.statistics import Interval
-from sercore.statistics import chance
-from sercore.statistics import compare_over_corpora
-from sercore.statistics import interval
+from sercore.reports.views import CellView
+from sercore.reports.views import ChanceRow
+from sercore.reports.views import Content
+from sercore.reports.views import Family
+from sercore.reports.views import Row
+from sercore.reports.views import RunContent
+from sercore.results.cell_statistics import Evidence
+from sercore.results.matrices import common_cells
+from sercore.results.reductions import reduce_values
+from sercore.results.reductions import require_comparable
+from sercore.results.stored_run import matrices_of
+from sercore.results.stored_run import reduce_of
+from sercore.results.summary import problem_text
 
 if TYPE_CHECKING:
-    from sercore.published import PublishedSummary
-    from sercore.reports.evidence import Confusion
-    from sercore.reports.evidence import Estimate
-    from sercore.reports.leaks import LeakTable
-    from sercore.reports.matrices import Cell
-    from sercore.reports.matrices import Matrix
-    from sercore.reports.matrices import Pair
-    from sercore.reports.matrices import Setting
-    from sercore.reports.notices import Notice
-    from sercore.reports.reductions import OutOfDomain
-    from sercore.reports.reductions import Reductions
-    from sercore.reports.stored import StoredRun
-    from sercore.statistics import Chance
-    from sercore.statistics import Comparison
-    from sercore.statistics import Values
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellView:
-    """A cell with all that stands behind it."""
-
-    cell: Cell
-    interval: Interval | None
-    chance: Chance | None
-    confusion: Confusion | None
-    published: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One backbone of a family."""
-
-    backbone: str
-    title: str
-    checkpoint: str | None
-    matrix: Matrix
-    reductions: Reductions
-    cells: Mapping[Pair, CellView]
-    in_domain: Interval | None
-    """Interval of the in-domain mean, over resampled test sets."""
-    out_of_domain: Interval | None
-    weighted: Interval | None
-    trained_on: Mapping[str, Interval]
-    """Intervals of the row reduction (Figure 2) by train corpus."""
-    tested_on: Mapping[str, Interval]
-    """Intervals of the column reduction (Figure 3) by test corpus."""
-    published: PublishedSummary | None
-    class_f1: Mapping[str, tuple[float | None, float | None]]
-    """By class: mean F1 over the in-domain cells, and over the out-of-domain cells."""
-    by_seed: tuple[Reductions, ...]
-    """The reductions of each split seed that every cell has; empty where there is one seed."""
-
-    @property
-    def rank_value(self) -> float:
-        """What the leaderboard sorts by at first."""
-        value = self.reductions.weighted
-        if value is None:
-            value = self.reductions.in_domain.mean
-        return -math.inf if value is None else value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChanceRow:
-    """Chance, averaged over the same cells as a backbone's scores."""
-
-    in_domain: Chance | None
-    out_of_domain: Chance | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """Backbones that stand side by side: one protocol, class rule, adjustment and metric."""
-
-    id: str
-    """Unique in the report; ``[a-z0-9-]``."""
-    run: str
-    """The run that it comes from."""
-    setting: Setting
-    rows: tuple[Row, ...]
-    """Best first."""
-    in_domain_corpora: tuple[str, ...]
-    clusters: tuple[tuple[str, ...], ...]
-    """The main set of corpora of the out-of-domain averages first."""
-    refusal: str | None
-    """Why the backbones cannot be ranked; None where they can."""
-    chance: ChanceRow
-    in_domain_comparison: Comparison | None
-    out_of_domain_comparison: Comparison | None
-    common: bool = False
-    """Whether it was restricted to the cells that all backbones have."""
-
-    @property
-    def title(self) -> str:
-        """One line that says what was measured."""
-        setting = self.setting
-        parts = [f"protocol {setting.protocol}", setting.metric]
-        if setting.class_rule:
-            parts.append(f"class rule {setting.class_rule}, adjustment {setting.adjustment}")
-        if self.common:
-            parts.append("common cells only")
-        if setting.demo:
-            parts.append("demo data")
-        return " · ".join(parts)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunContent:
-    """What is told about a run as a whole."""
-
-    name: str
-    record: Mapping[str, Any]
-    problems: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
-    """A whole report, of one run or several."""
-
-    runs: tuple[RunContent, ...]
-    notices: tuple[Notice, ...]
-    families: tuple[Family, ...]
-    leaks: tuple[LeakTable, ...]
-
-    @property
-    def title(self) -> str:
-        """The names of its runs."""
-        return ", ".join(run.name for run in self.runs)
+    from sercore.evaluation.statistics import Chance
+    from sercore.evaluation.statistics import Comparison
+    from sercore.evaluation.statistics import Values
+    from sercore.reports.views import Notice
+    from sercore.results.cell_statistics import Confusion
+    from sercore.results.cell_statistics import Estimate
+    from sercore.results.matrices import Cell
+    from sercore.results.matrices import Matrix
+    from sercore.results.matrices import Pair
+    from sercore.results.matrices import Setting
+    from sercore.results.reductions import OutOfDomain
+    from sercore.results.reductions import Reductions
+    from sercore.results.stored_run import StoredRun
 
 
 def build_content(
@@ -371,7 +260,7 @@ def _class_f1(
     cells: Mapping[Pair, CellView],
 ) -> dict[str, tuple[float | None, float | None]]:
     """Return the mean F1 of each class over the cells where it has test support."""
-    from sercore.confusion import f1
+    from sercore.evaluation.confusion import f1
 
     found: dict[str, tuple[list[float], list[float]]] = {}
     for pair, view in cells.items():
@@ -407,7 +296,7 @@ def _chance_of(confusion: Confusion, cell: Cell, setting: Setting) -> Chance | N
 
 def _chance_row(rows: Sequence[Row]) -> ChanceRow:
     """Return chance over the cells of the averages of the backbone that has most of them."""
-    from sercore.statistics import Chance
+    from sercore.evaluation.statistics import Chance
 
     fullest = max(rows, key=lambda row: len(row.reductions.cells))
 

@@ -22,17 +22,17 @@ from sercore.reports.colours import MARKERS
 from sercore.reports.colours import SERIES
 from sercore.reports.colours import heat_colours
 from sercore.reports.colours import level
-from sercore.reports.text import interval_text
-from sercore.reports.text import number
+from sercore.results.text import interval_text
+from sercore.results.text import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from sercore.reports.content import Family
-    from sercore.reports.content import Row
-    from sercore.statistics import Chance
-    from sercore.statistics import Comparison
-    from sercore.statistics import Interval
+    from sercore.evaluation.statistics import Chance
+    from sercore.evaluation.statistics import Comparison
+    from sercore.evaluation.statistics import Interval
+    from sercore.reports.views import Family
+    from sercore.reports.views import Row
 
 _INK, _MUTED, _GRID = "#20262c", "#5f6b76", "#d9dfe4"
 

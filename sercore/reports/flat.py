@@ -12,10 +12,10 @@ from pyarrow import csv
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sercore.reports.content import Content
-    from sercore.reports.content import Family
-    from sercore.reports.content import Row
-    from sercore.statistics import Interval
+    from sercore.evaluation.statistics import Interval
+    from sercore.reports.views import Content
+    from sercore.reports.views import Family
+    from sercore.reports.views import Row
 
 _FAMILY = [
     ("run", pa.string()),

@@ -8,19 +8,19 @@ from typing import Any
 from sercore.reports.cells import cell_tip
 from sercore.reports.cells import is_unsure
 from sercore.reports.colours import level
-from sercore.reports.text import interval_text
-from sercore.reports.text import number
+from sercore.results.text import interval_text
+from sercore.results.text import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Sequence
 
+    from sercore.evaluation.statistics import Interval
     from sercore.reports.cells import CellIndex
-    from sercore.reports.content import Family
-    from sercore.reports.content import Row
-    from sercore.reports.matrices import Pair
-    from sercore.reports.reductions import Average
-    from sercore.statistics import Interval
+    from sercore.reports.views import Family
+    from sercore.reports.views import Row
+    from sercore.results.matrices import Pair
+    from sercore.results.reductions import Average
 
 HeatTable = dict[str, Any]
 

@@ -12,6 +12,8 @@ from jinja2 import StrictUndefined
 from markupsafe import Markup
 
 from sercore.__about__ import __version__
+from sercore.evaluation.statistics import LEVEL
+from sercore.evaluation.statistics import N_DRAWS
 from sercore.reports.boards import leaderboard
 from sercore.reports.boards import leak_board
 from sercore.reports.boards import test_tables
@@ -29,18 +31,16 @@ from sercore.reports.heat import class_table
 from sercore.reports.heat import figure_table
 from sercore.reports.heat import in_domain_table
 from sercore.reports.heat import matrix_tables
-from sercore.reports.text import MISSING
-from sercore.reports.text import plural
-from sercore.statistics import LEVEL
-from sercore.statistics import N_DRAWS
+from sercore.results.text import MISSING
+from sercore.results.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sercore.reports.content import Content
-    from sercore.reports.content import Family
-    from sercore.reports.content import RunContent
     from sercore.reports.figures import Drawing
+    from sercore.reports.views import Content
+    from sercore.reports.views import Family
+    from sercore.reports.views import RunContent
 
 
 def html_page(content: Content) -> str:

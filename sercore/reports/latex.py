@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sercore.reports.text import MISSING
-from sercore.reports.text import number
+from sercore.results.text import MISSING
+from sercore.results.text import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Sequence
 
-    from sercore.reports.content import Content
-    from sercore.reports.content import Family
-    from sercore.reports.content import Row
-    from sercore.reports.reductions import Average
+    from sercore.reports.views import Content
+    from sercore.reports.views import Family
+    from sercore.reports.views import Row
+    from sercore.results.reductions import Average
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",

@@ -4,67 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sercore.reports.views import LeakGap
+from sercore.reports.views import LeakTable
+
 if TYPE_CHECKING:
-    from sercore.reports.content import CellView
-    from sercore.reports.content import Family
-    from sercore.reports.content import Row
+    from sercore.reports.views import Family
+    from sercore.reports.views import Row
 
 _LEAKY = "random"
 _CLEAN = "speaker-disjoint"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeakGap:
-    """One backbone on one corpus, on both kinds of split."""
-
-    backbone: str
-    title: str
-    corpus: str
-    leaky: CellView
-    """On the paper's split over files."""
-    clean: CellView
-    """With no speaker on both sides (texts, where a corpus has one speaker)."""
-
-    @property
-    def gap(self) -> float:
-        """What the split over files adds to the score."""
-        return self.leaky.cell.value - self.clean.cell.value
-
-    @property
-    def separated(self) -> bool | None:
-        """Whether the intervals of the two scores are apart; None where one has none."""
-        first, second = self.leaky.interval, self.clean.interval
-        if first is None or second is None:
-            return None
-        return first.low > second.high or second.low > first.high
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeakTable:
-    """The gaps between two families."""
-
-    leaky: Family
-    clean: Family
-    gaps: tuple[LeakGap, ...]
-    """By corpus, then backbone."""
-
-    @property
-    def mean(self) -> float:
-        """The mean gap."""
-        return sum(each.gap for each in self.gaps) / len(self.gaps)
-
-    @property
-    def differs_in(self) -> tuple[str, ...]:
-        """What besides the split differs between the two."""
-        names = ("reading", "mapper", "averaging", "audio_path", "probe", "probe_settings")
-        return tuple(
-            name
-            for name in names
-            if getattr(self.leaky.setting, name) != getattr(self.clean.setting, name)
-        )
 
 
 def leak_tables(families: Sequence[Family]) -> Iterator[LeakTable]:

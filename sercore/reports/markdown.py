@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from sercore.reports.boards import leak_board
 from sercore.reports.boards import test_tables
 from sercore.reports.content import published_note
-from sercore.reports.summary import matrix_lines
-from sercore.reports.text import MISSING
-from sercore.reports.text import markdown_cell
-from sercore.reports.text import markdown_table
-from sercore.reports.text import number
-from sercore.reports.text import signed
+from sercore.results.summary import matrix_lines
+from sercore.results.text import MISSING
+from sercore.results.text import markdown_cell
+from sercore.results.text import markdown_table
+from sercore.results.text import number
+from sercore.results.text import signed
 
 if TYPE_CHECKING:
-    from sercore.reports.content import Content
-    from sercore.reports.content import Family
-    from sercore.reports.reductions import Average
-    from sercore.statistics import Interval
+    from sercore.evaluation.statistics import Interval
+    from sercore.reports.views import Content
+    from sercore.reports.views import Family
+    from sercore.results.reductions import Average
 
 
 def markdown_page(content: Content) -> str:

@@ -4,32 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 
-from sercore.features import FeatureStore
+from sercore.features.store import FeatureStore
 from sercore.published import table1
-from sercore.reports.text import plural
+from sercore.reports.views import Notice
+from sercore.results.text import plural
 
 if TYPE_CHECKING:
-    from sercore.reports.content import Family
-    from sercore.reports.stored import StoredRun
+    from sercore.reports.views import Family
+    from sercore.results.stored_run import StoredRun
 
 DURATION_TOLERANCE = 0.15
 """Table 1 rounds durations to 0.1 s; a mean that differs by more is not the same audio."""
 
 _MOST_NOTES = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """Something that a reader must not overlook."""
-
-    kind: str
-    """``demo``, ``incomplete``, ``copy``, ``problem``, ``note``."""
-    title: str
-    text: str
 
 
 def notices_of(

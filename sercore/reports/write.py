@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from sercore.errors import SettingsError
 
 if TYPE_CHECKING:
-    from sercore.reports.content import Content
-    from sercore.workspace import Workspace
+    from sercore.reports.views import Content
+    from sercore.storage.workspace import Workspace
 
 FORMATS = ("html", "md", "latex", "csv", "parquet", "png", "svg", "pdf")
 _NEEDED = {"jinja2": ("html",), "matplotlib": ("html", "png", "svg", "pdf")}

@@ -4,7 +4,6 @@ A plugin's test module says which backbone it is and gets all checks::
 
     import pytest
 
-    from sercore.testing.backbones import BackboneContract
 
 
     class TestMine(BackboneContract):
@@ -26,18 +25,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from sercore.backbones import MAX_SECONDS
-from sercore.backbones import Backbone
-from sercore.backbones import Checkpoint
-from sercore.backbones import EncodedUtterance
-from sercore.backbones import Encoder
-from sercore.backbones import EncoderOptions
+from sercore.audio.signals import speech_like
+from sercore.backbones.interface import MAX_SECONDS
+from sercore.backbones.interface import Backbone
+from sercore.backbones.interface import Checkpoint
+from sercore.backbones.interface import EncodedUtterance
+from sercore.backbones.interface import Encoder
+from sercore.backbones.interface import EncoderOptions
 from sercore.errors import BackboneError
 from sercore.errors import SercoreError
-from sercore.testing.signals import speech_like
 
 if TYPE_CHECKING:
-    from sercore.backbones import Waveform
+    from sercore.backbones.interface import Waveform
 
 _NAME = re.compile(r"(hf:.+)|[a-z0-9]+(-[a-z0-9]+)*")
 

@@ -41,7 +41,7 @@ def build_checkpoint(backbone: str, folder: Path, *, seed: int = 0) -> Path:
     """
     import torch
 
-    from sercore.huggingface.models import quiet
+    from sercore.backbones.huggingface.models import quiet
 
     build = BUILDERS[backbone]
     folder.mkdir(parents=True, exist_ok=True)

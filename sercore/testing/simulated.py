@@ -16,24 +16,24 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sercore.labels import CLASSES
-from sercore.manifest import SCHEMA
-from sercore.metrics import METRICS
-from sercore.predictions import Predictions
-from sercore.predictions import write_predictions
-from sercore.protocols import IN_DOMAIN
-from sercore.protocols import PROTOCOLS
-from sercore.protocols import Priors
-from sercore.scores import SCORE_SCHEMA
-from sercore.scores import Rule
-from sercore.scores import score
-from sercore.workspace import digest_of
+from sercore.corpora.labels import CLASSES
+from sercore.corpora.manifest import SCHEMA
+from sercore.evaluation.adjustment import Priors
+from sercore.evaluation.class_rules import IN_DOMAIN
+from sercore.evaluation.metrics import METRICS
+from sercore.evaluation.predictions import Predictions
+from sercore.evaluation.predictions import write_predictions
+from sercore.evaluation.protocols import PROTOCOLS
+from sercore.evaluation.scores import SCORE_SCHEMA
+from sercore.evaluation.scores import Rule
+from sercore.evaluation.scores import score
+from sercore.storage.digests import digest_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from sercore.protocols import Protocol
-    from sercore.workspace import Workspace
+    from sercore.evaluation.protocols import Protocol
+    from sercore.storage.workspace import Workspace
 
 _CLASSES_BY_NUMBER = {
     4: ("happiness", "sadness", "anger", "neutral"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sercore import BackboneCard
+from sercore import TransformersBackbone
 from sercore import hookimpl
-from sercore.huggingface import TransformersBackbone
 
 SERCORE_API = 1
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from typing import Any
 
+from sercore import GENDERS
 from sercore import AnnotatedCorpus
 from sercore import Annotation
 from sercore import CorpusCard
@@ -16,13 +17,12 @@ from sercore import CorpusError
 from sercore import Counts
 from sercore import Emotion
 from sercore import Label
+from sercore import column_positions
 from sercore import hookimpl
-from sercore.layouts import GENDERS
-from sercore.layouts import require_paths
-from sercore.tables import column_positions
+from sercore import require_paths
 
 if TYPE_CHECKING:
-    from sercore.files import CorpusFiles
+    from sercore import CorpusFiles
 
 SERCORE_API = 1
 

@@ -12,12 +12,12 @@ from sercore import CorpusCard
 from sercore import Counts
 from sercore import Emotion
 from sercore import Problem
+from sercore import decode_text
 from sercore import hookimpl
-from sercore.layouts import require_paths
-from sercore.tables import decode_text
+from sercore import require_paths
 
 if TYPE_CHECKING:
-    from sercore.files import CorpusFiles
+    from sercore import CorpusFiles
 
 SERCORE_API = 1
 

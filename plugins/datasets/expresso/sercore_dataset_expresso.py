@@ -20,12 +20,12 @@ from sercore import Label
 from sercore import Problem
 from sercore import Scan
 from sercore import Utterance
+from sercore import decode_text
 from sercore import hookimpl
-from sercore.layouts import paths_like
-from sercore.tables import decode_text
+from sercore import paths_like
 
 if TYPE_CHECKING:
-    from sercore.files import CorpusFiles
+    from sercore import CorpusFiles
 
 SERCORE_API = 1
 
@@ -169,7 +169,7 @@ class Expresso:
         return _FILES.labels
 
     def scan(self, files: CorpusFiles, reading: str) -> Scan:
-        """Read names and lists. See `sercore.corpora.Corpus.scan`.
+        """Read names and lists. See `sercore.corpora.interface.Corpus.scan`.
 
         Raises:
             CorpusError: the reading cuts conversations, and the file that says where is missing.

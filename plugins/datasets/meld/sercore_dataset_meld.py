@@ -15,12 +15,12 @@ from sercore import Counts
 from sercore import Download
 from sercore import Emotion
 from sercore import Utterance
+from sercore import csv_rows
 from sercore import hookimpl
-from sercore.layouts import require_paths
-from sercore.tables import csv_rows
+from sercore import require_paths
 
 if TYPE_CHECKING:
-    from sercore.files import CorpusFiles
+    from sercore import CorpusFiles
 
 SERCORE_API = 1
 

@@ -16,12 +16,12 @@ from sercore import Emotion
 from sercore import Label
 from sercore import ParquetCorpus
 from sercore import Scan
+from sercore import csv_rows
 from sercore import hookimpl
-from sercore.layouts import require_paths
-from sercore.tables import csv_rows
+from sercore import require_paths
 
 if TYPE_CHECKING:
-    from sercore.files import CorpusFiles
+    from sercore import CorpusFiles
 
 SERCORE_API = 1
 
@@ -126,7 +126,7 @@ class Resd:
         return _LABELS
 
     def scan(self, files: CorpusFiles, reading: str) -> Scan:
-        """Read whichever packaging is there. See `sercore.corpora.Corpus.scan`."""
+        """Read whichever packaging is there. See `sercore.corpora.interface.Corpus.scan`."""
         packed = any(entry.path.endswith(".parquet") for entry in files)
         return (_PARQUET if packed else _FOLDERS).scan(files, reading)
 

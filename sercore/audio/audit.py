@@ -1,0 +1,107 @@
+"""Every recording of a corpus, decoded once: what is damaged, empty, silent or there twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from sercore.audio.decode import read_utterance
+from sercore.corpora.problems import Problem
+from sercore.errors import AudioError
+from sercore.errors import SilentAudioError
+
+if TYPE_CHECKING:
+    from sercore.corpora.files import CorpusFiles
+    from sercore.corpora.manifest import Manifest
+
+SCHEMA = pa.schema(
+    [
+        pa.field("utterance_id", pa.string(), nullable=False),
+        pa.field("duration_s", pa.float64()),
+        pa.field("source_rate", pa.int32()),
+        pa.field("channels", pa.int32()),
+        pa.field("audio_digest", pa.string()),
+        pa.field("error", pa.string()),
+    ]
+)
+"""Columns as in `sercore.audio.decode.Recording`. Where decoding failed, all but the id and `error`
+(one sentence) are null."""
+
+_WORKERS = 2
+
+Progress = Callable[[int, int], None]
+"""Called with the number of recordings that are decoded, and that of all."""
+
+
+def survey(
+    files: CorpusFiles, manifest: Manifest, progress: Progress | None = None
+) -> tuple[pa.Table, tuple[Problem, ...]]:
+    """Decode every utterance of a corpus, at its own rate, two at a time.
+
+    Returns:
+        One row an utterance as in `SCHEMA`, in the order of the manifest; and what is wrong:
+        recordings that cannot be decoded (``undecodable``), hold nothing or zeros only
+        (``silent``), or are the same audio as another (``duplicate``).
+    """
+
+    def decode(row: int) -> tuple[dict[str, object], Problem | None]:
+        utterance = manifest.utterance(row)
+        found: dict[str, object] = dict.fromkeys(SCHEMA.names)
+        found["utterance_id"] = utterance.utterance_id
+        try:
+            recording = read_utterance(files, utterance, rate=None)
+        except AudioError as error:
+            kind = "silent" if isinstance(error, SilentAudioError) else "undecodable"
+            return found | {"error": str(error)}, Problem(
+                kind=kind, where=utterance.utterance_id, message=error.message, hint=error.hint
+            )
+        return found | {
+            "duration_s": recording.duration_s,
+            "source_rate": recording.source_rate,
+            "channels": recording.source_channels,
+            "audio_digest": recording.digest,
+        }, None
+
+    rows: list[dict[str, object]] = []
+    problems: list[Problem] = []
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        for row, problem in pool.map(decode, range(len(manifest))):
+            rows.append(row)
+            if problem is not None:
+                problems.append(problem)
+            if progress is not None:
+                progress(len(rows), len(manifest))
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    problems += repeated_audio(manifest.utterance_ids, table.column("audio_digest").to_pylist())
+    return table, tuple(problems)
+
+
+def repeated_audio(
+    utterance_ids: Iterable[str], digests: Iterable[str | None]
+) -> tuple[Problem, ...]:
+    """Return a problem for every utterance whose decoded audio an earlier one has already.
+
+    Args:
+        utterance_ids: in manifest order.
+        digests: of the decoded audio of each; None where there is none.
+    """
+    first: dict[str, str] = {}
+    problems = []
+    for utterance_id, digest in zip(utterance_ids, digests, strict=True):
+        if digest is None:
+            continue
+        earlier = first.setdefault(digest, utterance_id)
+        if earlier != utterance_id:
+            problems.append(
+                Problem(
+                    kind="duplicate",
+                    where=utterance_id,
+                    message=f"it holds the same audio as {earlier}",
+                    hint="compare the two with a fresh copy of the corpus: a split by file leaks",
+                )
+            )
+    return tuple(problems)

@@ -1,0 +1,167 @@
+"""Reading the tables that corpora ship beside, or around, their audio: text, CSV, Parquet."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+
+from sercore.errors import CorpusError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from sercore.corpora.files import CorpusFiles
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedAudio:
+    """One row of a Parquet file that embeds audio."""
+
+    row: int
+    size: int | None
+    """Bytes of the audio; None where the row holds none."""
+    values: Mapping[str, Any]
+    """The other columns that were asked for."""
+
+
+def decode_text(data: bytes) -> str:
+    """Return text in whatever encoding its author saved it.
+
+    UTF-16 is believed when a byte-order mark says so, UTF-8 when it decodes, then Windows-1252;
+    Latin-1, which accepts every byte, comes last.
+    """
+    if data.startswith(_UTF_16):
+        return data.decode("utf-16", errors="replace")
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return data.decode("latin-1")
+
+
+def csv_rows(
+    files: CorpusFiles, path: str, columns: Sequence[str], *, delimiter: str = ","
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Iterate over the rows of a CSV file whose first line names its columns.
+
+    Args:
+        files: the corpus on disk.
+        path: the CSV file inside the corpus.
+        columns: the columns that are needed, compared without case and blanks around them.
+        delimiter: what separates the fields.
+
+    Yields:
+        The line on which the row ends, counted from 1, and the needed fields, stripped.
+
+    Raises:
+        CorpusError: a column is missing, or a row ends before the last needed one.
+    """
+    lines = csv.reader(io.StringIO(decode_text(files.read(path)), newline=""), delimiter=delimiter)
+    positions = column_positions(next(lines, []), columns, path)
+    for fields in lines:
+        if not any(fields):
+            continue
+        try:
+            row = {name: fields[position].strip() for name, position in positions.items()}
+        except IndexError:
+            raise CorpusError(
+                f"line {lines.line_num} of {path} has {len(fields)} fields, too few for its header",
+                hint="the file is damaged: take it from a fresh copy of the corpus",
+            ) from None
+        yield lines.line_num, row
+
+
+def column_positions(header: Sequence[object], columns: Sequence[str], path: str) -> dict[str, int]:
+    """Return where each needed column of a table stands.
+
+    Raises:
+        CorpusError: one is missing; the message names the file and the column.
+    """
+    names = [str(name or "").strip().casefold() for name in header]
+    try:
+        return {name: names.index(name.casefold()) for name in columns}
+    except ValueError:
+        missing = ", ".join(name for name in columns if name.casefold() not in names)
+        raise CorpusError(
+            f"{path} has no column {missing}",
+            hint="take the file from the corpus as its authors distribute it",
+        ) from None
+
+
+def embedded_audio(
+    files: CorpusFiles, path: str, columns: Sequence[str], optional: Sequence[str] = ()
+) -> Iterator[EmbeddedAudio]:
+    """Iterate over the rows of a Parquet file that embeds audio, a few rows in memory at a time.
+
+    Args:
+        files: the corpus on disk.
+        path: the Parquet file inside the corpus.
+        columns: the other columns that are needed.
+        optional: columns that are read where they are there.
+
+    Raises:
+        CorpusError: the file is not Parquet, or lacks a column.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    with files.open(path) as stream:
+        try:
+            parquet = pq.ParquetFile(stream)
+            audio = audio_column(parquet.schema_arrow, path)
+            column_positions(parquet.schema_arrow.names, columns, path)
+            wanted = [*columns, *(each for each in optional if each in parquet.schema_arrow.names)]
+            row = 0
+            outer, _, inner = audio.partition(".")
+            for batch in parquet.iter_batches(batch_size=32, columns=[*wanted, audio]):
+                held = batch.column(batch.schema.get_field_index(outer))
+                if inner:
+                    held = held.field(inner)
+                values = batch.select(wanted).to_pylist()
+                sizes = pc.binary_length(held).to_pylist()
+                for each, size in zip(values, sizes, strict=True):
+                    yield EmbeddedAudio(row=row, size=size, values=each)
+                    row += 1
+        except pa.ArrowException as error:
+            raise CorpusError(
+                f"{path} is not a readable Parquet file: {error}",
+                hint="download it again; a Git LFS pointer must be fetched with 'git lfs pull'",
+            ) from None
+
+
+def audio_column(schema: pa.Schema, path: str) -> str:
+    """Return the dotted name of the column of a Parquet file that holds encoded audio.
+
+    Structs with bytes inside, as ``{bytes, path}``, go before plain columns of bytes.
+
+    Raises:
+        CorpusError: there is none.
+    """
+    import pyarrow.types as kinds
+
+    def holds_bytes(column: pa.Field) -> bool:
+        return bool(kinds.is_binary(column.type) or kinds.is_large_binary(column.type))
+
+    for column in schema:
+        if kinds.is_struct(column.type):
+            for inner in column.type:
+                if holds_bytes(inner):
+                    return f"{column.name}.{inner.name}"
+    for column in schema:
+        if holds_bytes(column):
+            return str(column.name)
+    raise CorpusError(
+        f"{path} has no column of embedded audio",
+        hint="take the Parquet files that hold the audio, not only its index",
+    )

@@ -1,0 +1,1 @@
+"""Checks of an installation, of precision, and of what a full run costs."""

@@ -1,0 +1,255 @@
+"""What is installed, broken, found on disk, and how it compares with what is expected."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+from sercore.corpora.download import how_to_obtain
+from sercore.corpora.locate import locate
+from sercore.corpora.locate import open_files
+from sercore.corpora.manifest import build_manifest
+from sercore.corpora.manifest import paper_counts
+from sercore.corpora.problems import Problem
+from sercore.environment import import_error
+from sercore.environment import library_version
+from sercore.environment import torchaudio_error
+from sercore.errors import BackboneError
+from sercore.errors import SercoreError
+
+if TYPE_CHECKING:
+    from sercore.corpora.interface import Corpus
+    from sercore.corpora.labels import Emotion
+    from sercore.plugins.registry import Registry
+    from sercore.settings import Settings
+    from sercore.storage.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class LibraryCheck:
+    """Whether a library loads."""
+
+    name: str
+    version: str | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusCheck:
+    """What was found of one corpus."""
+
+    id: str
+    verdict: str
+    """``complete``; ``differs`` from a complete copy, without fault; ``problems``, which are
+    listed; ``unusable`` at all; ``not found``; or ``built in``."""
+    root: str | None = None
+    """Where it lies; an archive's content where that was unpacked. None: it was not found."""
+    files: int | None = None
+    """Files below it, those of operating systems and those to ignore left out."""
+    utterances: int | None = None
+    """How many the reading holds."""
+    expected: int | None = None
+    """How many the reading of a complete copy holds."""
+    classes: dict[str, int] | None = None
+    """Utterances by class, under the label mapper ``paper``; empty classes left out."""
+    expected_classes: dict[str, int] | None = None
+    """The same for a complete copy."""
+    problems: tuple[Problem, ...] = ()
+    """Everything a user should know about this copy, notes included."""
+    obtain: str | None = None
+    """How it is obtained, where it was not found."""
+
+    @property
+    def found(self) -> bool:
+        """Whether it is on this disk."""
+        return self.root is not None
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether something is there that a user should repair."""
+        return self.verdict in ("problems", "unusable")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneCheck:
+    """Where the weights of one backbone are."""
+
+    id: str
+    verdict: str
+    """``found``, ``no weights needed``, ``not here`` or ``unusable``."""
+    place: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """Everything that `sercore doctor` finds out."""
+
+    libraries: tuple[LibraryCheck, ...]
+    plugins: tuple[dict[str, Any], ...]
+    corpora: tuple[CorpusCheck, ...]
+    backbones: tuple[BackboneCheck, ...]
+    workspace: dict[str, Any]
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing is broken; what is merely not there does not count."""
+        return (
+            not any(each.error for each in self.libraries)
+            and not any(each["error"] for each in self.plugins)
+            and not any(each.is_bad for each in self.corpora)
+            and not any(each.verdict == "unusable" for each in self.backbones)
+            and self.workspace["error"] is None
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the diagnosis as plain values."""
+        return {**asdict(self), "well": self.is_well}
+
+
+def examine(
+    registry: Registry,
+    settings: Settings,
+    workspace: Workspace,
+    data: Iterable[Path],
+    named: dict[str, Path | None],
+    *,
+    reading: str,
+    deep: bool,
+) -> Diagnosis:
+    """Examine everything.
+
+    Args:
+        registry: what is installed.
+        settings: where corpora lie.
+        workspace: where results would go.
+        data: folders that hold corpora.
+        named: corpora to look at, with their folders; when empty, all but the synthetic ones.
+        reading: which utterances.
+        deep: whether every recording is decoded.
+    """
+    chosen = [registry.corpora.get(name) for name in named] or [
+        corpus for corpus in registry.corpora if not corpus.card.demo
+    ]
+    folders = tuple(data)
+    return Diagnosis(
+        libraries=check_libraries(),
+        plugins=tuple(asdict(info) for info in registry.plugins),
+        corpora=tuple(
+            _check_corpus(
+                corpus,
+                named.get(corpus.card.id),
+                folders,
+                settings,
+                workspace,
+                reading=reading,
+                deep=deep,
+            )
+            for corpus in chosen
+        ),
+        backbones=tuple(_check_backbone(registry, name) for name in registry.backbones.items),
+        workspace=_check_workspace(workspace),
+    )
+
+
+def check_libraries() -> tuple[LibraryCheck, ...]:
+    """Import what fails in ways that its own message does not explain."""
+    names = ("torch", "torchaudio", "transformers", "soundfile", "av", "soxr", "pyarrow")
+    return tuple(
+        LibraryCheck(
+            name=name,
+            version=library_version(name),
+            error=torchaudio_error() if name == "torchaudio" else import_error(name),
+        )
+        for name in names
+    )
+
+
+def _check_corpus(
+    corpus: Corpus,
+    place: Path | None,
+    data: tuple[Path, ...],
+    settings: Settings,
+    workspace: Workspace,
+    *,
+    reading: str,
+    deep: bool,
+) -> CorpusCheck:
+    card = corpus.card
+    expected = card.expected.get(reading)
+    check = CorpusCheck(
+        id=card.id,
+        verdict="not found",
+        expected=expected.utterances if expected else None,
+        expected_classes=_classes(expected.classes) if expected else None,
+    )
+    if card.demo:
+        # It writes itself when a run needs it: nothing can be missing.
+        return replace(check, verdict="built in")
+    root = place
+    try:
+        root = place or locate(corpus, data, settings, workspace)
+        if root is None:
+            return replace(check, obtain=how_to_obtain(card))
+        files = open_files(corpus, root, settings, workspace)
+        manifest = build_manifest(corpus, files, reading)
+    except SercoreError as error:
+        problem = Problem(kind="unreadable", where=card.id, message=error.message, hint=error.hint)
+        return replace(
+            check, verdict="unusable", root=str(root) if root else None, problems=(problem,)
+        )
+    problems = list(manifest.problems)
+    if deep:
+        from sercore.audio.audit import survey
+
+        problems += survey(files, manifest)[1]
+    serious = any(not problem.is_note for problem in problems)
+    differs = any(problem.kind == "count" for problem in problems)
+    return replace(
+        check,
+        verdict="problems" if serious else "differs" if differs else "complete",
+        root=str(files.root),
+        files=sum(1 for _ in files),
+        utterances=len(manifest),
+        classes=paper_counts(manifest, corpus),
+        problems=tuple(problems),
+    )
+
+
+def _classes(counts: Mapping[Emotion, int]) -> dict[str, int]:
+    return {emotion.value: n for emotion, n in counts.items() if n}
+
+
+def _check_backbone(registry: Registry, name: str) -> BackboneCheck:
+    backbone = registry.backbones.get(name)
+    try:
+        checkpoint = backbone.resolve(offline=True)
+    except BackboneError as error:
+        from sercore.errors import BackboneUnavailableError
+
+        absent = isinstance(error, BackboneUnavailableError)
+        verdict = "not here" if absent else "unusable"
+        return BackboneCheck(id=name, verdict=verdict, reason=str(error))
+    if checkpoint.location is None:
+        return BackboneCheck(id=name, verdict="no weights needed")
+    return BackboneCheck(id=name, verdict="found", place=checkpoint.location)
+
+
+def _check_workspace(workspace: Workspace) -> dict[str, Any]:
+    error = None
+    try:
+        workspace.write_bytes(".doctor", b"")
+        workspace.remove(".doctor")
+    except SercoreError as failure:
+        error = str(failure)
+    free = None
+    if workspace.is_local and error is None:
+        free = round(shutil.disk_usage(workspace.root).free / 1e9, 1)
+    return {"root": workspace.root, "free_gb": free, "error": error}

@@ -1,0 +1,1 @@
+"""From predictions to scores: protocols, splits, rules, adjustments, metrics, statistics."""

@@ -1,0 +1,84 @@
+"""What probes say about test corpora, stored unadjusted: the base of every score."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from sercore.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from sercore.storage.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Mean logits of one probe on the utterances of one test corpus.
+
+    Args:
+        rows: int64 (utterances,), rows of the test manifest, ascending.
+        utterance_ids: their ids.
+        labels: int64 (utterances,), class indices.
+        logits: float32 (utterances, classes), averaged over frames, unadjusted.
+        classes: the class space.
+    """
+
+    rows: npt.NDArray[np.int64]
+    utterance_ids: list[str]
+    labels: npt.NDArray[np.int64]
+    logits: npt.NDArray[np.float32]
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def predictions_path(key: str) -> str:
+    """Return where the predictions of a prediction key lie in a workspace."""
+    return f"predictions/{key}.parquet"
+
+
+def write_predictions(workspace: Workspace, key: str, predictions: Predictions) -> None:
+    """Store predictions under their key. Raises as `Workspace.write` does."""
+    width = len(predictions.classes)
+    table = pa.table(
+        {
+            "row": pa.array(predictions.rows, pa.int64()),
+            "utterance_id": pa.array(predictions.utterance_ids, pa.string()),
+            "label": pa.array(predictions.labels, pa.int8()),
+            "logits": pa.FixedSizeListArray.from_arrays(
+                pa.array(predictions.logits.reshape(-1), pa.float32()), width
+            ),
+        }
+    ).replace_schema_metadata({"classes": json.dumps(predictions.classes)})
+    workspace.write_table(predictions_path(key), table)
+
+
+def read_predictions(workspace: Workspace, key: str) -> Predictions:
+    """Return stored predictions.
+
+    Raises:
+        WorkspaceError: they are missing or not readable.
+    """
+    table = workspace.read_table(predictions_path(key)).combine_chunks()
+    try:
+        classes = tuple(json.loads(table.schema.metadata[b"classes"]))
+        flat = table.column("logits").combine_chunks().flatten().to_numpy()
+        return Predictions(
+            rows=table.column("row").to_numpy(),
+            utterance_ids=table.column("utterance_id").to_pylist(),
+            labels=table.column("label").to_numpy().astype(np.int64),
+            logits=np.asarray(flat, dtype=np.float32).reshape(-1, len(classes)),
+            classes=classes,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise WorkspaceError(
+            f"{workspace.path(predictions_path(key))} is not a predictions file: {error}",
+            hint="delete it and run again",
+        ) from error

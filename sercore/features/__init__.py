@@ -1,0 +1,1 @@
+"""Frames of a corpus under a backbone: keys, extraction, storage, cache."""

@@ -1,0 +1,1 @@
+"""Hook specifications, discovery of plugins, and what sercore registers itself."""

@@ -1,0 +1,329 @@
+"""Finding plugins, loading each inside its own guard, and looking names up.
+
+Entry points are read once with `importlib.metadata`, not through pluggy's own loader: that one
+scans every distribution again on each call and lets the first ImportError escape.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from difflib import get_close_matches
+from functools import cache
+from functools import cached_property
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Generic
+from typing import TypeVar
+from typing import cast
+
+import pluggy
+
+from sercore.__about__ import __version__
+from sercore.backbones.interface import split_name
+from sercore.errors import DuplicateNameError
+from sercore.errors import PluginError
+from sercore.errors import PluginLoadError
+from sercore.errors import UnknownNameError
+from sercore.plugins import hookspecs
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from sercore.backbones.interface import Backbone
+    from sercore.corpora.interface import Corpus
+    from sercore.corpora.labels import LabelMapper
+    from sercore.evaluation.metrics import Metric
+    from sercore.evaluation.protocols import Protocol as EvaluationProtocol
+    from sercore.executors import Executor
+    from sercore.plugins.events import CellEvent
+    from sercore.plugins.events import RunEvent
+    from sercore.probes.interface import Probe
+
+GROUP = "sercore"
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+"""What a registered name may look like; it is also the folder and the end of the distribution."""
+
+_BUILT_IN = (
+    "sercore.plugins.builtin",
+    "sercore.demo",
+)
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginInfo:
+    """Where one plugin came from and how loading it went."""
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    error: str | None = None
+    """One sentence: why the plugin is not usable; None when it is."""
+
+
+@dataclass(frozen=True)
+class Names(Generic[T]):
+    """Everything of one kind that plugins registered, by name."""
+
+    kind: str
+    """What the things are called in messages: ``corpus``, ``backbone``, ..."""
+    items: Mapping[str, T]
+    owners: Mapping[str, PluginInfo]
+    conflicts: Mapping[str, str] = field(default_factory=dict)
+    """Names that two plugins claim, with the sentence that says which."""
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items.values())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.items
+
+    def get(self, name: str) -> T:
+        """Return what is registered under a name.
+
+        Raises:
+            UnknownNameError: nothing is; the message suggests what may have been meant.
+            DuplicateNameError: two plugins claim the name.
+        """
+        if name in self.conflicts:
+            raise DuplicateNameError(self.conflicts[name], hint="uninstall one of the two")
+        try:
+            return self.items[name]
+        except KeyError:
+            close = get_close_matches(name, self.items, n=1)
+            hint = f"did you mean '{close[0]}'?" if close else self._how_to_list()
+            raise UnknownNameError(
+                f"there is no {self.kind} named '{name}' among the installed plugins", hint=hint
+            ) from None
+
+    def _how_to_list(self) -> str:
+        return "'sercore list' shows what is installed"
+
+
+class Registry:
+    """All plugins of this process, loaded once.
+
+    Args:
+        modules: built-in modules to register first.
+        points: the entry points to load; those installed, when None.
+    """
+
+    def __init__(
+        self,
+        modules: Iterable[str] = _BUILT_IN,
+        points: Iterable[EntryPoint] | None = None,
+    ) -> None:
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        if os.environ.get("SERCORE_TRACE"):
+            self._trace_hooks()
+        self._infos: dict[str, PluginInfo] = {}
+        for module in modules:
+            info = PluginInfo(
+                name=module, module=module, distribution="sercore", version=__version__
+            )
+            self._register(info, importlib.import_module(module))
+        found = _installed() if points is None else points
+        for point in sorted(found, key=lambda point: (point.name, point.value)):
+            self._load(point)
+
+    @property
+    def plugins(self) -> tuple[PluginInfo, ...]:
+        """Every plugin that was found, broken ones included, sorted by name."""
+        # Some break only when they are asked what they register.
+        _ = (
+            *(self.corpora, self.backbones, self.label_mappers, self.metrics),
+            *(self.probes, self.protocols, self.executors),
+        )
+        return tuple(self._infos[key] for key in sorted(self._infos))
+
+    @property
+    def broken(self) -> tuple[PluginInfo, ...]:
+        """The plugins that could not be loaded."""
+        return tuple(info for info in self.plugins if info.error)
+
+    @cached_property
+    def corpora(self) -> Names[Corpus]:
+        """Corpora by name."""
+        return self._collect("corpus", self._manager.hook.sercore_corpora)
+
+    @cached_property
+    def label_mappers(self) -> Names[LabelMapper]:
+        """Label mappers by name."""
+        return self._collect("label mapper", self._manager.hook.sercore_label_mappers)
+
+    @cached_property
+    def backbones(self) -> Names[Backbone]:
+        """Backbones by name."""
+        return self._collect("backbone", self._manager.hook.sercore_backbones)
+
+    @cached_property
+    def metrics(self) -> Names[Metric]:
+        """Metrics by name."""
+        return self._collect("metric", self._manager.hook.sercore_metrics)
+
+    @cached_property
+    def probes(self) -> Names[Probe]:
+        """Probes by name."""
+        return self._collect("probe", self._manager.hook.sercore_probes)
+
+    @cached_property
+    def protocols(self) -> Names[EvaluationProtocol]:
+        """Evaluation protocols by name."""
+        return self._collect("protocol", self._manager.hook.sercore_protocols)
+
+    @cached_property
+    def executors(self) -> Names[Executor]:
+        """Executors by name."""
+        return self._collect("executor", self._manager.hook.sercore_executors)
+
+    def backbone(self, name: str, *, offline: bool = True) -> Backbone:
+        """Return a backbone by the name that users type.
+
+        Args:
+            name: a registered name, or ``hf:PATH_OR_REPO`` for any checkpoint of a supported
+                architecture; either with a variant after a colon (``whisper-medium:exact``).
+            offline: never ask the network what an ``hf:`` repository holds.
+
+        Raises:
+            UnknownNameError: no such backbone, or it has no such variant.
+            BackboneError: the checkpoint behind ``hf:`` cannot be used.
+        """
+        plain, variant = split_name(name)
+        if plain.startswith("hf:"):
+            from sercore.backbones.huggingface import from_name
+
+            backbone: Backbone = from_name(plain, offline=offline)
+        else:
+            backbone = self.backbones.get(plain)
+        if variant and variant not in backbone.card.variants:
+            offered = ", ".join(backbone.card.variants) or "none"
+            raise UnknownNameError(
+                f"the backbone '{plain}' has no variant '{variant}'", hint=f"it offers {offered}"
+            )
+        return backbone
+
+    def cell_finished(self, event: CellEvent) -> None:
+        """Tell every tracker that a cell is done or has failed."""
+        self._manager.hook.sercore_cell_finished(event=event)
+
+    def run_finished(self, event: RunEvent) -> None:
+        """Tell every tracker that the run has ended."""
+        self._manager.hook.sercore_run_finished(event=event)
+
+    def _load(self, point: EntryPoint) -> None:
+        distribution = point.dist.name if point.dist else "an unnamed distribution"
+        info = PluginInfo(
+            name=point.name,
+            module=point.value,
+            distribution=distribution,
+            version=point.dist.version if point.dist else "?",
+        )
+        # A plugin is foreign code: whatever its import raises (SystemExit of a script that was
+        # never meant as a module included) is its own failure, never that of the command line.
+        try:
+            plugin = point.load()
+            self._register(info, plugin)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001
+            self._record(info, error)
+
+    def _register(self, info: PluginInfo, plugin: Any) -> None:
+        wanted = getattr(plugin, "SERCORE_API", hookspecs.API_VERSION)
+        if wanted > hookspecs.API_VERSION:
+            raise PluginLoadError(
+                f"it was written for plugin API {wanted}, and sercore {__version__} offers "
+                f"{hookspecs.API_VERSION}",
+                hint="upgrade sercore",
+            )
+        self._manager.register(plugin, name=info.module)
+        self._manager.check_pending()  # refuses a misspelt hook
+        self._infos[f"{info.name}={info.module}"] = info
+
+    def _record(self, info: PluginInfo, error: BaseException) -> None:
+        reason = str(error) if isinstance(error, PluginError) else _one_line(error)
+        self._infos[f"{info.name}={info.module}"] = PluginInfo(
+            name=info.name,
+            module=info.module,
+            distribution=info.distribution,
+            version=info.version,
+            error=reason,
+        )
+        if self._manager.has_plugin(info.module):
+            self._manager.unregister(name=info.module)
+
+    def _collect(self, kind: str, hook: pluggy.HookCaller) -> Names[Any]:
+        items: dict[str, Any] = {}
+        owners: dict[str, PluginInfo] = {}
+        conflicts: dict[str, str] = {}
+        by_module = {info.module: info for info in self._infos.values()}
+        for implementation in hook.get_hookimpls():
+            info = by_module[implementation.plugin_name]
+            try:
+                registered: list[Any] = list(cast("Any", implementation.function)() or ())
+                names = [_name_of(thing, kind) for thing in registered]
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001
+                self._record(info, error)
+                continue
+            for name, thing in zip(names, registered, strict=True):
+                if name in owners:
+                    first, second = sorted((owners[name].distribution, info.distribution))
+                    conflicts[name] = (
+                        f"the {kind} '{name}' is claimed by two distributions, "
+                        f"'{first}' and '{second}'"
+                    )
+                items[name] = thing
+                owners[name] = info
+        usable = {name: items[name] for name in sorted(items) if name not in conflicts}
+        return Names(kind, usable, owners, conflicts)
+
+    def _trace_hooks(self) -> None:
+        def before(name: str, implementations: Any, arguments: Any) -> None:
+            callers = ", ".join(sorted(each.plugin_name for each in implementations))
+            print(f"sercore hook {name}({', '.join(arguments)}) -> {callers}")  # noqa: T201
+
+        self._manager.add_hookcall_monitoring(before, lambda *_: None)
+
+
+@cache
+def registry() -> Registry:
+    """Return the registry of this process; the first call loads the plugins."""
+    return Registry()
+
+
+def _installed() -> list[EntryPoint]:
+    """Return the entry points of the group, restricted by ``SERCORE_PLUGINS`` if that is set."""
+    found = list(entry_points(group=GROUP))
+    chosen = os.environ.get("SERCORE_PLUGINS")
+    if chosen is None:
+        return found
+    names = {name.strip() for name in chosen.split(",") if name.strip()}
+    return [point for point in found if point.name in names]
+
+
+def _name_of(thing: Any, kind: str) -> str:
+    name = str(thing.card.id) if hasattr(thing, "card") else str(thing.id)
+    if not NAME.fullmatch(name):
+        raise PluginLoadError(
+            f"the {kind} name '{name}' is not lower-case letters, digits and single hyphens"
+        )
+    return name
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,1 @@
+"""A stored run: its matrices, averages, intervals and comparisons."""

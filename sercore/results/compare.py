@@ -1,0 +1,309 @@
+"""Compare two runs: which cells differ, by how much, whether by more than noise, and what else.
+
+Noise here is that of the test set: how much a difference changes when speakers are drawn anew. It
+does not hold what training with another seed would change; runs of several seeds show that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Literal
+
+import numpy as np
+
+from sercore.errors import ProtocolError
+from sercore.evaluation.statistics import N_DRAWS
+from sercore.evaluation.statistics import interval
+from sercore.evaluation.statistics import seed_for
+from sercore.results.cell_statistics import Evidence
+from sercore.results.stored_run import matrices_of
+from sercore.results.stored_run import reduce_of
+
+if TYPE_CHECKING:
+    from sercore.evaluation.statistics import Interval
+    from sercore.evaluation.statistics import Values
+    from sercore.results.cell_statistics import Estimate
+    from sercore.results.matrices import Cell
+    from sercore.results.matrices import Matrix
+    from sercore.results.matrices import Pair
+    from sercore.results.matrices import Setting
+    from sercore.results.stored_run import StoredRun
+
+Verdict = Literal["equal", "noise", "differs", "unknown", "only-first", "only-second"]
+"""``noise``: the interval of the difference holds zero; ``differs``: it does not; ``unknown``:
+there is no interval, since neither predictions nor confusion counts were stored."""
+
+_PASSING = frozenset(
+    {
+        "name",
+        "written",
+        "status",
+        "counts",
+        "problems",
+        "notes",
+        "scoring",
+        "schema",
+        "rescored_from",
+    }
+)
+"""Parts of a record that say how a run went, not what it rests on."""
+
+Key = tuple[str, "str | None", bool]
+"""Backbone, class rule, demo."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellDifference:
+    """One cell of two runs."""
+
+    backbone: str
+    class_rule: str | None
+    """None in domain."""
+    train: str
+    test: str
+    first: float | None
+    second: float | None
+    verdict: Verdict
+    interval: Interval | None = None
+    """Of second minus first."""
+    paired: bool = False
+    """Whether both were measured on the same resampled test sets."""
+    same_predictions: bool = False
+
+    @property
+    def difference(self) -> float | None:
+        """Second minus first."""
+        if self.first is None or self.second is None:
+            return None
+        return self.second - self.first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AverageDifference:
+    """One average of two runs, each over what it has."""
+
+    backbone: str
+    class_rule: str | None
+    name: str
+    """``in-domain``, ``out-of-domain`` or ``weighted``."""
+    first: float | None
+    second: float | None
+    same_cells: bool
+    """Whether both run over the same cells; if not, their difference means little."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordDifference:
+    """One entry of the records that differs; None where a run lacks it."""
+
+    path: str
+    first: Any
+    second: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunComparison:
+    """Everything that differs between two runs."""
+
+    first: str
+    second: str
+    cells: tuple[CellDifference, ...]
+    averages: tuple[AverageDifference, ...]
+    record: tuple[RecordDifference, ...]
+
+    def count(self, verdict: Verdict) -> int:
+        """Return how many cells got a verdict."""
+        return sum(cell.verdict == verdict for cell in self.cells)
+
+
+def compare_runs(
+    first: StoredRun,
+    second: StoredRun,
+    *,
+    metric: str | None = None,
+    adjustment: str | None = None,
+    n_draws: int = N_DRAWS,
+) -> RunComparison:
+    """Compare two runs cell by cell.
+
+    A cell is the same cell where backbone, class rule, train and test corpus are the same; whatever
+    else differs (protocol, revision, seeds) stands among the differences of the records.
+
+    Args:
+        first: one run.
+        second: the other; differences are second minus first.
+        metric: of whole cells; the headline's when None.
+        adjustment: of out-of-domain cells; each run's headline when None.
+        n_draws: draws per interval.
+
+    Raises:
+        ProtocolError: a run holds one cell twice under one backbone's name.
+    """
+    sides = [_Side(run, metric, adjustment, n_draws) for run in (first, second)]
+    cells: list[CellDifference] = []
+    averages: list[AverageDifference] = []
+    for key in sorted({*sides[0].matrices, *sides[1].matrices}, key=str):
+        cells += _cells(key, *sides)
+        averages += _averages(key, *sides)
+    # In-domain cells stand in the matrix of every class rule; one of them will do.
+    unique = {(cell.backbone, cell.class_rule, cell.train, cell.test): cell for cell in cells}
+    return RunComparison(
+        first=first.name,
+        second=second.name,
+        cells=tuple(unique.values()),
+        averages=tuple(averages),
+        record=tuple(_record_differences(first.record, second.record)),
+    )
+
+
+class _Side:
+    """The matrices of one run, and the draws of their cells."""
+
+    def __init__(
+        self, run: StoredRun, metric: str | None, adjustment: str | None, n_draws: int
+    ) -> None:
+        self.run = run
+        self.matrices: dict[Key, Matrix] = {}
+        for matrix in matrices_of(run.scores, run.record, metric=metric, adjustment=adjustment):
+            setting = matrix.setting
+            key = (setting.backbone, setting.class_rule, setting.demo)
+            if key in self.matrices:
+                raise ProtocolError(
+                    f"the run '{run.name}' holds several matrices of {setting.backbone} that "
+                    "differ in more than the class rule",
+                    hint="compare runs that use one protocol, probe and checkpoint each",
+                )
+            self.matrices[key] = matrix
+        self._estimates: Mapping[tuple[Setting, Pair], Estimate] = Evidence(run, n_draws).estimates(
+            self.matrices.values()
+        )
+        self._manifests = {
+            name: card.get("manifest") for name, card in (run.record.get("corpora") or {}).items()
+        }
+
+    def estimate(self, key: Key, pair: Pair) -> Estimate | None:
+        matrix = self.matrices.get(key)
+        return None if matrix is None else self._estimates.get((matrix.setting, pair))
+
+    def manifest(self, corpus: str) -> str | None:
+        return self._manifests.get(corpus)
+
+
+def _cells(key: Key, first: _Side, second: _Side) -> Iterator[CellDifference]:
+    nothing: Mapping[Pair, Cell] = {}
+    ones, others = (
+        side.matrices[key].cells if key in side.matrices else nothing for side in (first, second)
+    )
+    for pair in sorted({*ones, *others}):
+        one, other = ones.get(pair), others.get(pair)
+        named: dict[str, Any] = {
+            "backbone": key[0],
+            "class_rule": None if pair[0] == pair[1] else key[1],
+            "train": pair[0],
+            "test": pair[1],
+            "first": one.value if one else None,
+            "second": other.value if other else None,
+        }
+        if one is None or other is None:
+            yield CellDifference(**named, verdict="only-second" if one is None else "only-first")
+            continue
+        same = bool(one.prediction_keys) and one.prediction_keys == other.prediction_keys
+        estimates = first.estimate(key, pair), second.estimate(key, pair)
+        paired = _is_paired(one, other, *estimates) and (
+            first.manifest(pair[1]) == second.manifest(pair[1])
+        )
+        around = _difference(other.value - one.value, *estimates, paired=paired)
+        yield CellDifference(
+            **named,
+            verdict=_verdict(other.value - one.value, around),
+            interval=around,
+            paired=paired,
+            same_predictions=same,
+        )
+
+
+def _is_paired(one: Cell, other: Cell, first: Estimate | None, second: Estimate | None) -> bool:
+    """Return whether draw i of both cells is the same resampled test set."""
+    if first is None or second is None:
+        return False
+    a, b = first.interval, second.interval
+    if (a.unit, a.n_units, one.n_test) != (b.unit, b.n_units, other.n_test):
+        return False
+    # In domain the test part follows from the split.
+    return not one.in_domain or set(one.by_seed) == set(other.by_seed)
+
+
+def _difference(
+    point: float, first: Estimate | None, second: Estimate | None, *, paired: bool
+) -> Interval | None:
+    if first is None or second is None:
+        return None
+    draws: Values = second.draws
+    if not paired:
+        # Draws of different test sets must not be paired by chance of an equal seed.
+        rng = np.random.default_rng(seed_for("compare"))
+        draws = rng.permutation(draws)
+    units = {first.interval.unit, second.interval.unit}
+    return interval(
+        point,
+        draws - first.draws,
+        unit=units.pop() if len(units) == 1 else "speaker or utterance",
+        n_units=min(first.interval.n_units, second.interval.n_units),
+    )
+
+
+def _verdict(difference: float, around: Interval | None) -> Verdict:
+    if difference == 0:
+        return "equal"
+    if around is None:
+        return "unknown"
+    return "noise" if around.low <= 0 <= around.high else "differs"
+
+
+def _averages(key: Key, first: _Side, second: _Side) -> Iterator[AverageDifference]:
+    if key not in first.matrices or key not in second.matrices:
+        return
+    one, other = (reduce_of(side.matrices[key], side.run.record) for side in (first, second))
+    means = [
+        each.out_of_domain.average.mean if each.out_of_domain else None for each in (one, other)
+    ]
+    found: tuple[tuple[str, float | None, float | None], ...] = (
+        ("in-domain", one.in_domain.mean, other.in_domain.mean),
+        ("out-of-domain", means[0], means[1]),
+        ("weighted", one.weighted, other.weighted),
+    )
+    for name, a, b in found:
+        if a is not None or b is not None:
+            yield AverageDifference(
+                backbone=key[0],
+                class_rule=key[1],
+                name=name,
+                first=a,
+                second=b,
+                same_cells=one.cells == other.cells,
+            )
+
+
+def _record_differences(
+    first: Mapping[str, Any], second: Mapping[str, Any]
+) -> Iterator[RecordDifference]:
+    one, other = (
+        dict(_flat({name: value for name, value in record.items() if name not in _PASSING}))
+        for record in (first, second)
+    )
+    for path in sorted({*one, *other}):
+        if one.get(path) != other.get(path):
+            yield RecordDifference(path=path, first=one.get(path), second=other.get(path))
+
+
+def _flat(value: Any, path: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _flat(each, (*path, str(name)))
+    else:
+        yield ".".join(path), value

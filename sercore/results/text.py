@@ -1,0 +1,75 @@
+"""How numbers and tables are written as text; nothing here decides what they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sercore.evaluation.statistics import Interval
+
+MISSING = "—"
+"""Stands for a value that is not there; never 0."""
+
+_MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#])")
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a value with a fixed number of decimals, or `MISSING`.
+
+    >>> number(0.12345), number(None)
+    ('0.123', '—')
+    """
+    return MISSING if value is None or value != value else f"{value:.{digits}f}"  # noqa: PLR0124 - NaN
+
+
+def markdown_cell(text: object) -> str:
+    """Return text that Markdown (and HTML inside it) shows as it is, on one line."""
+    return _MARKDOWN_SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def markdown_table(
+    header: Sequence[object], rows: Iterable[Sequence[object]], left: int = 1
+) -> list[str]:
+    """Return the lines of a Markdown table; cells are escaped.
+
+    Args:
+        header: column names.
+        rows: cells.
+        left: how many columns are aligned to the left; the others are numbers.
+    """
+    rules = [":--" if index < left else "--:" for index in range(len(header))]
+    lines = [[markdown_cell(each) for each in line] for line in (header, *rows)]
+    return [f"| {' | '.join(cells)} |" for cells in (lines[0], rules, *lines[1:])]
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    >>> plural(1, "cell"), plural(2, "cell")
+    ('1 cell', '2 cells')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """Return a difference with its sign, or `MISSING`.
+
+    >>> signed(0.1), signed(-0.0001), signed(None)
+    ('+0.100', '0.000', '—')
+    """
+    if value is None or value != value:  # noqa: PLR0124 - NaN
+        return MISSING
+    text = f"{value:+.{digits}f}"
+    return text[1:] if not float(text) else text
+
+
+def interval_text(interval: Interval) -> str:
+    """Return an interval with what was drawn for it."""
+    percent = f"{interval.level:.0%}".replace("%", " %")
+    return (
+        f"{percent} interval {number(interval.low)} to {number(interval.high)} "
+        f"({plural(interval.n_units, interval.unit)} drawn)"
+    )

@@ -1,0 +1,1 @@
+"""From what the user selected to stored results: plan, tasks, driver, journal."""

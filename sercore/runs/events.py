@@ -1,0 +1,111 @@
+"""What a run tells while it goes on and when it has ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Literal
+from typing import Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from sercore.plugins.events import Status
+    from sercore.runs.plan import Missing
+    from sercore.runs.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """One cell of one fit, as shown while a run goes on."""
+
+    matrix: str
+    """The backbone, with layer and probe where there are several (`Plan.matrix_name`)."""
+    train: str
+    test: str
+    rule: str
+    """``in-domain`` or a class rule."""
+    status: Status
+    value: float | None = None
+    """Headline macro-F1."""
+    reason: str | None = None
+
+
+class StageProgress(Protocol):
+    """Told how far one stage is."""
+
+    def __call__(self, done: int, total: int, seconds: float | None = None) -> None:
+        """Tell how much of it is done; `seconds` of audio for an extraction."""
+
+
+class Observer(Protocol):
+    """What a run tells while it goes on. Every method must be quick and must not raise."""
+
+    def started(self, plan: Plan, name: str, folder: str) -> None:
+        """Tell that a run begins."""
+
+    def stage(self, kind: str, label: str) -> AbstractContextManager[StageProgress]:
+        """Tell that a stage begins, and ends with the context: ``extract``, ``fit``, ``predict``.
+
+        Two may go on at once, each in a thread of its own.
+        """
+
+    def cell(self, result: CellResult) -> None:
+        """Tell that a cell is done, has failed or is unavailable."""
+
+    def problem(self, text: str) -> None:
+        """Tell one sentence about something that went wrong."""
+
+    def finished(self, result: RunResult) -> None:
+        """Tell that the run has ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a run works, none of which changes what it computes."""
+
+    name: str = "default"
+    threads: int | None = None
+    """Threads of torch in each stage. When None the processors this process may use; half of them
+    where two stages share the CPU."""
+    overlap: bool | None = None
+    """Whether probes are trained while the next corpus is extracted. When None: not on the CPU,
+    where both would wait for the same processors."""
+    frame_budget: int | Literal["auto"] | None = None
+    """Frames in one encoder batch; ``auto`` tries out what the device's memory holds."""
+    layer_means: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """How a run ended."""
+
+    name: str
+    folder: str
+    scores: pa.Table
+    """As `sercore.evaluation.scores.SCORE_SCHEMA`."""
+    counts: Counter[str]
+    """Cells of all fits by status."""
+    problems: tuple[str, ...]
+    """One sentence each: what failed the run."""
+    notes: tuple[str, ...]
+    """One sentence each: what a reader should know."""
+    computed: Counter[str]
+    """Stages that were computed rather than found: extract, fit, predict, score."""
+    missing: tuple[Missing, ...]
+    """What could not be had, whether named or not; also among the problems or notes."""
+    interrupted: bool
+    seconds: float
+    record: dict[str, Any]
+
+    @property
+    def exit_status(self) -> int:
+        """0: well; 1: something failed; 3: something named could not be had; 130: interrupted."""
+        if self.interrupted:
+            return 130
+        if any(each.named for each in self.missing):
+            return 3
+        return 1 if self.problems or self.counts["failed"] else 0

@@ -1,0 +1,128 @@
+"""Labelling new audio with a stored probe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+import numpy as np
+
+from sercore.audio.decode import read_file
+from sercore.backbones.interface import EncoderOptions
+from sercore.devices import set_threads
+from sercore.errors import AudioError
+from sercore.errors import BackboneError
+from sercore.features.packed import PackedFrames
+from sercore.probes.store import find_probe
+from sercore.probes.store import read_probe
+
+if TYPE_CHECKING:
+    from sercore.backbones.interface import Encoder
+    from sercore.plugins.registry import Registry
+    from sercore.storage.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a probe says about one file."""
+
+    file: str
+    label: str | None = None
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    """Softmax of the mean logits over the classes that the probe was trained on."""
+    error: str | None = None
+    """One sentence where the file could not be used."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the answer as plain values."""
+        return asdict(self)
+
+
+def label_files(
+    workspace: Workspace,
+    registry: Registry,
+    probe: str,
+    files: Sequence[Path],
+    *,
+    backbone: str | None = None,
+    device: str = "cpu",
+) -> list[Answer]:
+    """Label recordings, each on its own: an answer does not depend on the other files.
+
+    Args:
+        workspace: holds the probe.
+        registry: knows the backbone and the probe's kind.
+        probe: the first letters of the probe key.
+        files: recordings in any container.
+        backbone: where the weights are now, as ``--backbone`` takes it; as recorded when None.
+        device: torch device.
+
+    Raises:
+        UnknownNameError: no such probe or backbone.
+        BackboneError: the weights are not those that the probe was trained on.
+    """
+    record = find_probe(workspace, probe)
+    set_threads()
+    encoder, rate = _encoder(record, registry, backbone, device)
+    fitted = read_probe(workspace, record["key"], registry.probes.get(record["probe"]))
+    trained = np.array(record["train_counts"]) > 0
+    answers = []
+    for file in files:
+        try:
+            recording = read_file(file, rate, record["audio_path"])
+        except AudioError as error:
+            answers.append(Answer(str(file), error=str(error)))
+            continue
+        encoded = encoder.encode(encoder.prepare([recording.samples]))[0]
+        # Stored features are float16, so the probe has never seen anything finer.
+        with np.errstate(over="ignore"):
+            halves = encoded.frames.astype(np.float16)
+        packed = _packed(halves if np.isfinite(halves).all() else encoded.frames)
+        logits = fitted.logits(packed, np.array([0]))[0].astype(np.float64)
+        logits = np.where(trained, logits, -np.inf)
+        shares = np.exp(logits - logits.max())
+        shares /= shares.sum()
+        answers.append(
+            Answer(
+                str(file),
+                label=record["classes"][int(shares.argmax())],
+                probabilities={
+                    name: float(share)
+                    for name, share, seen in zip(record["classes"], shares, trained, strict=True)
+                    if seen
+                },
+            )
+        )
+    return answers
+
+
+def _encoder(
+    record: Mapping[str, Any], registry: Registry, name: str | None, device: str
+) -> tuple[Encoder, int]:
+    place = record["location"]
+    chosen = name or (f"hf:{place}" if record["backbone"].startswith("hf:") else record["backbone"])
+    found = registry.backbone(chosen)
+    checkpoint = found.resolve(offline=True)
+    if checkpoint.digest != record["weights"]:
+        raise BackboneError(
+            f"the weights of {chosen} are not those that the probe was trained on",
+            hint="name the right ones with --backbone",
+        )
+    options = EncoderOptions(**record["options"], device=device)
+    return found.load(checkpoint, options), found.card.sample_rate
+
+
+def _packed(frames: np.ndarray[Any, Any]) -> PackedFrames:
+    return PackedFrames(
+        blocks=[frames],
+        block=np.zeros(1, dtype=np.int32),
+        start=np.zeros(1, dtype=np.int64),
+        length=np.array([len(frames)], dtype=np.int64),
+        width=frames.shape[1],
+    )

@@ -1,0 +1,1 @@
+"""How everything in a workspace is written and read."""
