@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sercore.features.packed import PackedFrames
     from sercore.probes.interface import EpochRecord
     from sercore.probes.interface import Progress
-    from sercore.runs.plan import Plan
+    from sercore.runs.planned import Plan
     from sercore.storage.workspace import Workspace
 
 MODULE = "benchmarks.grid"

@@ -30,7 +30,7 @@ from sercore.runs.api import execute
 from sercore.runs.api import prepare
 from sercore.runs.events import RunOptions
 from sercore.runs.events import RunResult
-from sercore.runs.ledger import Ledger
+from sercore.runs.journal import Journal
 from sercore.runs.selection import Selection
 from sercore.settings import Settings
 from sercore.storage.workspace import Workspace
@@ -47,7 +47,7 @@ def run(*, quick: bool) -> list[Figure]:
         for _ in range(1 if quick else 5):
             began = time.perf_counter()
             planned = plan(root)
-            Ledger(planned.workspace, NAME).records()
+            Journal(planned.workspace, NAME).reports()
             planning.append(time.perf_counter() - began)
             began = time.perf_counter()
             again = go(plan(root))
@@ -63,7 +63,7 @@ def run(*, quick: bool) -> list[Figure]:
     told = f"{size['cells']} cells, {size['manifests']} manifests, {size['utterances']} utterances"
     return [
         Figure(
-            what=f"planning, fingerprints and ledger of {told}",
+            what=f"planning, fingerprints and journal of {told}",
             unit="s",
             ours=statistics.median(planning),
             goal=PLAN_GOAL_S,

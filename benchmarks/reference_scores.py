@@ -28,8 +28,8 @@ from sercore.settings import Settings
 from sercore.storage.workspace import Workspace
 
 if TYPE_CHECKING:
-    from sercore.runs.plan import PlannedBackbone
-    from sercore.runs.plan import PlannedCorpus
+    from sercore.runs.planned import PlannedBackbone
+    from sercore.runs.planned import PlannedCorpus
 
 CORPORA = ("urdu", "emodb")
 

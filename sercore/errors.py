@@ -16,6 +16,7 @@
     ├── BackboneError               an encoder cannot do its work
     │   └── BackboneUnavailableError  its weights are neither here nor reachable
     ├── ProtocolError               a split, class rule or adjustment cannot be computed
+    ├── TaskError                   a task cannot be read, or asks for another result than planned
     └── WorkspaceError              a result cannot be read or written
         └── DiskFullError           no space left
 
@@ -101,6 +102,10 @@ class BackboneUnavailableError(BackboneError):
 
 class ProtocolError(SercoreError):
     """A split, a class rule or an adjustment cannot be computed on this data."""
+
+
+class TaskError(SercoreError):
+    """A task cannot be read, or names another result than this worker would write."""
 
 
 class WorkspaceError(SercoreError):

@@ -26,6 +26,7 @@ _COMMANDS = {
     "check": ("sercore.cli.check:check", "Measure reduced precision of a backbone."),
     "cache": ("sercore.cli.cache:cache", "List, verify and trim stored frames."),
     "bench": ("sercore.cli.bench:bench", "Estimate what a full-scale run takes."),
+    "work": ("sercore.cli.work:work", "Do one task of a run, for executors."),
     "fetch": ("sercore.cli.fetch:fetch", "Download corpora whose licence allows it."),
 }
 

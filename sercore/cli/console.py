@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sercore.runs.events import CellResult
     from sercore.runs.events import RunResult
     from sercore.runs.events import StageProgress
-    from sercore.runs.plan import Plan
+    from sercore.runs.planned import Plan
 
 _STAGES = {"extract": "extracting", "fit": "training", "predict": "scoring"}
 _UNITS = {"extract": "clips", "fit": "steps", "predict": "clips"}
@@ -56,18 +56,18 @@ class MatrixView:
         self._cells: dict[tuple[str, str], dict[tuple[str, str], list[CellResult]]] = {}
         self._tests: dict[str, set[str]] = defaultdict(set)
         self._trains: dict[str, list[str]] = defaultdict(list)
-        for fit in plan.fits:
-            name = plan.matrix_name(fit)
-            self._demo[name] = fit.backbone.backbone.card.demo
-            if fit.train.id not in self._trains[name]:
-                self._trains[name].append(fit.train.id)
-            for target in fit.targets:
-                self._tests[name].add(target.corpus.id)
-                for rule in target.rules:
+        for job in plan.jobs:
+            name = plan.matrix_name(job)
+            self._demo[name] = job.backbone.backbone.card.demo
+            if job.train.id not in self._trains[name]:
+                self._trains[name].append(job.train.id)
+            for test_set in job.test_sets:
+                self._tests[name].add(test_set.corpus.id)
+                for rule in test_set.rules:
                     if rule.name != IN_DOMAIN and rule.name not in self._rules[name]:
                         self._rules[name].append(rule.name)
                     cells = self._cells.setdefault((name, rule.name), {})
-                    cells[fit.train.id, target.corpus.id] = []
+                    cells[job.train.id, test_set.corpus.id] = []
 
     def add(self, result: CellResult) -> None:
         """Take in one result; folds and seeds of a cell are averaged."""
@@ -299,7 +299,7 @@ def plan_line(plan: Plan) -> str:
     """Return one line that says how much there is to do."""
     return (
         f"{_count(len(plan.backbones), 'backbone')}, {_count(len(plan.corpora), 'corpus')}, "
-        f"{_count(len(plan.fits), 'probe fit')}, {_count(plan.n_cells, 'cell')} · "
+        f"{_count(len(plan.jobs), 'probe fit')}, {_count(plan.n_cells, 'cell')} · "
         f"protocol {plan.selection.protocol.id}"
     )
 
@@ -316,18 +316,25 @@ def print_summary(console: Console, result: RunResult) -> None:
     _print_sentences(console, "problems", result.problems, "red")
     counts = ", ".join(f"{n} {status}" for status, n in sorted(result.counts.items()))
     did = ", ".join(f"{n} {_DID[kind]}" for kind, n in sorted(result.computed.items()))
-    idle = "nothing was computed" + (": all of it was there" if result.counts else "")
+    idle = _idle(result)
     verb = "interrupted after" if result.interrupted else "took"
     console.print(
         Text(f"\n{verb} {result.seconds:.1f} s · results: {counts or 'no cell'} · {did or idle}"),
         soft_wrap=True,
     )
     if result.interrupted:
-        console.print("run the same command again to go on: what is done is kept")
+        console.print("run the same command again to continue: finished work is kept")
     console.print(
         Text(f"scores: {result.folder}/scores.parquet · summary: {result.folder}/summary.md"),
         soft_wrap=True,
     )
+
+
+def _idle(result: RunResult) -> str:
+    """Return why a run computed nothing."""
+    if result.counts["failed"] or not result.counts:
+        return "nothing was computed"
+    return "nothing to compute: all results were stored already"
 
 
 def _print_sentences(console: Console, title: str, sentences: Sequence[str], style: str) -> None:

@@ -12,7 +12,7 @@ from sercore.errors import AudioError
 
 if TYPE_CHECKING:
     from sercore.runs.api import Prepared
-    from sercore.runs.plan import PlannedCorpus
+    from sercore.runs.planned import PlannedCorpus
 
 _SAMPLE = 32
 """Recordings of a corpus that are opened to estimate its hours."""
@@ -39,10 +39,10 @@ def describe(prepared: Prepared) -> dict[str, Any]:
     for backbone in plan.backbones:
         card = backbone.backbone.card
         pairs = {
-            target.corpus.id: target.corpus
-            for fit in plan.fits
-            if fit.backbone is backbone
-            for target in fit.targets
+            test_set.corpus.id: test_set.corpus
+            for job in plan.jobs
+            if job.backbone is backbone
+            for test_set in job.test_sets
         }
         for name, corpus in sorted(pairs.items()):
             store = backbone.features(corpus, workspace, plan.selection.protocol)
@@ -61,7 +61,7 @@ def describe(prepared: Prepared) -> dict[str, Any]:
         "protocol": plan.selection.protocol.id,
         "datasets": corpora,
         "backbones": [each.name for each in plan.backbones],
-        "probe_fits": len(plan.fits),
+        "probe_fits": len(plan.jobs),
         "cells": plan.n_cells,
         "features": features,
         "downloads": [

@@ -29,17 +29,17 @@ def predict(
     config: Path | None,
     as_json: bool,  # noqa: FBT001 - click passes flags so
 ) -> None:
-    """Label FILES with the stored PROBE (the first letters of its key suffice).
+    """Predict the emotion in FILES with the stored PROBE (the first letters of its key suffice).
 
-    'sercore status --probes' lists the probes. A file that cannot be decoded is named, the others
-    are labelled, and the exit status is 1.
+    'sercore status --probes' lists the probes. A file that cannot be decoded is named and skipped,
+    and the exit status is 1.
     """
     from sercore.devices import choose_device
     from sercore.plugins.registry import registry
-    from sercore.runs.inference import label_files
+    from sercore.runs.inference import predict_files
 
     settings = shared.load_settings(config)
-    answers = label_files(
+    predictions = predict_files(
         shared.open_workspace(workspace, settings),
         registry(),
         probe,
@@ -48,13 +48,13 @@ def predict(
         device=choose_device(device),
     )
     if as_json:
-        shared.print_json([answer.as_dict() for answer in answers])
+        shared.print_json([prediction.as_dict() for prediction in predictions])
     else:
-        for answer in answers:
-            if answer.error is not None:
-                click.echo(f"sercore: {answer.error}", err=True)
+        for prediction in predictions:
+            if prediction.error is not None:
+                click.echo(f"sercore: {prediction.error}", err=True)
                 continue
-            ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])[:3]
+            ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:3]
             shares = ", ".join(f"{name} {share:.2f}" for name, share in ranked)
-            click.echo(f"{answer.file}\t{answer.label}\t{shares}")
-    ctx.exit(1 if any(answer.error for answer in answers) else 0)
+            click.echo(f"{prediction.file}\t{prediction.label}\t{shares}")
+    ctx.exit(1 if any(prediction.error for prediction in predictions) else 0)

@@ -83,6 +83,13 @@ if TYPE_CHECKING:
     help="Train probes while the next corpus is extracted; stages then share the CPU's threads. "
     "[default: unless the device is the CPU]",
 )
+@click.option(
+    "--executor",
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    help="Where tasks run. Others than 'local' are plugins: see 'sercore list executors'.",
+)
 @click.option("--name", default="default", show_default=True, help="Name of the run.")
 @shared.workspace_option
 @shared.config_option
@@ -126,6 +133,7 @@ def run(ctx: click.Context, /, **given: Any) -> None:
             frame_budget=_frame_budget(given["frame_budget"]),
             layer_means=given["layer_means"],
         ),
+        given["executor"],
     )
     ctx.exit(result.exit_status)
 

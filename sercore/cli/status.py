@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -27,9 +28,10 @@ def status(
     config: Path | None,
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    """Show the runs of a workspace, or the probe fits and cells of one RUN."""
+    """Show the runs of a workspace, or the probes and cells of one RUN."""
     settings = shared.load_settings(config)
     place = shared.open_workspace(workspace, settings)
+    columns: tuple[str, ...]
     if probes:
         columns = ("key", "backbone", "train_corpus", "protocol", "fold", "split_seed", "n_train")
         _show("probes", columns, _probes(place), place, as_json=as_json)
@@ -37,8 +39,11 @@ def status(
         columns = ("run", "status", "written", "protocol", "done", "failed", "problems")
         _show("runs", columns, _runs(place), place, as_json=as_json)
     else:
-        columns = ("backbone", "train_corpus", "fold", "split_seed", "status", "cells", "reason")
-        _show(f"run {run}", columns, _fits(place, run), place, as_json=as_json)
+        columns = (
+            *("backbone", "layer", "probe", "train_corpus", "fold", "split_seed", "status"),
+            *("cells", "reason"),
+        )
+        _show(f"run {run}", columns, _jobs(place, run), place, as_json=as_json)
 
 
 def _runs(workspace: Workspace) -> list[dict[str, Any]]:
@@ -64,34 +69,43 @@ def _runs(workspace: Workspace) -> list[dict[str, Any]]:
     return rows
 
 
-def _fits(workspace: Workspace, run: str) -> list[dict[str, Any]]:
-    from sercore.errors import UnknownNameError
-    from sercore.runs.ledger import Ledger
+def _jobs(workspace: Workspace, run: str) -> list[dict[str, Any]]:
+    """Return one row for each probe job of a run: how many of its cells are done."""
+    from sercore.results.stored_run import read_run
 
-    if not workspace.exists(f"runs/{run}/run.json"):
-        raise UnknownNameError(
-            f"there is no run named '{run}' in {workspace.root}",
-            hint="'sercore status' lists the runs",
-        )
+    columns = ("backbone", "layer", "probe", "train_corpus", "fold", "split_seed")
+    jobs: dict[tuple[Any, ...], dict[tuple[str, str], tuple[str, str | None]]] = defaultdict(dict)
+    for row in read_run(workspace, run).headline_rows():
+        if row["fold"] is None:
+            continue  # pooled over the folds
+        cell = (row["test_corpus"], row["class_rule"])
+        jobs[tuple(row[name] for name in columns)][cell] = (row["status"], row["reason"])
     rows = []
-    for record in Ledger(workspace, run).records():
-        done = sum(cell["status"] == "done" for cell in record["cells"])
-        rows.append({**record, "cells": f"{done} of {len(record['cells'])} done"})
+    for place, cells in sorted(jobs.items(), key=lambda item: tuple(map(str, item[0]))):
+        reasons = [reason for status, reason in cells.values() if status != "done"]
+        done = len(cells) - len(reasons)
+        rows.append(
+            {
+                **dict(zip(columns, place, strict=True)),
+                "status": "failed" if reasons else "done",
+                "cells": f"{done} of {len(cells)} done",
+                "reason": next((reason for reason in reasons if reason), None),
+            }
+        )
     return rows
 
 
 def _probes(workspace: Workspace) -> list[dict[str, Any]]:
-    from sercore.probes.store import probe_record_path
+    from sercore.probes.store import read_probe_record
+    from sercore.probes.store import stored_probes
 
     columns = (
         *("key", "backbone", "train_corpus", "protocol", "fold", "split_seed", "n_train"),
         "classes",
     )
     return [
-        {name: record[name] for name in columns}
-        for key in workspace.list("probes")
-        if workspace.exists(probe_record_path(key))
-        for record in [workspace.read_json(probe_record_path(key))]
+        {name: getattr(read_probe_record(workspace, key), name) for name in columns}
+        for key in stored_probes(workspace)
     ]
 
 

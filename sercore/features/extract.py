@@ -131,6 +131,7 @@ def extract(
     audio_path: AudioPath = "direct",
     frame_budget: int | None = None,
     layer_means: bool = True,
+    load: Callable[[], Encoder] | None = None,
     progress: Progress | None = None,
 ) -> FeatureStore:
     """Extract the frames of a corpus, or of what is missing of it.
@@ -149,6 +150,8 @@ def extract(
         frame_budget: frames computed in one batch at most (an utterance that alone exceeds it
             makes a batch of its own); `default_frame_budget` of the device when None.
         layer_means: keep the pooled means of all layers too.
+        load: returns the encoder, for a caller that keeps it from corpus to corpus; the backbone
+            loads it when None.
         progress: told after each batch how far the work is.
 
     Raises:
@@ -168,6 +171,7 @@ def extract(
         audio_path=audio_path,
         frame_budget=frame_budget or default_frame_budget(options.device),
         layer_means=layer_means,
+        load=load or partial(backbone.load, checkpoint, options),
         progress=progress,
     )
     if not store.missing_parts(layer_means=layer_means):
@@ -236,6 +240,7 @@ class _Extraction:
     audio_path: AudioPath
     frame_budget: int
     layer_means: bool
+    load: Callable[[], Encoder]
     progress: Progress | None
     done: int = 0
     seconds: float = 0.0
@@ -359,7 +364,7 @@ class _Extraction:
 
     def _loaded(self) -> Encoder:
         if self.encoder is None:
-            self.encoder = self.backbone.load(self.checkpoint, self.options)
+            self.encoder = self.load()
             if self.encoder.width != self.store.width:
                 raise BackboneError(
                     f"{self.backbone.card.title} has frames of {self.encoder.width} numbers, "

@@ -91,13 +91,15 @@ def sercore_protocols() -> Iterable[Protocol]:
 
 @_hookspec
 def sercore_executors() -> Iterable[Executor]:
-    """Register executors, which decide where the stages of a plan run."""
+    """Register executors, which decide where the tasks of a run are done."""
     return ()
 
 
 @_hookspec
 def sercore_cell_finished(event: CellEvent) -> None:
-    """Hear that one cell is done or has failed (for experiment trackers).
+    """Hear that a cell is done or has failed (for experiment trackers).
+
+    Called once for each cell of each fold and seed. A tracker that raises costs one warning.
 
     Args:
         event: the cell, its status, its scores and its record.
@@ -109,5 +111,5 @@ def sercore_run_finished(event: RunEvent) -> None:
     """Hear that a run has ended (for experiment trackers).
 
     Args:
-        event: the run's name, folder, counts by status and reductions.
+        event: the run's name, folder, counts by status, record and reductions.
     """

@@ -214,13 +214,32 @@ class Registry:
             )
         return backbone
 
-    def cell_finished(self, event: CellEvent) -> None:
-        """Tell every tracker that a cell is done or has failed."""
-        self._manager.hook.sercore_cell_finished(event=event)
+    def cell_finished(self, event: CellEvent) -> tuple[str, ...]:
+        """Send a finished cell to every tracker; return a sentence for each that raised."""
+        return self._notify(self._manager.hook.sercore_cell_finished, event)
 
-    def run_finished(self, event: RunEvent) -> None:
-        """Tell every tracker that the run has ended."""
-        self._manager.hook.sercore_run_finished(event=event)
+    def run_finished(self, event: RunEvent) -> tuple[str, ...]:
+        """Send a finished run to every tracker; return a sentence for each that raised."""
+        return self._notify(self._manager.hook.sercore_run_finished, event)
+
+    @property
+    def hears_run_finished(self) -> bool:
+        """Whether any tracker waits for the end of a run."""
+        return bool(self._manager.hook.sercore_run_finished.get_hookimpls())
+
+    def _notify(self, hook: pluggy.HookCaller, event: CellEvent | RunEvent) -> tuple[str, ...]:
+        """Call each tracker inside its own guard: it must never hurt a run."""
+        failed = []
+        for implementation in hook.get_hookimpls():
+            arguments = dict.fromkeys(implementation.argnames, event)
+            try:
+                cast("Any", implementation.function)(**arguments)
+            except Exception as error:  # noqa: BLE001 - a tracker is foreign code
+                failed.append(
+                    f"the tracker {implementation.plugin_name} failed in {hook.name}: "
+                    f"{_one_line(error)}"
+                )
+        return tuple(failed)
 
     def _load(self, point: EntryPoint) -> None:
         distribution = point.dist.name if point.dist else "an unnamed distribution"

@@ -5,72 +5,131 @@ The record is written last: a probe without one is not there.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import fields
 from typing import TYPE_CHECKING
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from sercore.errors import UnknownNameError
 from sercore.errors import WorkspaceError
 
 if TYPE_CHECKING:
-    from sercore.features.layer_means import LayerMeans
-    from sercore.features.store import FeatureStore
+    import numpy.typing as npt
+
     from sercore.probes.interface import FittedProbe
     from sercore.probes.interface import Probe
-    from sercore.runs.plan import Fit
     from sercore.storage.workspace import Workspace
+
+_TRAIN = "train"
+_TEST = "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRecord:
+    """What a stored probe is, and what is needed to use it again."""
+
+    key: str
+    identity: Mapping[str, Any]
+    """The parts of the probe key."""
+    backbone: str
+    checkpoint: str
+    location: str | None
+    """Folder of the weights when it was trained."""
+    weights: str
+    """Digest of the checkpoint."""
+    options: Mapping[str, Any]
+    """Layer, variant and precision of the backbone."""
+    audio_path: str
+    probe: str
+    classes: tuple[str, ...]
+    train_counts: tuple[int, ...]
+    """Utterances of the training part by class."""
+    train_corpus: str
+    protocol: str
+    fold: int
+    split_seed: int
+    n_train: int
+    """Utterances that trained it: those of the training part with features."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSplit:
+    """Which utterances trained a probe and which were held out."""
+
+    train: npt.NDArray[np.int64]
+    """int64 (n,), manifest rows, ascending."""
+    test: npt.NDArray[np.int64]
+    """int64 (m,), manifest rows, ascending."""
 
 
 def probe_record_path(key: str) -> str:
-    """Return where the record of a probe lies; it exists iff the probe is whole."""
+    """Return where the record of a probe lies; it exists if and only if the probe is whole."""
     return f"probes/{key}/record.json"
 
 
 def write_probe(
     workspace: Workspace,
-    key: str,
-    fit: Fit,
-    features: FeatureStore | LayerMeans,
+    record: ProbeRecord,
     fitted: FittedProbe,
-    *,
-    n_train: int,
+    split: StoredSplit,
+    utterance_ids: list[str],
 ) -> None:
-    """Store a trained probe. Raises as `Workspace.write` does."""
+    """Store a trained probe.
+
+    Args:
+        workspace: where it is stored.
+        record: what it is.
+        fitted: its weights and its log.
+        split: the division it was trained on.
+        utterance_ids: ids of the training corpus, in manifest order.
+
+    Raises:
+        DiskFullError, WorkspaceError: as `Workspace.write`.
+    """
     import safetensors.numpy
 
-    folder = f"probes/{key}"
+    folder = f"probes/{record.key}"
     weights = {name: value.copy() for name, value in fitted.weights.items()}
     workspace.write_bytes(f"{folder}/weights.safetensors", safetensors.numpy.save(weights))
-    workspace.write_table(f"{folder}/split.parquet", _split_table(fit))
-    log = pa.Table.from_pylist([asdict(record) for record in fitted.log])
+    workspace.write_table(f"{folder}/split.parquet", _split_table(split, utterance_ids))
+    log = pa.Table.from_pylist([asdict(epoch) for epoch in fitted.log])
     workspace.write_table(f"{folder}/log.parquet", log)
-    workspace.write_json(
-        probe_record_path(key),
-        {
-            "key": key,
-            "identity": fit.identity(features),
-            "backbone": fit.backbone.name,
-            "checkpoint": fit.backbone.checkpoint.name,
-            "location": fit.backbone.checkpoint.location,
-            "weights": fit.backbone.checkpoint.digest,
-            "options": {
-                "layer": fit.backbone.options.layer if fit.layer is None else fit.layer,
-                "variant": fit.backbone.options.variant,
-                "dtype": fit.backbone.options.dtype,
-            },
-            "audio_path": fit.protocol.audio_path,
-            "probe": fit.probe.id,
-            "classes": list(fit.train.mapper.classes),
-            "train_counts": fit.train.counts(fit.fold.train).astype(int).tolist(),
-            "train_corpus": fit.train.id,
-            "protocol": fit.protocol.id,
-            "fold": fit.fold.index,
-            "split_seed": fit.split_seed,
-            "n_train": n_train,
-        },
-    )
+    workspace.write_json(probe_record_path(record.key), asdict(record))
+
+
+def read_probe_record(workspace: Workspace, key: str) -> ProbeRecord:
+    """Return the record of a stored probe.
+
+    Raises:
+        WorkspaceError: it is missing or not readable.
+    """
+    values = workspace.read_json(probe_record_path(key))
+    names = {field.name for field in fields(ProbeRecord)}
+    if not isinstance(values, dict) or values.keys() != names:
+        raise WorkspaceError(
+            f"{workspace.path(probe_record_path(key))} is not the record of a probe",
+            hint="delete its folder and run again",
+        )
+    for name in ("classes", "train_counts"):
+        values[name] = tuple(values[name])
+    return ProbeRecord(**values)
+
+
+def read_split(workspace: Workspace, key: str) -> StoredSplit:
+    """Return the division that a stored probe was trained on.
+
+    Raises:
+        WorkspaceError: it is missing or not readable.
+    """
+    table = workspace.read_table(f"probes/{key}/split.parquet")
+    rows = table.column("row").to_numpy()
+    parts = np.array(table.column("part").to_pylist())
+    return StoredSplit(np.sort(rows[parts == _TRAIN]), np.sort(rows[parts == _TEST]))
 
 
 def read_probe(workspace: Workspace, key: str, probe: Probe, *, device: str = "cpu") -> FittedProbe:
@@ -93,35 +152,35 @@ def read_probe(workspace: Workspace, key: str, probe: Probe, *, device: str = "c
     return probe.load(weights, device=device)
 
 
-def find_probe(workspace: Workspace, name: str) -> dict[str, Any]:
+def find_probe(workspace: Workspace, name: str) -> ProbeRecord:
     """Return the record of the probe whose key begins with `name`.
 
     Raises:
         UnknownNameError: no probe or more than one begins so.
+        WorkspaceError: its record is not readable.
     """
-    keys = [
-        key
-        for key in workspace.list("probes")
-        if key.startswith(name) and workspace.exists(probe_record_path(key))
-    ]
+    keys = [key for key in stored_probes(workspace) if key.startswith(name)]
     if len(keys) != 1:
         count = "no probe" if not keys else f"{len(keys)} probes"
         raise UnknownNameError(
             f"{count} in {workspace.path('probes')} has a key that begins with '{name}'",
             hint="'sercore status --probes' lists them",
         )
-    record: dict[str, Any] = workspace.read_json(probe_record_path(keys[0]))
-    return record
+    return read_probe_record(workspace, keys[0])
 
 
-def _split_table(fit: Fit) -> pa.Table:
-    ids = fit.train.manifest.utterance_ids
-    rows = [*fit.fold.train.tolist(), *fit.fold.test.tolist()]
-    parts = ["train"] * len(fit.fold.train) + ["test"] * len(fit.fold.test)
+def stored_probes(workspace: Workspace) -> list[str]:
+    """Return the keys of all whole probes, sorted."""
+    return [key for key in workspace.list("probes") if workspace.exists(probe_record_path(key))]
+
+
+def _split_table(split: StoredSplit, utterance_ids: list[str]) -> pa.Table:
+    rows = [*split.train.tolist(), *split.test.tolist()]
+    parts = [_TRAIN] * len(split.train) + [_TEST] * len(split.test)
     return pa.table(
         {
             "row": pa.array(rows, pa.int64()),
-            "utterance_id": pa.array([ids[row] for row in rows], pa.string()),
+            "utterance_id": pa.array([utterance_ids[row] for row in rows], pa.string()),
             "part": pa.array(parts, pa.string()),
         }
     )

@@ -41,6 +41,14 @@ class StoredRun:
         """Its folder, relative to the workspace."""
         return f"runs/{self.name}"
 
+    def headline_rows(self) -> list[dict[str, Any]]:
+        """Return the headline score of every cell, as plain rows of the scores."""
+        import pyarrow.compute as pc
+
+        chosen = pc.and_(self.scores["headline"], pc.is_null(self.scores["class"]))
+        rows: list[dict[str, Any]] = self.scores.filter(chosen).to_pylist()
+        return rows
+
 
 def read_run(workspace: Workspace, name: str) -> StoredRun:
     """Read a run.

@@ -1,20 +1,23 @@
-"""The notebook face: plan and run an evaluation from Python."""
+"""Plan and run an evaluation from Python."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sercore.devices import available_processors
 from sercore.plugins.registry import registry as installed
-from sercore.runs.driver import Run
+from sercore.runs.driver import Driver
 from sercore.runs.plan import make_plan
+from sercore.runs.spec import spec_of
 
 if TYPE_CHECKING:
     from sercore.plugins.registry import Registry
     from sercore.runs.events import Observer
     from sercore.runs.events import RunOptions
     from sercore.runs.events import RunResult
-    from sercore.runs.plan import Plan
+    from sercore.runs.planned import Plan
     from sercore.runs.selection import Selection
     from sercore.settings import Settings
     from sercore.storage.workspace import Workspace
@@ -25,6 +28,7 @@ class Prepared:
     """A plan with all that is needed to carry it out."""
 
     plan: Plan
+    settings: Settings
     workspace: Workspace
     registry: Registry
 
@@ -44,23 +48,35 @@ def prepare(
     """
     registry = registry or installed()
     plan = make_plan(selection, settings, registry, workspace, download=download)
-    return Prepared(plan, workspace, registry)
+    return Prepared(plan, settings, workspace, registry)
 
 
 def execute(
     prepared: Prepared, observer: Observer, options: RunOptions, executor: str = "local"
 ) -> RunResult:
-    """Carry a plan out. What fails is in the result, not raised.
+    """Carry a plan out. What fails is in the result; it is not raised.
+
+    Args:
+        prepared: as `prepare` returns it.
+        observer: shows what happens.
+        options: name of the run, threads, overlap, frame budget.
+        executor: where tasks run, by its registered name.
 
     Raises:
+        UnknownNameError: no installed plugin provides this executor.
         WorkspaceError: the workspace cannot be used, or another process works on this run.
     """
-    run = Run(
+    on_cpu = prepared.plan.selection.device == "cpu"
+    overlap = not on_cpu if options.overlap is None else options.overlap
+    share = 2 if overlap and on_cpu else 1
+    threads = options.threads or max(1, available_processors() // share)
+    driver = Driver(
         prepared.plan,
+        spec_of(prepared.plan, prepared.settings, options, threads),
         prepared.workspace,
         prepared.registry,
         prepared.registry.executors.get(executor),
         observer,
-        options,
+        replace(options, overlap=overlap),
     )
-    return run()
+    return driver.run()

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on and when it has ended."""
+"""What a run reports while it runs and when it has ended."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sercore.plugins.events import Status
-    from sercore.runs.plan import Missing
-    from sercore.runs.plan import Plan
+    from sercore.runs.planned import Missing
+    from sercore.runs.planned import Plan
 
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """One cell of one fit, as shown while a run goes on."""
+    """One cell of one probe job, as shown while a run is on."""
 
     matrix: str
     """The backbone, with layer and probe where there are several (`Plan.matrix_name`)."""
@@ -35,45 +35,45 @@ class CellResult:
 
 
 class StageProgress(Protocol):
-    """Told how far one stage is."""
+    """Called with the progress of one stage."""
 
     def __call__(self, done: int, total: int, seconds: float | None = None) -> None:
-        """Tell how much of it is done; `seconds` of audio for an extraction."""
+        """Show how much of it is done; `seconds` of audio for an extraction."""
 
 
 class Observer(Protocol):
-    """What a run tells while it goes on. Every method must be quick and must not raise."""
+    """Shows a run. Every method must be quick and must not raise."""
 
     def started(self, plan: Plan, name: str, folder: str) -> None:
-        """Tell that a run begins."""
+        """Show that a run begins."""
 
     def stage(self, kind: str, label: str) -> AbstractContextManager[StageProgress]:
-        """Tell that a stage begins, and ends with the context: ``extract``, ``fit``, ``predict``.
+        """Show that a stage (``extract``, ``fit``, ``predict``) begins and ends with the context.
 
-        Two may go on at once, each in a thread of its own.
+        Two stages may run at once, each in a thread of its own.
         """
 
     def cell(self, result: CellResult) -> None:
-        """Tell that a cell is done, has failed or is unavailable."""
+        """Show that a cell is done, has failed or is unavailable."""
 
     def problem(self, text: str) -> None:
-        """Tell one sentence about something that went wrong."""
+        """Show one sentence about something that went wrong."""
 
     def finished(self, result: RunResult) -> None:
-        """Tell that the run has ended."""
+        """Show that the run has ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How a run works, none of which changes what it computes."""
+    """How a run works. Only `threads` changes what it computes, by the last bits of a probe."""
 
     name: str = "default"
     threads: int | None = None
-    """Threads of torch in each stage. When None the processors this process may use; half of them
-    where two stages share the CPU."""
+    """Threads of numerical code in each task. When None, the processors that this process may use;
+    half of them where two stages share the CPU."""
     overlap: bool | None = None
-    """Whether probes are trained while the next corpus is extracted. When None: not on the CPU,
-    where both would wait for the same processors."""
+    """Whether probes are trained while the next corpus is extracted. When None, yes unless the
+    device is the CPU, where both would wait for the same processors."""
     frame_budget: int | Literal["auto"] | None = None
     """Frames in one encoder batch; ``auto`` tries out what the device's memory holds."""
     layer_means: bool = True
@@ -88,7 +88,7 @@ class RunResult:
     scores: pa.Table
     """As `sercore.evaluation.scores.SCORE_SCHEMA`."""
     counts: Counter[str]
-    """Cells of all fits by status."""
+    """Cells of all jobs by status."""
     problems: tuple[str, ...]
     """One sentence each: what failed the run."""
     notes: tuple[str, ...]
@@ -96,16 +96,16 @@ class RunResult:
     computed: Counter[str]
     """Stages that were computed rather than found: extract, fit, predict, score."""
     missing: tuple[Missing, ...]
-    """What could not be had, whether named or not; also among the problems or notes."""
+    """What is missing, named by the user or not; also among the problems or notes."""
     interrupted: bool
     seconds: float
     record: dict[str, Any]
 
     @property
     def exit_status(self) -> int:
-        """0: well; 1: something failed; 3: something named could not be had; 130: interrupted."""
+        """0: all well; 1: something failed; 3: something named is missing; 130: interrupted."""
         if self.interrupted:
             return 130
-        if any(each.named for each in self.missing):
+        if any(missing.named for missing in self.missing):
             return 3
         return 1 if self.problems or self.counts["failed"] else 0

@@ -1,4 +1,4 @@
-"""Labelling new audio with a stored probe."""
+"""Predict the labels of new recordings with a stored probe."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import cast
 
 import numpy as np
 
@@ -19,18 +20,20 @@ from sercore.devices import set_threads
 from sercore.errors import AudioError
 from sercore.errors import BackboneError
 from sercore.features.packed import PackedFrames
+from sercore.probes.store import ProbeRecord
 from sercore.probes.store import find_probe
 from sercore.probes.store import read_probe
 
 if TYPE_CHECKING:
+    from sercore.backbones.interface import AudioPath
     from sercore.backbones.interface import Encoder
     from sercore.plugins.registry import Registry
     from sercore.storage.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a probe says about one file."""
+class FilePrediction:
+    """The prediction for one file."""
 
     file: str
     label: str | None = None
@@ -40,11 +43,11 @@ class Answer:
     """One sentence where the file could not be used."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the answer as plain values."""
+        """Return the prediction as plain values."""
         return asdict(self)
 
 
-def label_files(
+def predict_files(
     workspace: Workspace,
     registry: Registry,
     probe: str,
@@ -52,8 +55,8 @@ def label_files(
     *,
     backbone: str | None = None,
     device: str = "cpu",
-) -> list[Answer]:
-    """Label recordings, each on its own: an answer does not depend on the other files.
+) -> list[FilePrediction]:
+    """Predict the labels of recordings. A prediction does not depend on the other files.
 
     Args:
         workspace: holds the probe.
@@ -70,14 +73,14 @@ def label_files(
     record = find_probe(workspace, probe)
     set_threads()
     encoder, rate = _encoder(record, registry, backbone, device)
-    fitted = read_probe(workspace, record["key"], registry.probes.get(record["probe"]))
-    trained = np.array(record["train_counts"]) > 0
-    answers = []
+    fitted = read_probe(workspace, record.key, registry.probes.get(record.probe))
+    trained = np.array(record.train_counts) > 0
+    predictions = []
     for file in files:
         try:
-            recording = read_file(file, rate, record["audio_path"])
+            recording = read_file(file, rate, cast("AudioPath", record.audio_path))
         except AudioError as error:
-            answers.append(Answer(str(file), error=str(error)))
+            predictions.append(FilePrediction(str(file), error=str(error)))
             continue
         encoded = encoder.encode(encoder.prepare([recording.samples]))[0]
         # Stored features are float16, so the probe has never seen anything finer.
@@ -88,33 +91,33 @@ def label_files(
         logits = np.where(trained, logits, -np.inf)
         shares = np.exp(logits - logits.max())
         shares /= shares.sum()
-        answers.append(
-            Answer(
+        predictions.append(
+            FilePrediction(
                 str(file),
-                label=record["classes"][int(shares.argmax())],
+                label=record.classes[int(shares.argmax())],
                 probabilities={
                     name: float(share)
-                    for name, share, seen in zip(record["classes"], shares, trained, strict=True)
+                    for name, share, seen in zip(record.classes, shares, trained, strict=True)
                     if seen
                 },
             )
         )
-    return answers
+    return predictions
 
 
 def _encoder(
-    record: Mapping[str, Any], registry: Registry, name: str | None, device: str
+    record: ProbeRecord, registry: Registry, name: str | None, device: str
 ) -> tuple[Encoder, int]:
-    place = record["location"]
-    chosen = name or (f"hf:{place}" if record["backbone"].startswith("hf:") else record["backbone"])
+    place = record.location
+    chosen = name or (f"hf:{place}" if record.backbone.startswith("hf:") else record.backbone)
     found = registry.backbone(chosen)
     checkpoint = found.resolve(offline=True)
-    if checkpoint.digest != record["weights"]:
+    if checkpoint.digest != record.weights:
         raise BackboneError(
             f"the weights of {chosen} are not those that the probe was trained on",
             hint="name the right ones with --backbone",
         )
-    options = EncoderOptions(**record["options"], device=device)
+    options = EncoderOptions(**record.options, device=device)
     return found.load(checkpoint, options), found.card.sample_rate
 
 

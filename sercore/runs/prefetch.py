@@ -1,4 +1,4 @@
-"""Let what is iterated run ahead of its consumer, in a thread of its own."""
+"""Iterate in a thread of its own, ahead of the consumer."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Ahead(Generic[T]):
-    """Iterates over `items` in a thread that does not wait until each is asked for.
+class Prefetcher(Generic[T]):
+    """Iterates over `items` in a thread that does not wait for the consumer.
 
-    A context manager, which waits until the thread has ended. To leave it by an exception sets the
-    event `stopping`, which the items' own work has to heed. An exception that ends the iteration in
-    the thread ends it here too.
+    A context manager that waits until the thread has ended. Leaving it by an exception sets the
+    event `stopping`, which the work behind the items must check. An exception that ends the
+    iteration in the thread is raised in the consumer.
 
     Args:
-        items: iterated once, wholly within the thread.
-        stopping: set when nobody wants what is still to come.
+        items: iterated once, in the thread.
+        stopping: set when the remaining items are not wanted.
     """
 
     def __init__(self, items: Iterable[T], stopping: threading.Event) -> None:
         self._items = items
         self._stopping = stopping
         self._queue: SimpleQueue[tuple[T] | BaseException | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._iterate, name="sercore-ahead", daemon=True)
+        self._thread = threading.Thread(target=self._iterate, name="sercore-prefetch", daemon=True)
 
-    def __enter__(self) -> Ahead[T]:
+    def __enter__(self) -> Prefetcher[T]:
         self._thread.start()
         return self
 

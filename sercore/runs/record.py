@@ -1,4 +1,4 @@
-"""The record of a run: everything that is needed to understand and repeat it."""
+"""The record of a run: what is needed to understand and repeat it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import Any
 from sercore.environment import environment
 
 if TYPE_CHECKING:
+    from sercore.corpora.problems import Problem
     from sercore.runs.events import RunOptions
-    from sercore.runs.plan import Plan
-    from sercore.runs.plan import PlannedBackbone
-    from sercore.runs.plan import PlannedCorpus
+    from sercore.runs.planned import Plan
+    from sercore.runs.planned import PlannedBackbone
+    from sercore.runs.planned import PlannedCorpus
 
 RECORD_SCHEMA = 1
 
@@ -25,7 +26,7 @@ def run_record(
     plan: Plan,
     options: RunOptions,
     *,
-    threads: int | None,
+    threads: int,
     status: str,
     scoring: str,
     problems: Sequence[str],
@@ -37,7 +38,7 @@ def run_record(
     Args:
         plan: what the run does.
         options: how it works.
-        threads: of torch in each stage; all processors when None.
+        threads: of numerical code in each task.
         status: ``running``, ``ended`` or ``interrupted``.
         scoring: digest of the scoring rules.
         problems: what failed the run, one sentence each.
@@ -63,15 +64,53 @@ def run_record(
             "threads": threads,
             "frame_budget": options.frame_budget,
         },
-        "probe_settings": {fit.probe.id: dict(fit.probe.settings) for fit in plan.fits},
+        "probe_settings": {job.probe.id: dict(job.probe.settings) for job in plan.jobs},
         "corpora": {corpus.id: _corpus(corpus) for corpus in plan.corpora},
-        "backbones": {each.name: _backbone(each) for each in plan.backbones},
-        "missing": [asdict(each) for each in plan.missing],
+        "backbones": {backbone.name: _backbone(backbone) for backbone in plan.backbones},
+        "missing": [asdict(missing) for missing in plan.missing],
         "environment": environment(),
         "counts": dict(sorted(counts.items())),
         "problems": list(problems),
         "notes": list(notes),
     }
+
+
+def problems_of(plan: Plan) -> list[str]:
+    """Return what a plan knows to be wrong, one sentence each."""
+    found = [str(missing) for missing in plan.missing if missing.failed or missing.named]
+    for corpus in plan.corpora:
+        problems = corpus.manifest.problems
+        found += [_sentence(corpus, problem) for problem in problems if not problem.is_note]
+    if not plan.jobs:
+        found.append(_nothing_to_run(plan))
+    return found
+
+
+def notes_of(plan: Plan) -> list[str]:
+    """Return what a reader of the results should know, one sentence each."""
+    found = [str(missing) for missing in plan.missing if not (missing.failed or missing.named)]
+    for corpus in plan.corpora:
+        problems = corpus.manifest.problems
+        found += [_sentence(corpus, problem) for problem in problems if problem.is_note]
+    return found
+
+
+def _sentence(corpus: PlannedCorpus, problem: Problem) -> str:
+    """Return a problem with its corpus, unless it names the corpus already."""
+    return str(problem) if problem.where == corpus.id else f"{corpus.id}: {problem}"
+
+
+def _nothing_to_run(plan: Plan) -> str:
+    """Return why a plan is empty: a run without a cell must not look like a good one."""
+    # A plan keeps only the backbones of its rows. Without rows, `missing` shows which is absent.
+    missing = {missing.kind for missing in plan.missing}
+    absent = [] if plan.corpora else ["corpus"]
+    if "backbone" in missing and "row" not in missing:
+        absent.append("backbone")
+    return (
+        f"there is nothing to run: no {' and no '.join(absent) or 'row'} was found; "
+        "'sercore doctor' shows what is found, and '--all --demo' runs without data"
+    )
 
 
 def _corpus(corpus: PlannedCorpus) -> dict[str, Any]:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from sercore.evaluation.scores import Rule
     from sercore.features.layer_means import LayerMeans
     from sercore.features.store import FeatureStore
-    from sercore.runs.plan import Fit
-    from sercore.runs.plan import Target
+    from sercore.runs.planned import ProbeJob
+    from sercore.runs.planned import TestSet
     from sercore.storage.workspace import Workspace
 
 
@@ -70,50 +70,54 @@ class Scorebook:
             }
         )
 
-    def take_over(self, prediction_key: str, rule: Rule) -> pa.Table | None:
-        """Keep the rows that an earlier run has for a prediction and rule, and return them."""
-        table = self._old.get((prediction_key, rule.name))
-        if table is not None:
-            self._kept.append(table)
-        return table
+    def previous(self, prediction_key: str, rule: Rule) -> pa.Table | None:
+        """Return the rows that an earlier run has for a prediction and rule."""
+        return self._old.get((prediction_key, rule.name))
 
-    def add(
+    def keep(self, table: pa.Table) -> None:
+        """Take over rows of an earlier run."""
+        self._kept.append(table)
+
+    def score(
         self,
         cell: dict[str, Any],
         predictions: Predictions,
         rule: Rule,
-        fit: Fit,
-        target: Target,
-    ) -> float | None:
-        """Score a cell under one rule and return its headline value."""
-        rows = score(cell, predictions, rule, fit.priors(target), self._protocol, self._metrics)
-        self._rows += rows
-        return next((row["value"] for row in rows if row["headline"]), None)
+        job: ProbeJob,
+        test_set: TestSet,
+    ) -> list[dict[str, Any]]:
+        """Return the rows of a cell under one rule."""
+        priors = job.priors(test_set)
+        return score(cell, predictions, rule, priors, self._protocol, self._metrics)
 
-    def add_failure(self, fit: Fit, target: Target, rule: Rule, reason: str) -> None:
+    def add(self, rows: list[dict[str, Any]]) -> None:
+        """Take rows in."""
+        self._rows += rows
+
+    def add_failure(self, job: ProbeJob, test_set: TestSet, rule: Rule, reason: str) -> None:
         """Note that a cell has no score, and why."""
         self._rows.append(
             {
-                "backbone": fit.backbone.name,
-                "checkpoint": fit.backbone.checkpoint.name,
-                "layer": fit.layer_name,
-                "train_corpus": fit.train.id,
-                "test_corpus": target.corpus.id,
+                "backbone": job.backbone.name,
+                "checkpoint": job.backbone.checkpoint.name,
+                "layer": job.layer_name,
+                "train_corpus": job.train.id,
+                "test_corpus": test_set.corpus.id,
                 "split": self._protocol.split,
-                "fold": fit.fold.index,
-                "split_seed": fit.split_seed,
-                "probe": fit.probe.id,
+                "fold": job.fold.index,
+                "split_seed": job.split_seed,
+                "probe": job.probe.id,
                 "protocol": self._protocol.id,
                 "class_rule": rule.name,
-                "adjustment": "none" if target.in_domain else self._protocol.headline,
+                "adjustment": "none" if test_set.in_domain else self._protocol.headline,
                 "averaging": self._protocol.averaging,
                 "metric": MAIN_METRIC,
                 "headline": True,
-                "in_domain": target.in_domain,
+                "in_domain": test_set.in_domain,
                 "complete": False,
                 "status": "failed",
                 "reason": reason,
-                "demo": is_demo(fit, target),
+                "demo": is_demo(job, test_set),
             }
         )
 
@@ -168,8 +172,8 @@ def headline_of(table: pa.Table) -> float | None:
 
 
 def cell_columns(
-    fit: Fit,
-    target: Target,
+    job: ProbeJob,
+    test_set: TestSet,
     store: FeatureStore | LayerMeans,
     *,
     probe_key: str,
@@ -181,8 +185,8 @@ def cell_columns(
     """Return the columns of `SCORE_SCHEMA` that a cell fixes under every rule.
 
     Args:
-        fit: the probe.
-        target: what it is tested on.
+        job: the probe.
+        test_set: what it is tested on.
         store: the features of the test corpus.
         probe_key: key of the trained probe.
         prediction_key: key of its predictions.
@@ -190,43 +194,43 @@ def cell_columns(
         n_test: utterances that it was asked about.
         n_missing: utterances of the test part without features.
     """
-    chosen = fit.backbone
-    whole = fit.train.is_whole and target.corpus.is_whole and not store.failures()
+    chosen = job.backbone
+    whole = job.train.is_whole and test_set.corpus.is_whole and not store.failures()
     return {
         "backbone": chosen.name,
         "checkpoint": chosen.checkpoint.name,
         "revision": chosen.checkpoint.revision,
         "weights": chosen.checkpoint.digest,
-        "layer": fit.layer_name,
-        "audio_path": fit.protocol.audio_path,
+        "layer": job.layer_name,
+        "audio_path": job.protocol.audio_path,
         "dtype": chosen.options.dtype,
-        "train_corpus": fit.train.id,
-        "train_manifest": fit.train.manifest.digest,
-        "reading": fit.train.manifest.reading,
-        "mapper": fit.train.mapper.id,
-        "split": fit.protocol.split,
-        "fold": fit.fold.index,
-        "split_seed": fit.split_seed,
-        "probe": fit.probe.id,
-        "probe_settings": canonical_json(dict(fit.probe.settings)),
-        "probe_seed": fit.seed,
+        "train_corpus": job.train.id,
+        "train_manifest": job.train.manifest.digest,
+        "reading": job.train.manifest.reading,
+        "mapper": job.train.mapper.id,
+        "split": job.protocol.split,
+        "fold": job.fold.index,
+        "split_seed": job.split_seed,
+        "probe": job.probe.id,
+        "probe_settings": canonical_json(dict(job.probe.settings)),
+        "probe_seed": job.seed,
         "probe_key": probe_key,
-        "test_corpus": target.corpus.id,
-        "test_manifest": target.corpus.manifest.digest,
+        "test_corpus": test_set.corpus.id,
+        "test_manifest": test_set.corpus.manifest.digest,
         "prediction_key": prediction_key,
-        "protocol": fit.protocol.id,
-        "in_domain": target.in_domain,
+        "protocol": job.protocol.id,
+        "in_domain": test_set.in_domain,
         "n_train": n_train,
         "n_missing": n_missing,
-        "complete": whole and n_train == len(fit.fold.train) and n_missing == 0 and n_test > 0,
+        "complete": whole and n_train == len(job.fold.train) and n_missing == 0 and n_test > 0,
         # Speakers and texts of different corpora are different ones.
-        "shared_speakers": fit.shared_speakers if target.in_domain else 0,
-        "shared_texts": fit.shared_texts if target.in_domain else 0,
-        "demo": is_demo(fit, target),
+        "shared_speakers": job.shared_speakers if test_set.in_domain else 0,
+        "shared_texts": job.shared_texts if test_set.in_domain else 0,
+        "demo": is_demo(job, test_set),
     }
 
 
-def is_demo(fit: Fit, target: Target) -> bool:
+def is_demo(job: ProbeJob, test_set: TestSet) -> bool:
     """Return whether a cell is no result about real speech or a real encoder."""
-    cards = (fit.train.corpus.card, target.corpus.corpus.card, fit.backbone.backbone.card)
+    cards = (job.train.corpus.card, test_set.corpus.corpus.card, job.backbone.backbone.card)
     return any(card.demo for card in cards)

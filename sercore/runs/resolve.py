@@ -1,0 +1,103 @@
+"""From names to corpora and backbones that can be used: shared by planning and by workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Literal
+
+from sercore.backbones.interface import EncoderOptions
+from sercore.backbones.interface import split_name
+from sercore.corpora.locate import open_corpus
+from sercore.corpora.manifest_cache import load_manifest
+from sercore.errors import BackboneError
+from sercore.evaluation.splits import SPLITS
+from sercore.runs.planned import PlannedBackbone
+from sercore.runs.planned import PlannedCorpus
+
+if TYPE_CHECKING:
+    from sercore.backbones.interface import Backbone
+    from sercore.corpora.labels import LabelMapper
+    from sercore.evaluation.protocols import Protocol
+    from sercore.evaluation.splits import Fold
+    from sercore.plugins.registry import Registry
+    from sercore.storage.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusPlace:
+    """Where one corpus lies, and which of its files are left out."""
+
+    path: Path
+    ignore: tuple[str, ...] = ()
+
+
+def read_corpus(
+    name: str, place: CorpusPlace, protocol: Protocol, registry: Registry, workspace: Workspace
+) -> PlannedCorpus:
+    """Return a corpus with its manifest and labels.
+
+    Raises:
+        CorpusError: it is missing, unreadable, or carries an unknown label.
+        WorkspaceError: the workspace cannot be written.
+    """
+    corpus = registry.corpora.get(name)
+    mapper: LabelMapper = registry.label_mappers.get(protocol.mapper)
+    files = open_corpus(
+        place.path,
+        workspace,
+        f"corpora/{name}",
+        ignore=place.ignore,
+        skip=corpus.card.unread,
+    )
+    module = registry.corpora.owners[name].module
+    manifest = load_manifest(corpus, files, protocol.reading, workspace, module)
+    relative = f"manifests/{name}/{manifest.digest}.parquet"
+    if not workspace.exists(relative):
+        workspace.write_table(relative, manifest.table)
+    labels = manifest.labels(corpus, mapper)
+    return PlannedCorpus(corpus, place.path, files, manifest, mapper, labels)
+
+
+def resolve_backbone(
+    name: str,
+    backbone: Backbone,
+    *,
+    layer: int | Literal["last", "all"],
+    dtype: str,
+    device: str,
+    named: bool,
+    offline: bool,
+) -> PlannedBackbone:
+    """Return a backbone with its weights found and its options chosen.
+
+    Raises:
+        BackboneUnavailableError: the weights are neither on this machine nor reachable.
+        BackboneError: an option does not apply to it.
+    """
+    if layer == "all" and not backbone.card.layers:
+        raise BackboneError("it has no layers to sweep over", hint="leave out --layer all")
+    plain, variant = split_name(name)
+    options = EncoderOptions(
+        layer="last" if layer == "all" else layer, variant=variant, dtype=dtype, device=device
+    )
+    checkpoint = backbone.resolve(offline=offline)
+    given = name
+    if name.startswith("hf:"):
+        # Results are named by the checkpoint. A worker may run in another folder.
+        suffix = f":{variant}" if variant else ""
+        folder = Path(plain.removeprefix("hf:")).expanduser()
+        given = f"hf:{folder.absolute()}{suffix}" if folder.is_dir() else name
+        name = f"hf:{checkpoint.name}{suffix}"
+    return PlannedBackbone(name, given, backbone, checkpoint, options, named)
+
+
+def folds_of(corpus: PlannedCorpus, protocol: Protocol, seed: int) -> tuple[Fold, ...]:
+    """Return the folds of a corpus under one split seed.
+
+    Raises:
+        ProtocolError: the corpus cannot be split so.
+    """
+    split = SPLITS[protocol.split]
+    return tuple(split(corpus.manifest, corpus.labels, seed, protocol.n_folds))

@@ -1,0 +1,448 @@
+"""A worker: does one task after the other, from the workspace alone.
+
+It rebuilds corpus, backbone and options from the run's specification, derives the key again and
+refuses a task whose key differs: then its code, plugins, weights or corpora are not those that the
+run was planned with. Results and reports are written to the workspace and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from contextlib import contextmanager
+from contextlib import nullcontext
+from dataclasses import asdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import TypeVar
+
+import numpy as np
+
+from sercore.devices import set_threads
+from sercore.environment import peak_memory_mb
+from sercore.errors import SercoreError
+from sercore.errors import TaskError
+from sercore.evaluation.predictions import Predictions
+from sercore.evaluation.predictions import predictions_path
+from sercore.evaluation.predictions import write_predictions
+from sercore.executors.task import TaskReport
+from sercore.features.layer_means import LayerMeans
+from sercore.probes.batched_inference import logits_in_one_pass
+from sercore.probes.store import ProbeRecord
+from sercore.probes.store import StoredSplit
+from sercore.probes.store import probe_record_path
+from sercore.probes.store import read_probe
+from sercore.probes.store import read_probe_record
+from sercore.probes.store import read_split
+from sercore.probes.store import write_probe
+from sercore.runs.planned import ProbeJob
+from sercore.runs.planned import labelled_rows
+from sercore.runs.planned import prediction_identity
+from sercore.runs.resolve import folds_of
+from sercore.runs.resolve import read_corpus
+from sercore.runs.resolve import resolve_backbone
+from sercore.runs.spec import read_spec
+from sercore.storage.digests import digest_of
+
+if TYPE_CHECKING:
+    from sercore.backbones.interface import Encoder
+    from sercore.executors.task import Task
+    from sercore.executors.task import TaskStatus
+    from sercore.features.store import FeatureStore
+    from sercore.plugins.registry import Registry
+    from sercore.runs.events import StageProgress
+    from sercore.runs.planned import PlannedBackbone
+    from sercore.runs.planned import PlannedCorpus
+    from sercore.runs.spec import RunSpec
+    from sercore.storage.workspace import Workspace
+
+    Stage = Callable[[str, str], AbstractContextManager[StageProgress]]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What doing a task came to."""
+
+    status: TaskStatus
+    failures: Mapping[str, str]
+    """What failed, by key, though the task did not."""
+
+
+_COMPUTED = _Done("computed", {})
+_FOUND = _Done("found", {})
+
+
+class Worker:
+    """Does tasks, and keeps between them what is expensive to load.
+
+    Args:
+        workspace: where everything is read and written.
+        registry: what is installed.
+        stage: shows the progress of a task (kind and label), for workers beside a screen.
+        stopping: set when the running task is not wanted any more.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        registry: Registry,
+        *,
+        stage: Stage | None = None,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        self._workspace = workspace
+        self._registry = registry
+        self._stage = stage or _no_stage
+        self._stopping = stopping or threading.Event()
+        self._parts = _Parts(workspace, registry)
+
+    def work(self, task: Task) -> TaskReport:
+        """Do a task, and write its results and its report.
+
+        Raises:
+            WorkspaceError: not even the report can be written.
+        """
+        started = time.monotonic()
+        reason = trace = None
+        done = _Done("failed", {})
+        try:
+            done = self._do(task)
+        except Exception as error:  # noqa: BLE001 - whatever fails is the task's failure
+            reason, trace = describe(error)
+        report = TaskReport(
+            task=task.id,
+            kind=task.kind,
+            label=task.label,
+            status=done.status,
+            reason=reason,
+            failures=done.failures,
+            trace=trace,
+            seconds=time.monotonic() - started,
+            peak_memory_mb=peak_memory_mb(),
+            host=platform.node(),
+            pid=os.getpid(),
+        )
+        self._workspace.write_json(task.report_path, report.to_plain())
+        return report
+
+    def _do(self, task: Task) -> _Done:
+        set_threads(task.resources.threads)
+        with self._progress(task) as progress:
+            if task.kind == "extract":
+                return self._extract(task, progress)
+            if task.kind == "fit":
+                return self._fit(task, progress)
+            return self._predict(task, progress)
+
+    @contextmanager
+    def _progress(self, task: Task) -> Iterator[StageProgress]:
+        """Show how far a task is, and end it early if nobody waits for it."""
+        with self._stage(task.kind, task.label) as shown:
+
+            def advance(done: int, total: int, seconds: float | None = None) -> None:
+                if self._stopping.is_set():
+                    raise KeyboardInterrupt
+                shown(done, total, seconds)
+
+            yield advance
+
+    def _extract(self, task: Task, progress: StageProgress) -> _Done:
+        from sercore.features.extract import extract
+
+        spec = self._parts.spec(task.spec)
+        backbone = self._parts.backbone(task)
+        corpus = self._parts.corpus(task.spec, task.corpus)
+        store = backbone.features(corpus, self._workspace, spec.protocol)
+        _require_key(task, store.key)
+        if not store.missing_parts(layer_means=spec.layer_means):
+            return _FOUND
+        extract(
+            backbone=backbone.backbone,
+            checkpoint=backbone.checkpoint,
+            options=backbone.options,
+            manifest=corpus.manifest,
+            files=corpus.files,
+            workspace=self._workspace,
+            audio_path=spec.protocol.audio_path,
+            frame_budget=self._parts.frame_budget(task),
+            layer_means=spec.layer_means,
+            load=lambda: self._parts.encoder(backbone),
+            progress=progress,
+        )
+        return _COMPUTED
+
+    def _fit(self, task: Task, progress: StageProgress) -> _Done:
+        job = self._parts.job(task)
+        features = self._parts.features(task)
+        identity = job.identity(features)
+        key = digest_of(identity)
+        _require_key(task, key)
+        if self._workspace.exists(probe_record_path(key)):
+            return _FOUND
+        frames = features.open()
+        rows = job.fold.train[frames.length[job.fold.train] > 0]
+        if not len(rows):
+            raise SercoreError(
+                f"{task.corpus} has no training utterance with features",
+                hint="repair its recordings",
+            )
+        fitted = job.probe.fit(
+            frames,
+            rows,
+            job.train.labels[rows].astype(np.int64),
+            n_classes=len(job.train.mapper.classes),
+            seed=job.seed,
+            device=job.backbone.options.device,
+            progress=progress,
+        )
+        write_probe(
+            self._workspace,
+            _probe_record(job, key, identity, n_train=len(rows)),
+            fitted,
+            StoredSplit(job.fold.train, job.fold.test),
+            job.train.manifest.utterance_ids,
+        )
+        return _COMPUTED
+
+    def _predict(self, task: Task, progress: StageProgress) -> _Done:
+        """Ask all probes of a task about its corpus, in one pass over the frames."""
+        self._parts.release_encoder()  # all frames of this backbone are extracted
+        features = self._parts.features(task)
+        _require_key(task, features.key)
+        pairs = dict(zip(task.writes, task.reads, strict=True))
+        wanted = {
+            key: probe
+            for key, probe in pairs.items()
+            if not self._workspace.exists(predictions_path(key))
+        }
+        if not wanted:
+            return _FOUND
+        corpus = self._parts.corpus(task.spec, task.corpus)
+        frames = features.open()
+        failed: dict[str, Exception] = {}
+        asked = {}
+        for key, probe_key in wanted.items():
+            try:
+                record = read_probe_record(self._workspace, probe_key)
+                rows = self._test_rows(record, corpus, features, key)
+                probe = self._registry.probes.get(record.probe)
+                device = task.resources.device
+                fitted = read_probe(self._workspace, probe_key, probe, device=device)
+                asked[key] = (fitted, rows[frames.length[rows] > 0])
+            except Exception as error:  # noqa: BLE001 - one probe must not cost the others
+                failed[key] = error
+        answers = logits_in_one_pass(frames, asked, progress) if asked else {}
+        for key, answer in answers.items():
+            if isinstance(answer, Exception):
+                failed[key] = answer
+            else:
+                self._write_predictions(key, corpus, asked[key][1], answer)
+        return _Done("computed", {key: describe(error)[0] for key, error in failed.items()})
+
+    def _test_rows(
+        self,
+        record: ProbeRecord,
+        corpus: PlannedCorpus,
+        features: FeatureStore | LayerMeans,
+        key: str,
+    ) -> Any:
+        in_domain = record.train_corpus == corpus.id
+        identity = prediction_identity(record.key, features, corpus, in_domain=in_domain)
+        if digest_of(identity) != key:
+            raise _other_key("predictions", corpus.id)
+        if in_domain:
+            return read_split(self._workspace, record.key).test
+        return labelled_rows(corpus)
+
+    def _write_predictions(self, key: str, corpus: PlannedCorpus, rows: Any, logits: Any) -> None:
+        ids = corpus.manifest.utterance_ids
+        predictions = Predictions(
+            rows=rows,
+            utterance_ids=[ids[row] for row in rows],
+            labels=corpus.labels[rows].astype(np.int64),
+            logits=logits,
+            classes=corpus.mapper.classes,
+        )
+        write_predictions(self._workspace, key, predictions)
+
+
+class _Parts:
+    """Corpora, backbones and the one loaded encoder of a worker; safe to use from two threads."""
+
+    def __init__(self, workspace: Workspace, registry: Registry) -> None:
+        self._workspace = workspace
+        self._registry = registry
+        self._lock = threading.RLock()
+        self._known: dict[tuple[str, ...], Any] = {}
+        self._encoder: tuple[object, Encoder] | None = None
+        self._budgets: dict[object, int] = {}
+
+    def spec(self, digest: str) -> RunSpec:
+        """Return a specification."""
+        return self._once(("spec", digest), lambda: read_spec(self._workspace, digest))
+
+    def corpus(self, spec: str, name: str) -> PlannedCorpus:
+        """Return a corpus of a specification, read and labelled."""
+
+        def read() -> PlannedCorpus:
+            known = self.spec(spec)
+            place = known.corpora.get(name)
+            if place is None:
+                raise TaskError(f"the specification of the run names no corpus '{name}'")
+            return read_corpus(name, place, known.protocol, self._registry, self._workspace)
+
+        return self._once(("corpus", spec, name), read)
+
+    def backbone(self, task: Task) -> PlannedBackbone:
+        """Return the backbone of a task, its weights found."""
+
+        def resolve() -> PlannedBackbone:
+            spec = self.spec(task.spec)
+            return resolve_backbone(
+                task.backbone,
+                self._registry.backbone(task.backbone, offline=spec.offline),
+                layer=spec.layer,
+                dtype=spec.dtype,
+                device=task.resources.device,
+                named=True,
+                offline=spec.offline,
+            )
+
+        return self._once(("backbone", task.spec, task.backbone, task.resources.device), resolve)
+
+    def features(self, task: Task) -> FeatureStore | LayerMeans:
+        """Return what the probes of a task see of its corpus."""
+        corpus = self.corpus(task.spec, task.corpus)
+        protocol = self.spec(task.spec).protocol
+        store = self.backbone(task).features(corpus, self._workspace, protocol)
+        return store if task.layer is None else LayerMeans(store, task.layer)
+
+    def job(self, task: Task) -> ProbeJob:
+        """Return the probe job of a task that fits one."""
+        if task.probe is None or task.fold is None or task.split_seed is None:
+            raise TaskError("the task names no probe, fold or split seed")
+        protocol = self.spec(task.spec).protocol
+        train = self.corpus(task.spec, task.corpus)
+        folds = folds_of(train, protocol, task.split_seed)
+        return ProbeJob(
+            backbone=self.backbone(task),
+            train=train,
+            fold=folds[task.fold],
+            split_seed=task.split_seed,
+            probe=self._registry.probes.get(task.probe),
+            protocol=protocol,
+            test_sets=(),
+            layer=task.layer,
+        )
+
+    def encoder(self, backbone: PlannedBackbone) -> Encoder:
+        """Return a loaded backbone. The one that was loaded before is dropped."""
+        with self._lock:
+            wanted = _encoder_key(backbone)
+            if self._encoder is None or self._encoder[0] != wanted:
+                self._encoder = None  # its memory is free before the next one is loaded
+                encoder = backbone.backbone.load(backbone.checkpoint, backbone.options)
+                self._encoder = (wanted, encoder)
+            return self._encoder[1]
+
+    def release_encoder(self) -> None:
+        """Drop the loaded backbone and its memory."""
+        with self._lock:
+            self._encoder = None
+
+    def frame_budget(self, task: Task) -> int | None:
+        """Return the frames of one encoder batch; ``auto`` is measured once per backbone."""
+        from sercore.features.extract import probe_frame_budget
+
+        chosen = self.spec(task.spec).frame_budget
+        if chosen != "auto":
+            return chosen
+        backbone = self.backbone(task)
+        with self._lock:
+            known = _encoder_key(backbone)
+            if known not in self._budgets:
+                rate = backbone.backbone.card.sample_rate
+                self._budgets[known] = probe_frame_budget(
+                    self.encoder(backbone), rate, task.resources.device
+                )
+            return self._budgets[known]
+
+    def _once(self, name: tuple[str, ...], make: Callable[[], T]) -> T:
+        with self._lock:
+            if name not in self._known:
+                self._known[name] = make()
+            found: T = self._known[name]
+            return found
+
+
+def describe(error: Exception) -> tuple[str, str | None]:
+    """Return one sentence for an error, and its traceback if it was not foreseen."""
+    if isinstance(error, SercoreError):
+        return str(error), None
+    text = " ".join(str(error).split())
+    name = type(error).__name__
+    return (f"{name}: {text}" if text else name), "".join(traceback.format_exception(error))
+
+
+def _probe_record(
+    job: ProbeJob, key: str, identity: Mapping[str, Any], *, n_train: int
+) -> ProbeRecord:
+    options = job.backbone.options
+    return ProbeRecord(
+        key=key,
+        identity=identity,
+        backbone=job.backbone.name,
+        checkpoint=job.backbone.checkpoint.name,
+        location=job.backbone.checkpoint.location,
+        weights=job.backbone.checkpoint.digest,
+        options={
+            "layer": options.layer if job.layer is None else job.layer,
+            "variant": options.variant,
+            "dtype": options.dtype,
+        },
+        audio_path=job.protocol.audio_path,
+        probe=job.probe.id,
+        classes=tuple(job.train.mapper.classes),
+        train_counts=tuple(job.train.counts(job.fold.train).astype(int).tolist()),
+        train_corpus=job.train.id,
+        protocol=job.protocol.id,
+        fold=job.fold.index,
+        split_seed=job.split_seed,
+        n_train=n_train,
+    )
+
+
+def _encoder_key(backbone: PlannedBackbone) -> object:
+    card = backbone.backbone.card
+    return card.id, backbone.checkpoint.digest, tuple(sorted(asdict(backbone.options).items()))
+
+
+def _require_key(task: Task, key: str) -> None:
+    if key != task.key:
+        raise _other_key(task.kind, task.corpus)
+
+
+def _other_key(kind: str, corpus: str) -> TaskError:
+    return TaskError(
+        f"this worker would compute another result ({kind} of {corpus}) than the run planned",
+        hint="its sercore, plugins, weights and corpora must be those of the driver",
+    )
+
+
+def _no_stage(kind: str, label: str) -> AbstractContextManager[StageProgress]:
+    del kind, label
+    return nullcontext(_ignore_progress)
+
+
+def _ignore_progress(done: int, total: int, seconds: float | None = None) -> None:
+    """Show nothing."""
