@@ -48,7 +48,12 @@ if TYPE_CHECKING:
     from sercore.evaluation.metrics import Evaluation
     from sercore.evaluation.metrics import Metric
     from sercore.evaluation.protocols import Protocol
+    from sercore.executors import ExecutionContext
     from sercore.executors import Executor
+    from sercore.executors import Outcome
+    from sercore.executors import Resources
+    from sercore.executors import Task
+    from sercore.executors import TaskReport
     from sercore.features.packed import PackedFrames
     from sercore.plugins.events import CellEvent
     from sercore.plugins.events import RunEvent
@@ -79,6 +84,7 @@ _HOMES = {
     "EncoderOptions": "sercore.backbones.interface",
     "EpochRecord": "sercore.probes.interface",
     "Evaluation": "sercore.evaluation.metrics",
+    "ExecutionContext": "sercore.executors",
     "Executor": "sercore.executors",
     "FileNameCorpus": "sercore.corpora.readers",
     "FittedProbe": "sercore.probes.interface",
@@ -86,14 +92,18 @@ _HOMES = {
     "Label": "sercore.corpora.labels",
     "LabelMapper": "sercore.corpora.labels",
     "Metric": "sercore.evaluation.metrics",
+    "Outcome": "sercore.executors",
     "PackedFrames": "sercore.features.packed",
     "ParquetCorpus": "sercore.corpora.readers",
     "Probe": "sercore.probes.interface",
     "Problem": "sercore.corpora.problems",
     "Protocol": "sercore.evaluation.protocols",
+    "Resources": "sercore.executors",
     "RunEvent": "sercore.plugins.events",
     "Scan": "sercore.corpora.interface",
     "SercoreError": "sercore.errors",
+    "Task": "sercore.executors",
+    "TaskReport": "sercore.executors",
     "TransformersBackbone": "sercore.backbones.huggingface",
     "Utterance": "sercore.corpora.interface",
     "column_positions": "sercore.corpora.tables",
@@ -127,20 +137,25 @@ __all__ = [
     "EncoderOptions",
     "EpochRecord",
     "Evaluation",
+    "ExecutionContext",
     "Executor",
     "FileNameCorpus",
     "FittedProbe",
     "Label",
     "LabelMapper",
     "Metric",
+    "Outcome",
     "PackedFrames",
     "ParquetCorpus",
     "Probe",
     "Problem",
     "Protocol",
+    "Resources",
     "RunEvent",
     "Scan",
     "SercoreError",
+    "Task",
+    "TaskReport",
     "TransformersBackbone",
     "Utterance",
     "__version__",

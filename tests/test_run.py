@@ -190,7 +190,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(corpora, tmp_path):
 
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert "run the same command again to go on" in out
+    assert "run the same command again to continue" in out
     assert json.loads((tmp_path / "runs/default/run.json").read_text())["status"] == "interrupted"
     # The corpus whose probe was being trained is not extracted again.
     assert run_json(corpora, tmp_path)["computed"]["extract"] == 1
@@ -216,7 +216,7 @@ def test_ctrl_c_ends_both_stages_of_an_overlapped_run(corpora, tmp_path, finishe
 
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert "run the same command again to go on" in out
+    assert "run the same command again to continue" in out
     assert run_json(corpora, tmp_path)["cells"] == {"done": 4}
     assert results(tmp_path) == reference
 

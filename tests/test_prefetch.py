@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from sercore.runs.prefetch import Ahead
+from sercore.runs.prefetch import Prefetcher
 
 
 def test_the_next_item_is_made_while_the_last_is_used():
@@ -17,7 +17,7 @@ def test_the_next_item_is_made_while_the_last_is_used():
             event.set()
             yield number
 
-    with Ahead(items(), threading.Event()) as ahead:
+    with Prefetcher(items(), threading.Event()) as ahead:
         first = next(iter(ahead))
 
         assert first == 0
@@ -26,7 +26,7 @@ def test_the_next_item_is_made_while_the_last_is_used():
 
 def test_all_items_arrive_in_order():
     stopping = threading.Event()
-    with Ahead(range(1000), stopping) as ahead:
+    with Prefetcher(range(1000), stopping) as ahead:
         assert list(ahead) == list(range(1000))
     assert not stopping.is_set()
 
@@ -40,7 +40,7 @@ def test_what_the_items_raise_reaches_the_consumer_after_the_items_before_it(kin
     seen = []
     with (
         pytest.raises(kind, match="no more"),
-        Ahead(items(), threading.Event()) as ahead,
+        Prefetcher(items(), threading.Event()) as ahead,
     ):
         seen.extend(ahead)
     assert seen == ["good"]
@@ -55,7 +55,7 @@ def test_leaving_by_an_exception_stops_the_items_and_waits_for_them():
         assert stopping.wait(timeout=10)
         ended.append(True)
 
-    with pytest.raises(KeyboardInterrupt), Ahead(items(), stopping) as ahead:
+    with pytest.raises(KeyboardInterrupt), Prefetcher(items(), stopping) as ahead:
         next(iter(ahead))
         raise KeyboardInterrupt
     assert ended == [True]
