@@ -23,7 +23,7 @@ from benchmarks.common import Figure
 from benchmarks.grid import MODULE
 from benchmarks.grid import write_corpora
 from benchmarks.grid import write_features
-from sercore.cli.console import QuietObserver
+from sercore.cli.observers import QuietObserver
 from sercore.plugins.registry import Registry
 from sercore.runs.api import Prepared
 from sercore.runs.api import execute

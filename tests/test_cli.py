@@ -109,7 +109,8 @@ def test_an_unknown_run_is_named(tmp_path):
     answer = invoke("status", "nothing", "--workspace", str(tmp_path))
 
     assert isinstance(answer.exception, SercoreError)
-    assert "there is no run named 'nothing'" in str(answer.exception)
+    assert "the run 'nothing'" in str(answer.exception)
+    assert "does not exist" in str(answer.exception)
 
 
 def test_a_dry_run_computes_nothing_and_says_how_much_there_is(data, tmp_path):

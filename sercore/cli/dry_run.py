@@ -1,7 +1,8 @@
-"""What ``sercore run --dry-run`` prints: how much there is to do, and what is missing."""
+"""What ``sercore run --dry-run`` prints: the size of the run, and what is missing."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -28,7 +29,7 @@ def show_dry_run(prepared: Prepared, *, as_json: bool) -> int:
         print_json(described)
     else:
         _print(described)
-    return 3 if any(each["named"] for each in described["missing"]) else 0
+    return 3 if any(missing["named"] for missing in described["missing"]) else 0
 
 
 def describe(prepared: Prepared) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def describe(prepared: Prepared) -> dict[str, Any]:
     return {
         "protocol": plan.selection.protocol.id,
         "datasets": corpora,
-        "backbones": [each.name for each in plan.backbones],
+        "backbones": [backbone.name for backbone in plan.backbones],
         "probe_fits": len(plan.jobs),
         "cells": plan.n_cells,
         "features": features,
@@ -73,17 +74,7 @@ def describe(prepared: Prepared) -> dict[str, Any]:
             }
             for card in plan.downloads
         ],
-        "missing": [
-            {
-                "kind": each.kind,
-                "name": each.name,
-                "reason": each.reason,
-                "hint": each.hint,
-                "named": each.named,
-                "failed": each.failed,
-            }
-            for each in plan.missing
-        ],
+        "missing": [asdict(missing) for missing in plan.missing],
         "workspace": workspace.root,
     }
 
@@ -98,10 +89,9 @@ def _corpus(corpus: PlannedCorpus) -> dict[str, Any]:
 
 
 def estimate_hours(corpus: PlannedCorpus) -> float | None:
-    """Return about how many hours an encoder will hear, or None where nothing can be opened.
+    """Return about how many hours an encoder will process, or None where no file can be decoded.
 
-    A few recordings spread over all sizes are decoded; the rest is taken to have as many seconds
-    a byte as they have.
+    Decodes a few recordings of all sizes and assumes as many seconds per byte for the rest.
     """
     from sercore.audio.decode import read_utterance
 

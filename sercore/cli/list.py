@@ -10,7 +10,7 @@ import click
 from sercore.cli import options as shared
 
 if TYPE_CHECKING:
-    from sercore.plugins.registry import Names
+    from sercore.plugins.registry import Catalog
     from sercore.plugins.registry import Registry
 
 _KINDS = ("datasets", "backbones", "protocols", "mappers", "probes", "metrics", "executors")
@@ -117,7 +117,7 @@ def _backbones(found: Registry) -> list[dict[str, Any]]:
     return rows
 
 
-def _summaries(names: Names[Any]) -> list[dict[str, Any]]:
+def _summaries(names: Catalog[Any]) -> list[dict[str, Any]]:
     return [{"id": name, "summary": thing.summary} for name, thing in sorted(names.items.items())]
 
 

@@ -187,12 +187,12 @@ def _frame_budget(text: str | None) -> int | Literal["auto"] | None:
 def _observer(*, quiet: bool, as_json: bool) -> Observer:
     import sys
 
-    from sercore.cli import console
+    from sercore.cli import observers
 
     if as_json:
-        return console.JsonObserver()
+        return observers.JsonObserver()
     if quiet:
-        return console.QuietObserver()
+        return observers.QuietObserver()
     if sys.stdout.isatty():
-        return console.LiveObserver()
-    return console.LineObserver()
+        return observers.LiveObserver()
+    return observers.LineObserver()

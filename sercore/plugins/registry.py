@@ -1,7 +1,7 @@
-"""Finding plugins, loading each inside its own guard, and looking names up.
+"""Find plugins, load them one by one inside a guard, and look up names.
 
-Entry points are read once with `importlib.metadata`, not through pluggy's own loader: that one
-scans every distribution again on each call and lets the first ImportError escape.
+Entry points are read once with `importlib.metadata`, not with pluggy's own loader: that one scans
+every distribution on every call and raises the first ImportError.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 GROUP = "sercore"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-"""What a registered name may look like; it is also the folder and the end of the distribution."""
+"""Pattern of a registered name; it is also the folder and the end of the distribution's name."""
 
 _BUILT_IN = (
     "sercore.plugins.builtin",
@@ -62,7 +62,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginInfo:
-    """Where one plugin came from and how loading it went."""
+    """Where a plugin comes from, and whether it loaded."""
 
     name: str
     module: str
@@ -73,15 +73,15 @@ class PluginInfo:
 
 
 @dataclass(frozen=True)
-class Names(Generic[T]):
+class Catalog(Generic[T]):
     """Everything of one kind that plugins registered, by name."""
 
     kind: str
-    """What the things are called in messages: ``corpus``, ``backbone``, ..."""
+    """Kind of the registered things, for messages: ``corpus``, ``backbone``, ..."""
     items: Mapping[str, T]
     owners: Mapping[str, PluginInfo]
     conflicts: Mapping[str, str] = field(default_factory=dict)
-    """Names that two plugins claim, with the sentence that says which."""
+    """Names that two plugins claim, with a sentence that names both."""
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.items.values())
@@ -93,7 +93,7 @@ class Names(Generic[T]):
         """Return what is registered under a name.
 
         Raises:
-            UnknownNameError: nothing is; the message suggests what may have been meant.
+            UnknownNameError: no plugin registered it; the message suggests a similar name.
             DuplicateNameError: two plugins claim the name.
         """
         if name in self.conflicts:
@@ -141,11 +141,7 @@ class Registry:
     @property
     def plugins(self) -> tuple[PluginInfo, ...]:
         """Every plugin that was found, broken ones included, sorted by name."""
-        # Some break only when they are asked what they register.
-        _ = (
-            *(self.corpora, self.backbones, self.label_mappers, self.metrics),
-            *(self.probes, self.protocols, self.executors),
-        )
+        _ = self._catalogs  # some plugins break only when their hooks are called
         return tuple(self._infos[key] for key in sorted(self._infos))
 
     @property
@@ -153,38 +149,51 @@ class Registry:
         """The plugins that could not be loaded."""
         return tuple(info for info in self.plugins if info.error)
 
+    @property
+    def conflicts(self) -> tuple[str, ...]:
+        """Names that two plugins claim, one sentence each, sorted."""
+        found = {text for catalog in self._catalogs for text in catalog.conflicts.values()}
+        return tuple(sorted(found))
+
+    @property
+    def _catalogs(self) -> tuple[Catalog[Any], ...]:
+        return (
+            *(self.corpora, self.backbones, self.label_mappers, self.metrics),
+            *(self.probes, self.protocols, self.executors),
+        )
+
     @cached_property
-    def corpora(self) -> Names[Corpus]:
+    def corpora(self) -> Catalog[Corpus]:
         """Corpora by name."""
         return self._collect("corpus", self._manager.hook.sercore_corpora)
 
     @cached_property
-    def label_mappers(self) -> Names[LabelMapper]:
+    def label_mappers(self) -> Catalog[LabelMapper]:
         """Label mappers by name."""
         return self._collect("label mapper", self._manager.hook.sercore_label_mappers)
 
     @cached_property
-    def backbones(self) -> Names[Backbone]:
+    def backbones(self) -> Catalog[Backbone]:
         """Backbones by name."""
         return self._collect("backbone", self._manager.hook.sercore_backbones)
 
     @cached_property
-    def metrics(self) -> Names[Metric]:
+    def metrics(self) -> Catalog[Metric]:
         """Metrics by name."""
         return self._collect("metric", self._manager.hook.sercore_metrics)
 
     @cached_property
-    def probes(self) -> Names[Probe]:
+    def probes(self) -> Catalog[Probe]:
         """Probes by name."""
         return self._collect("probe", self._manager.hook.sercore_probes)
 
     @cached_property
-    def protocols(self) -> Names[EvaluationProtocol]:
+    def protocols(self) -> Catalog[EvaluationProtocol]:
         """Evaluation protocols by name."""
         return self._collect("protocol", self._manager.hook.sercore_protocols)
 
     @cached_property
-    def executors(self) -> Names[Executor]:
+    def executors(self) -> Catalog[Executor]:
         """Executors by name."""
         return self._collect("executor", self._manager.hook.sercore_executors)
 
@@ -249,8 +258,8 @@ class Registry:
             distribution=distribution,
             version=point.dist.version if point.dist else "?",
         )
-        # A plugin is foreign code: whatever its import raises (SystemExit of a script that was
-        # never meant as a module included) is its own failure, never that of the command line.
+        # A plugin is foreign code. Whatever its import raises, even SystemExit, is its own failure
+        # and not that of the command line.
         try:
             plugin = point.load()
             self._register(info, plugin)
@@ -283,7 +292,7 @@ class Registry:
         if self._manager.has_plugin(info.module):
             self._manager.unregister(name=info.module)
 
-    def _collect(self, kind: str, hook: pluggy.HookCaller) -> Names[Any]:
+    def _collect(self, kind: str, hook: pluggy.HookCaller) -> Catalog[Any]:
         items: dict[str, Any] = {}
         owners: dict[str, PluginInfo] = {}
         conflicts: dict[str, str] = {}
@@ -308,11 +317,13 @@ class Registry:
                 items[name] = thing
                 owners[name] = info
         usable = {name: items[name] for name in sorted(items) if name not in conflicts}
-        return Names(kind, usable, owners, conflicts)
+        return Catalog(kind, usable, owners, conflicts)
 
     def _trace_hooks(self) -> None:
         def before(name: str, implementations: Any, arguments: Any) -> None:
-            callers = ", ".join(sorted(each.plugin_name for each in implementations))
+            callers = ", ".join(
+                sorted(implementation.plugin_name for implementation in implementations)
+            )
             print(f"sercore hook {name}({', '.join(arguments)}) -> {callers}")  # noqa: T201
 
         self._manager.add_hookcall_monitoring(before, lambda *_: None)

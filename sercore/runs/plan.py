@@ -69,6 +69,7 @@ def make_plan(
     """
     probes = _probes(selection, registry)
     missing = [_broken_plugin(info) for info in registry.broken]
+    missing += [_conflict(text) for text in registry.conflicts]
     corpora, absent = _corpora(selection, settings, registry, workspace)
     missing += absent
     found = _backbones(selection, registry, corpora, download=download)
@@ -287,6 +288,12 @@ def _broken_plugin(info: PluginInfo) -> Missing:
         reason=info.error or "",
         hint="repair or uninstall it",
         failed=True,
+    )
+
+
+def _conflict(text: str) -> Missing:
+    return Missing(
+        kind="plugin", name="conflict", reason=text, hint="uninstall one of the two", failed=True
     )
 
 

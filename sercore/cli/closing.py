@@ -1,0 +1,142 @@
+"""What a run prints when it begins and when it ends."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from typing import Any
+
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sercore.results.reductions import Average
+    from sercore.results.reductions import Reductions
+    from sercore.runs.events import RunResult
+    from sercore.runs.planned import Plan
+
+
+def headline_rows(result: RunResult) -> list[dict[str, Any]]:
+    """Return the headline score of every cell as plain values."""
+    import pyarrow.compute as pc
+
+    columns = [
+        *("backbone", "protocol", "train_corpus", "test_corpus", "class_rule", "adjustment"),
+        *("metric", "fold", "split_seed", "value", "n_classes", "n_train", "n_test", "n_dropped"),
+        *("n_missing", "complete", "shared_speakers", "shared_texts", "status", "reason"),
+        *("probe_key", "prediction_key", "demo"),
+    ]
+    table = result.scores
+    mask = pc.and_(table.column("headline"), pc.is_null(table.column("class")))
+    rows: list[dict[str, Any]] = table.filter(mask).select(columns).to_pylist()
+    return rows
+
+
+def plan_line(plan: Plan) -> str:
+    """Return one line with the size of a run."""
+    return (
+        f"{_count(len(plan.backbones), 'backbone')}, {_count(len(plan.corpora), 'corpus')}, "
+        f"{_count(len(plan.jobs), 'probe fit')}, {_count(plan.n_cells, 'cell')} · "
+        f"protocol {plan.selection.protocol.id}"
+    )
+
+
+def print_summary(console: Console, result: RunResult) -> None:
+    """Print notes, averages, problems, and where the results are."""
+    from sercore.results.reductions import reduce_scores
+
+    _print_sentences(console, "notes", _short_notes(result), "dim")
+    reductions = reduce_scores(result.scores)
+    if reductions:
+        console.print()
+        console.print(_reductions_table(reductions))
+    _print_sentences(console, "problems", result.problems, "red")
+    counts = ", ".join(f"{n} {status}" for status, n in sorted(result.counts.items()))
+    did = ", ".join(f"{n} {_DID[kind]}" for kind, n in sorted(result.computed.items()))
+    idle = _idle(result)
+    verb = "interrupted after" if result.interrupted else "took"
+    console.print(
+        Text(f"\n{verb} {result.seconds:.1f} s · results: {counts or 'no cell'} · {did or idle}"),
+        soft_wrap=True,
+    )
+    if result.interrupted:
+        console.print("run the same command again to continue: finished work is kept")
+    console.print(
+        Text(f"scores: {result.folder}/scores.parquet · summary: {result.folder}/summary.md"),
+        soft_wrap=True,
+    )
+
+
+def _idle(result: RunResult) -> str:
+    """Return why a run computed nothing."""
+    if result.counts["failed"] or not result.counts:
+        return "nothing was computed"
+    return "nothing to compute: all results were stored already"
+
+
+def _print_sentences(console: Console, title: str, sentences: Sequence[str], style: str) -> None:
+    if sentences:
+        console.print(Text(f"\n{title}", style=f"bold {style}"))
+    for sentence in sentences:
+        if console.is_terminal:
+            console.print(Padding(Text(sentence, style=style), (0, 0, 0, 2)))
+        else:  # a log keeps one line a sentence
+            console.print(Text(f"  {sentence}", style=style), soft_wrap=True)
+
+
+def _short_notes(result: RunResult) -> list[str]:
+    """Return the notes, with everything that is not installed or found in one line."""
+    absent = [missing for missing in result.missing if not (missing.named or missing.failed)]
+    listed = {str(missing) for missing in absent}
+    notes = [note for note in result.notes if note not in listed]
+    names = defaultdict(list)
+    for missing in absent:
+        names[missing.kind].append(missing.name)
+    for kind, group in names.items():
+        notes.append(f"not found: {_count(len(group), kind)} ({', '.join(group)})")
+    if absent:
+        notes.append("'sercore run --all --dry-run' explains how to get them")
+    return notes
+
+
+_DID = {
+    "extract": "extracted",
+    "fit": "trained",
+    "predict": "predicted",
+    "score": "scored",
+}
+
+
+def _reductions_table(reductions: Sequence[Reductions]) -> Table:
+    table = Table(title="macro-F1", title_justify="left", title_style="bold", pad_edge=False)
+    table.add_column("backbone", no_wrap=True)
+    table.add_column("class rule")
+    for name in ("in-domain", "out-of-domain", "weighted"):
+        table.add_column(name, justify="right")
+    table.add_column("complete")
+    for matrix in reductions:
+        outside = matrix.out_of_domain
+        table.add_row(
+            matrix.setting.backbone + (" (demo)" if matrix.setting.demo else ""),
+            matrix.setting.class_rule or "-",
+            _spread(matrix.in_domain),
+            _spread(outside.average) if outside else "-",
+            "-" if matrix.weighted is None else f"{matrix.weighted:.3f}",
+            f"{matrix.in_domain.coverage} in-domain" + (f", {outside.coverage}" if outside else ""),
+        )
+    return table
+
+
+def _spread(average: Average) -> str:
+    if average.mean is None:
+        return "-"
+    return f"{average.mean:.3f}" + ("" if average.sd is None else f" ± {average.sd:.3f}")
+
+
+def _count(n: int, noun: str) -> str:
+    plurals = {"corpus": "corpora"}
+    return f"{n} {noun if n == 1 else plurals.get(noun, noun + 's')}"

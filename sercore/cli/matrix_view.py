@@ -1,0 +1,94 @@
+"""The matrix of a run in the terminal, while it fills."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from sercore.evaluation.class_rules import IN_DOMAIN
+
+if TYPE_CHECKING:
+    from sercore.runs.events import CellResult
+    from sercore.runs.planned import Plan
+
+
+_FULL_HEADERS = 9
+"""Up to so many columns carry whole corpus names."""
+
+
+class MatrixView:
+    """What is known of every cell so far, as one table per matrix and class rule.
+
+    Args:
+        plan: names the rows, columns and cells.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._demo: dict[str, bool] = {}
+        self._rules: dict[str, list[str]] = defaultdict(list)
+        self._cells: dict[tuple[str, str], dict[tuple[str, str], list[CellResult]]] = {}
+        self._tests: dict[str, set[str]] = defaultdict(set)
+        self._trains: dict[str, list[str]] = defaultdict(list)
+        for job in plan.jobs:
+            name = plan.matrix_name(job)
+            self._demo[name] = job.backbone.backbone.card.demo
+            if job.train.id not in self._trains[name]:
+                self._trains[name].append(job.train.id)
+            for test_set in job.test_sets:
+                self._tests[name].add(test_set.corpus.id)
+                for rule in test_set.rules:
+                    if rule.name != IN_DOMAIN and rule.name not in self._rules[name]:
+                        self._rules[name].append(rule.name)
+                    cells = self._cells.setdefault((name, rule.name), {})
+                    cells[job.train.id, test_set.corpus.id] = []
+
+    def add(self, result: CellResult) -> None:
+        """Take in one result; folds and seeds of a cell are averaged."""
+        self._cells[result.matrix, result.rule][result.train, result.test].append(result)
+
+    def tables(self) -> list[Table]:
+        """Return one table per backbone and out-of-domain rule."""
+        return [
+            self._table(name, rule)
+            for name in self._trains
+            for rule in (self._rules[name] or [IN_DOMAIN])
+        ]
+
+    def _table(self, name: str, rule: str) -> Table:
+        tests = sorted(self._tests[name])
+        note = " (demo: not a result)" if self._demo[name] else ""
+        title = f"{name}{note}" if rule == IN_DOMAIN else f"{name}{note} · {rule}"
+        table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False)
+        table.add_column("train ╲ test", no_wrap=True, style="dim")
+        for test in tests:
+            header = test if len(tests) <= _FULL_HEADERS else test[:4]
+            table.add_column(header, justify="right", no_wrap=True)
+        for train in self._trains[name]:
+            cells = [self._cell(name, rule, train, test) for test in tests]
+            table.add_row(train, *cells)
+        return table
+
+    def _cell(self, name: str, rule: str, train: str, test: str) -> Text:
+        place = IN_DOMAIN if train == test else rule
+        results = self._cells.get((name, place), {}).get((train, test))
+        if results is None:
+            return Text("")
+        if not results:
+            return Text("·", style="dim")
+        values = [result.value for result in results if result.value is not None]
+        if not values:
+            return Text("failed", style="bold red")
+        mean = fmean(values)
+        return Text(f"{mean:.3f}", style=_colour(mean, in_domain=train == test))
+
+
+def _colour(value: float, *, in_domain: bool) -> str:
+    """Return a style from red over yellow to green; cells of the diagonal are bold."""
+    red = round(255 * min(1.0, 2 * (1 - value)))
+    green = round(255 * min(1.0, 2 * value))
+    weight = "bold " if in_domain else ""
+    return f"{weight}rgb({red},{green},80)"
