@@ -386,7 +386,7 @@ def test_a_backbone_that_is_there_is_not_said_to_be_missing(tmp_path):
     answer = sercore([sys.executable, "-m", "sercore", "run", *words, "--workspace", str(tmp_path)])
 
     assert answer.returncode == 3
-    assert "there is nothing to run: no corpus could be had" in answer.stderr
+    assert "there is nothing to run: no corpus was found" in answer.stderr
 
 
 def test_a_full_disk_is_named_and_nothing_half_written_is_taken_for_done(
