@@ -89,6 +89,10 @@ class LiveObserver:
         assert self._view is not None
         self._view.add(result)
 
+    def note(self, text: str) -> None:
+        """See `sercore.runs.events.Observer`."""
+        self._console.print(Text(text))
+
     def problem(self, text: str) -> None:
         """See `sercore.runs.events.Observer`."""
         self._console.print(Text(f"! {text}", style="red"))
@@ -144,6 +148,10 @@ class LineObserver:
         line = f"{result.status} {result.matrix} {result.train} -> {result.test} {result.rule}"
         self._print(f"{line} {value}" + (f" ({result.reason})" if result.reason else ""))
 
+    def note(self, text: str) -> None:
+        """See `sercore.runs.events.Observer`."""
+        self._print(f"note: {text}")
+
     def problem(self, text: str) -> None:
         """See `sercore.runs.events.Observer`."""
         self._print(f"problem: {text}")
@@ -171,6 +179,9 @@ class QuietObserver:
         return nullcontext(_tell_nobody)
 
     def cell(self, result: CellResult) -> None:
+        """See `sercore.runs.events.Observer`."""
+
+    def note(self, text: str) -> None:
         """See `sercore.runs.events.Observer`."""
 
     def problem(self, text: str) -> None:

@@ -90,7 +90,14 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Where tasks run. Others than 'local' are plugins: see 'sercore list executors'.",
 )
-@click.option("--name", default="default", show_default=True, help="Name of the run.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Name of the run. [default: default, or the next free name where that would lose cells]",
+)
+@click.option(
+    "--replace", is_flag=True, help="Allow a run of this name to be replaced by a smaller one."
+)
 @shared.workspace_option
 @shared.config_option
 @click.option("--offline", is_flag=True, help="Never ask the network.")
@@ -128,6 +135,7 @@ def run(ctx: click.Context, /, **given: Any) -> None:
         _observer(quiet=given["quiet"], as_json=given["as_json"]),
         RunOptions(
             name=given["name"],
+            replace=given["replace"],
             threads=given["threads"],
             overlap=given["overlap"],
             frame_budget=_frame_budget(given["frame_budget"]),

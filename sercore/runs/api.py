@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sercore.devices import available_processors
 from sercore.plugins.registry import registry as installed
 from sercore.runs.driver import Driver
+from sercore.runs.naming import choose_name
 from sercore.runs.plan import make_plan
 from sercore.runs.spec import spec_of
 
@@ -64,12 +64,14 @@ def execute(
 
     Raises:
         UnknownNameError: no installed plugin provides this executor.
+        SettingsError: a run of the given name has cells that this one lacks.
         WorkspaceError: the workspace cannot be used, or another process works on this run.
     """
     on_cpu = prepared.plan.selection.device == "cpu"
     overlap = not on_cpu if options.overlap is None else options.overlap
     share = 2 if overlap and on_cpu else 1
     threads = options.threads or max(1, available_processors() // share)
+    chosen = choose_name(prepared.plan, prepared.workspace, options.name, replace=options.replace)
     driver = Driver(
         prepared.plan,
         spec_of(prepared.plan, prepared.settings, options, threads),
@@ -77,6 +79,7 @@ def execute(
         prepared.registry,
         prepared.registry.executors.get(executor),
         observer,
-        replace(options, overlap=overlap),
+        chosen,
+        overlap=overlap,
     )
     return driver.run()

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from sercore.features.store import FeatureStore
     from sercore.plugins.registry import Registry
     from sercore.runs.events import Observer
-    from sercore.runs.events import RunOptions
+    from sercore.runs.naming import RunName
     from sercore.runs.planned import Plan
     from sercore.runs.planned import PlannedBackbone
     from sercore.runs.planned import PlannedCorpus
@@ -100,7 +100,8 @@ class Driver:
         registry: metrics and trackers.
         executor: where tasks run.
         observer: the screen.
-        options: name and overlap.
+        chosen: the name of the run.
+        overlap: whether probes are trained while the next corpus is extracted.
     """
 
     def __init__(
@@ -111,7 +112,9 @@ class Driver:
         registry: Registry,
         executor: Executor,
         observer: Observer,
-        options: RunOptions,
+        chosen: RunName,
+        *,
+        overlap: bool,
     ) -> None:
         self._plan = plan
         self._spec = spec
@@ -119,10 +122,11 @@ class Driver:
         self._registry = registry
         self._executor = executor
         self._observer = observer
-        self._options = options
-        self._folder = f"runs/{options.name}"
-        self._journal = Journal(workspace, options.name)
-        self._notifier = Notifier(plan, options.name, observer, registry)
+        self._chosen = chosen
+        self._overlap = overlap
+        self._folder = f"runs/{chosen.name}"
+        self._journal = Journal(workspace, chosen.name)
+        self._notifier = Notifier(plan, chosen.name, observer, registry)
         self._computed: Counter[str] = Counter()
         self._audited: set[str] = set()
         """Corpora whose recordings were compared with each other."""
@@ -137,7 +141,7 @@ class Driver:
         """
         started = time.monotonic()
         interrupted = False
-        with self._workspace.claim(self._folder, f"the run '{self._options.name}'"):
+        with self._workspace.claim(self._folder, f"the run '{self._chosen.name}'"):
             self._prepare()
             try:
                 for backbone in self._plan.backbones:
@@ -151,7 +155,7 @@ class Driver:
 
     def _prepare(self) -> None:
         self._tasks = TaskMaker(
-            run=self._options.name,
+            run=self._chosen.name,
             spec=write_spec(self._workspace, self._spec),
             threads=self._spec.threads,
         )
@@ -171,7 +175,9 @@ class Driver:
         )
         self._scorer = CellScorer(self._workspace, self._scorebook, self._notifier, self._explain)
         self._workspace.write_json(f"{self._folder}/run.json", self._record("running"))
-        self._observer.started(self._plan, self._options.name, self._workspace.path(self._folder))
+        self._observer.started(self._plan, self._chosen.name, self._workspace.path(self._folder))
+        if self._chosen.note is not None:
+            self._notifier.note(self._chosen.note)
         for text in problems_of(self._plan):
             self._notifier.problem(text)
 
@@ -299,7 +305,7 @@ class Driver:
     def _ahead(self, tasks: Sequence[Task]) -> Iterator[Iterable[Outcome]]:
         """Do tasks as their outcomes are asked for, or ahead of that where stages overlap."""
         outcomes = self._run_tasks(tasks)
-        overlaps = bool(self._options.overlap) and bool(tasks)
+        overlaps = self._overlap and bool(tasks)
         ahead: AbstractContextManager[Iterable[Outcome]] = (
             Prefetcher(outcomes, self._stopping) if overlaps else nullcontext(outcomes)
         )
@@ -352,7 +358,7 @@ class Driver:
         except SercoreError as error:
             self._notifier.problem(str(error))
         return RunResult(
-            name=self._options.name,
+            name=self._chosen.name,
             folder=self._workspace.path(self._folder),
             scores=scores,
             counts=self._notifier.counts,
@@ -390,8 +396,8 @@ class Driver:
     def _record(self, status: str) -> dict[str, Any]:
         return run_record(
             self._plan,
-            self._options,
-            threads=self._spec.threads,
+            self._spec,
+            name=self._chosen.name,
             status=status,
             scoring=self._scorebook.rules_digest,
             problems=self._notifier.problems,

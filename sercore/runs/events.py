@@ -56,6 +56,9 @@ class Observer(Protocol):
     def cell(self, result: CellResult) -> None:
         """Show that a cell is done, has failed or is unavailable."""
 
+    def note(self, text: str) -> None:
+        """Show one sentence that a reader should know, at once."""
+
     def problem(self, text: str) -> None:
         """Show one sentence about something that went wrong."""
 
@@ -67,7 +70,10 @@ class Observer(Protocol):
 class RunOptions:
     """How a run works. Only `threads` changes what it computes, by the last bits of a probe."""
 
-    name: str = "default"
+    name: str | None = None
+    """Name of the run; None for ``default``, or the next free name where that would lose cells."""
+    replace: bool = False
+    """Whether a run of this name may be replaced by one with fewer cells."""
     threads: int | None = None
     """Threads of numerical code in each task. When None, the processors that this process may use;
     half of them where two stages share the CPU."""

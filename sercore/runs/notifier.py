@@ -46,6 +46,12 @@ class Notifier:
         self.warnings: list[str] = []
         """What a reader should know and fails nothing, one sentence each."""
 
+    def note(self, text: str) -> None:
+        """Show a sentence that fails nothing, and keep it for the record."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+            self._observer.note(text)
+
     def problem(self, text: str) -> None:
         """Report a sentence about something that failed, once."""
         if text not in self.problems:

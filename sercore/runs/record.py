@@ -14,19 +14,19 @@ from sercore.environment import environment
 
 if TYPE_CHECKING:
     from sercore.corpora.problems import Problem
-    from sercore.runs.events import RunOptions
     from sercore.runs.planned import Plan
     from sercore.runs.planned import PlannedBackbone
     from sercore.runs.planned import PlannedCorpus
+    from sercore.runs.spec import RunSpec
 
 RECORD_SCHEMA = 1
 
 
 def run_record(
     plan: Plan,
-    options: RunOptions,
+    spec: RunSpec,
     *,
-    threads: int,
+    name: str,
     status: str,
     scoring: str,
     problems: Sequence[str],
@@ -37,8 +37,8 @@ def run_record(
 
     Args:
         plan: what the run does.
-        options: how it works.
-        threads: of numerical code in each task.
+        spec: what its tasks have in common.
+        name: of the run.
         status: ``running``, ``ended`` or ``interrupted``.
         scoring: digest of the scoring rules.
         problems: what failed the run, one sentence each.
@@ -48,7 +48,7 @@ def run_record(
     selection = plan.selection
     return {
         "schema": RECORD_SCHEMA,
-        "name": options.name,
+        "name": name,
         "status": status,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "scoring": scoring,
@@ -61,8 +61,8 @@ def run_record(
             "seed": selection.seed,
             "n_seeds": selection.n_seeds,
             "small_clusters": selection.small_clusters,
-            "threads": threads,
-            "frame_budget": options.frame_budget,
+            "threads": spec.threads,
+            "frame_budget": spec.frame_budget,
         },
         "probe_settings": {job.probe.id: dict(job.probe.settings) for job in plan.jobs},
         "corpora": {corpus.id: _corpus(corpus) for corpus in plan.corpora},
