@@ -34,6 +34,12 @@ def sercore(words, *, prefix=(), **options):
     )
 
 
+def hear_signals():
+    """Undo in a child that whoever started the tests ignores signals, as background jobs do."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start_until(said, words, **options):
     """Start a run and return its process as soon as it prints a line that starts so."""
     process = subprocess.Popen(
@@ -41,6 +47,7 @@ def start_until(said, words, **options):
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        preexec_fn=hear_signals,
         **options,
     )
     for line in process.stdout:
@@ -182,18 +189,45 @@ def test_killed_at_any_moment_and_started_again_the_bytes_are_the_same(
     assert not list(tmp_path.rglob("*.partial*"))
 
 
-def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(corpora, tmp_path):
+@pytest.mark.parametrize(
+    "signals",
+    [
+        [signal.SIGINT],
+        [signal.SIGTERM],
+        [signal.SIGHUP],
+        [signal.SIGINT, signal.SIGINT, signal.SIGINT],
+        [signal.SIGTERM, signal.SIGINT],
+    ],
+    ids=lambda signals: "+".join(number.name for number in signals),
+)
+def test_a_signal_keeps_finished_work_and_says_how_to_continue(corpora, tmp_path, signals):
     process = start_until("training", command(corpora, tmp_path), stderr=subprocess.PIPE)
     time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.01)
     out, err = process.communicate(timeout=60)
 
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "run the same command again to continue" in out
-    assert json.loads((tmp_path / "runs/default/run.json").read_text())["status"] == "interrupted"
-    # The corpus whose probe was being trained is not extracted again.
-    assert run_json(corpora, tmp_path)["computed"]["extract"] == 1
+    record = json.loads((tmp_path / "runs/default/run.json").read_text())
+    assert record["status"] == "interrupted"
+    assert record["counts"] == {}
+
+
+def test_a_signal_that_the_caller_ignores_stays_ignored(corpora, tmp_path):
+    def ignore():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    process = subprocess.Popen(
+        command(corpora, tmp_path, "--quiet"), stdout=subprocess.PIPE, preexec_fn=ignore
+    )
+    time.sleep(2.0)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=200)
+
+    assert process.returncode == 0
 
 
 def test_training_while_the_next_corpus_is_extracted_gives_the_same_bytes(

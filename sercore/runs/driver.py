@@ -30,6 +30,7 @@ from sercore.executors.interface import ExecutionContext
 from sercore.probes.store import probe_record_path
 from sercore.probes.store import read_probe_record
 from sercore.runs.events import RunResult
+from sercore.runs.interrupts import stop_on_signals
 from sercore.runs.journal import Journal
 from sercore.runs.notifier import Notifier
 from sercore.runs.prefetch import Prefetcher
@@ -141,7 +142,8 @@ class Driver:
         """
         started = time.monotonic()
         interrupted = False
-        with self._workspace.claim(self._folder, f"the run '{self._chosen.name}'"):
+        name = f"the run '{self._chosen.name}'"
+        with stop_on_signals(self._stopping), self._workspace.claim(self._folder, name):
             self._prepare()
             try:
                 for backbone in self._plan.backbones:
