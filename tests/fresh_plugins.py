@@ -9,8 +9,11 @@ from pathlib import Path
 HERE = Path(__file__).parent / "plugins"
 
 
-def install(folder, module, *, name=None, version="1.0", source=None):
-    """Write a distribution with one module and its entry point; return the folder."""
+def install(folder, module, *, name=None, version="1.0", source=None, beside=None):
+    """Write a distribution with its entry point and RECORD; return the folder.
+
+    `beside` maps names of further modules to their source.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if source is None:
@@ -23,6 +26,10 @@ def install(folder, module, *, name=None, version="1.0", source=None):
     (info / "METADATA").write_text(
         f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
     )
+    modules = {module: None, **(beside or {})}
+    for other, text in (beside or {}).items():
+        (folder / f"{other}.py").write_text(text)
+    (info / "RECORD").write_text("".join(f"{listed}.py,,\n" for listed in modules))
     entry = name or distribution.rpartition("-")[2]
     (info / "entry_points.txt").write_text(f"[sercore]\n{entry} = {module}\n")
     return folder

@@ -33,6 +33,8 @@ from sercore.errors import PluginError
 from sercore.errors import PluginLoadError
 from sercore.errors import UnknownNameError
 from sercore.plugins import hookspecs
+from sercore.plugins.info import BUILT_IN
+from sercore.plugins.info import PluginInfo
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -51,25 +53,8 @@ GROUP = "sercore"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 """Pattern of a registered name; it is also the folder and the end of the distribution's name."""
 
-_BUILT_IN = (
-    "sercore.plugins.builtin",
-    "sercore.demo",
-)
-
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PluginInfo:
-    """Where a plugin comes from, and whether it loaded."""
-
-    name: str
-    module: str
-    distribution: str
-    version: str
-    error: str | None = None
-    """One sentence: why the plugin is not usable; None when it is."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +106,7 @@ class Registry:
 
     def __init__(
         self,
-        modules: Iterable[str] = _BUILT_IN,
+        modules: Iterable[str] = BUILT_IN,
         points: Iterable[EntryPoint] | None = None,
     ) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)

@@ -20,6 +20,10 @@ Progress = Callable[[int, int], None]
 """Called with (steps done, steps in all) while a probe trains; must be cheap."""
 
 
+PROBES_VERSION = 1
+"""Raised whenever a built-in probe would learn other weights from the same frames and settings."""
+
+
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
     """What one epoch of training did."""

@@ -27,6 +27,7 @@ from sercore.audio.audit import repeated_audio
 from sercore.errors import SercoreError
 from sercore.evaluation.predictions import predictions_path
 from sercore.executors.interface import ExecutionContext
+from sercore.plugins.identity import plugin_code
 from sercore.probes.store import probe_record_path
 from sercore.probes.store import read_probe_record
 from sercore.runs.events import RunResult
@@ -174,6 +175,10 @@ class Driver:
             self._folder,
             self._plan.selection.protocol,
             tuple(self._registry.metrics),
+            {
+                metric.id: plugin_code(self._registry.metrics.owners[metric.id], metric)
+                for metric in self._registry.metrics
+            },
         )
         self._scorer = CellScorer(self._workspace, self._scorebook, self._notifier, self._explain)
         self._workspace.write_json(f"{self._folder}/run.json", self._record("running"))
@@ -236,7 +241,7 @@ class Driver:
                 fitted[job] = _Failed(frames.broken[job.train.id])
                 continue
             features = job.source(frames.stores[job.train.id])
-            key = digest_of(job.identity(features))
+            key = digest_of(job.identity(features, threads=self._spec.threads))
             if self._workspace.exists(probe_record_path(key)):
                 fitted[job] = self._trained(key)
             else:

@@ -29,6 +29,7 @@ from sercore.runs.planned import ProbeJob
 from sercore.runs.planned import TestSet
 from sercore.runs.resolve import CorpusPlace
 from sercore.runs.resolve import folds_of
+from sercore.runs.resolve import probe_code
 from sercore.runs.resolve import read_corpus
 from sercore.runs.resolve import resolve_backbone
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from sercore.backbones.interface import BackboneCard
     from sercore.corpora.interface import Corpus
     from sercore.evaluation.splits import Fold
-    from sercore.plugins.registry import PluginInfo
+    from sercore.plugins.info import PluginInfo
     from sercore.plugins.registry import Registry
     from sercore.probes.interface import Probe
     from sercore.runs.selection import Selection
@@ -106,7 +107,8 @@ def _order(job: ProbeJob) -> tuple[object, ...]:
 # What takes part
 
 
-def _probes(selection: Selection, registry: Registry) -> list[Probe]:
+def _probes(selection: Selection, registry: Registry) -> list[tuple[Probe, str | None]]:
+    """Return the chosen probes with the identity of their code."""
     probes = [registry.probes.get(name) for name in dict.fromkeys(selection.probes)]
     if selection.layer == "all" and not all(pools(probe) for probe in probes):
         able = ", ".join(sorted(probe.id for probe in registry.probes if pools(probe)))
@@ -114,7 +116,7 @@ def _probes(selection: Selection, registry: Registry) -> list[Probe]:
             "a sweep over layers needs probes that pool their frames, and one of them does not",
             hint=f"choose with --probe among {able}",
         )
-    return probes
+    return [(probe, probe_code(registry, probe.id)) for probe in probes]
 
 
 def _corpora(
@@ -258,15 +260,15 @@ def _jobs(
     folds: list[tuple[int, Fold]],
     test_sets: tuple[TestSet, ...],
     backbones: Iterable[PlannedBackbone],
-    probes: Iterable[Probe],
+    probes: Iterable[tuple[Probe, str | None]],
     selection: Selection,
 ) -> list[ProbeJob]:
     return [
-        ProbeJob(backbone, train, fold, seed, probe, selection.protocol, test_sets, layer)
+        ProbeJob(backbone, train, fold, seed, probe, selection.protocol, test_sets, layer, code)
         for backbone in backbones
         if _belong_together(backbone.backbone, train, named=backbone.named)
         for layer in _layers(backbone, selection)
-        for probe in probes
+        for probe, code in probes
         for seed, fold in folds
     ]
 

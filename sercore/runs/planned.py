@@ -17,6 +17,7 @@ from sercore.evaluation.splits import seed_of
 from sercore.features.keys import feature_identity
 from sercore.features.layer_means import LayerMeans
 from sercore.features.store import FeatureStore
+from sercore.probes.interface import PROBES_VERSION
 from sercore.storage.digests import digest_of
 
 if TYPE_CHECKING:
@@ -152,6 +153,8 @@ class ProbeJob:
     test_sets: tuple[TestSet, ...]
     layer: int | None = None
     """The layer whose stored means take the place of frames, in a sweep over layers."""
+    code: str | None = None
+    """Identity of the code of a probe from a plugin; None for the probes of sercore itself."""
 
     @property
     def layer_name(self) -> str:
@@ -177,9 +180,19 @@ class ProbeJob:
             parts.append(f"fold {self.fold.index + 1}")
         return " · ".join(parts)
 
-    def identity(self, features: FeatureStore | LayerMeans) -> dict[str, Any]:
-        """Return the parts of the probe key, given the frames of the training corpus."""
+    def identity(self, features: FeatureStore | LayerMeans, *, threads: int) -> dict[str, Any]:
+        """Return the parts of the probe key.
+
+        Args:
+            features: what the probe sees of the training corpus.
+            threads: threads of numerical code. On the CPU they change the order of sums, and so
+                the last bits of the weights.
+        """
+        on_cpu = self.backbone.options.device == "cpu"
         return {
+            "schema": PROBES_VERSION,
+            "code": self.code,
+            "threads": threads if on_cpu else None,
             "features": features.identity,
             "missing": sorted(problem.where for problem in features.failures()),
             "labels": self.train.labels_digest,

@@ -13,6 +13,7 @@ from sercore.corpora.locate import open_corpus
 from sercore.corpora.manifest_cache import load_manifest
 from sercore.errors import BackboneError
 from sercore.evaluation.splits import SPLITS
+from sercore.plugins.identity import plugin_code
 from sercore.runs.planned import PlannedBackbone
 from sercore.runs.planned import PlannedCorpus
 
@@ -91,6 +92,11 @@ def resolve_backbone(
         given = f"hf:{folder.absolute()}{suffix}" if folder.is_dir() else name
         name = f"hf:{checkpoint.name}{suffix}"
     return PlannedBackbone(name, given, backbone, checkpoint, options, named)
+
+
+def probe_code(registry: Registry, name: str) -> str | None:
+    """Return the identity of a probe's code, for its key; None for a built-in probe."""
+    return plugin_code(registry.probes.owners[name], registry.probes.get(name))
 
 
 def folds_of(corpus: PlannedCorpus, protocol: Protocol, seed: int) -> tuple[Fold, ...]:

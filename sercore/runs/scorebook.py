@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -42,15 +43,22 @@ class Scorebook:
         folder: of the run, inside the workspace.
         protocol: what decides adjustments, averaging and the headline.
         metrics: what is measured.
+        code: identity of the code of metrics from plugins, by name.
     """
 
     def __init__(
-        self, workspace: Workspace, folder: str, protocol: Protocol, metrics: Sequence[Metric]
+        self,
+        workspace: Workspace,
+        folder: str,
+        protocol: Protocol,
+        metrics: Sequence[Metric],
+        code: Mapping[str, str | None],
     ) -> None:
         self._workspace = workspace
         self._folder = folder
         self._protocol = protocol
         self._metrics = tuple(metrics)
+        self._code = dict(code)
         self._rows: list[dict[str, Any]] = []
         self._kept: list[pa.Table] = []
         self._old = self._previous()
@@ -65,7 +73,7 @@ class Scorebook:
                 "adjustments": self._protocol.adjustments,
                 "headline": self._protocol.headline,
                 "averaging": self._protocol.averaging,
-                "metrics": sorted(metric.id for metric in self._metrics),
+                "metrics": {metric.id: self._code.get(metric.id) for metric in self._metrics},
                 "columns": SCORE_SCHEMA.names,
             }
         )

@@ -47,6 +47,7 @@ from sercore.runs.planned import ProbeJob
 from sercore.runs.planned import labelled_rows
 from sercore.runs.planned import prediction_identity
 from sercore.runs.resolve import folds_of
+from sercore.runs.resolve import probe_code
 from sercore.runs.resolve import read_corpus
 from sercore.runs.resolve import resolve_backbone
 from sercore.runs.spec import read_spec
@@ -184,7 +185,7 @@ class Worker:
     def _fit(self, task: Task, progress: StageProgress) -> _Done:
         job = self._parts.job(task)
         features = self._parts.features(task)
-        identity = job.identity(features)
+        identity = job.identity(features, threads=task.resources.threads)
         key = digest_of(identity)
         _require_key(task, key)
         if self._workspace.exists(probe_record_path(key)):
@@ -343,6 +344,7 @@ class _Parts:
             protocol=protocol,
             test_sets=(),
             layer=task.layer,
+            code=probe_code(self._registry, task.probe),
         )
 
     def encoder(self, backbone: PlannedBackbone) -> Encoder:
