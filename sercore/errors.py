@@ -18,6 +18,8 @@
     ├── ProtocolError               a split, class rule or adjustment cannot be computed
     ├── TaskError                   a task cannot be read, or asks for another result than planned
     └── WorkspaceError              a result cannot be read or written
+        ├── DamagedError            its bytes are not those that were written
+        ├── InUseError              another process works on it
         └── DiskFullError           no space left
 
 A message is one sentence that names the thing and what was expected; the hint says what to do.
@@ -110,6 +112,14 @@ class TaskError(SercoreError):
 
 class WorkspaceError(SercoreError):
     """A result cannot be read or written."""
+
+
+class DamagedError(WorkspaceError):
+    """A stored file is not what was written: what can be recomputed counts as missing."""
+
+
+class InUseError(WorkspaceError):
+    """Another process works on the same thing and was not waited for."""
 
 
 class DiskFullError(WorkspaceError):

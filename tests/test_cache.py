@@ -195,7 +195,9 @@ def test_frames_in_the_plan_of_a_live_run_stay(workspace, held, readable):
         "corpora": {"planned": {"manifest": "manifest-planned"}},
         "backbones": {"tiny": {"weights": "weights-tiny"}},
     }
-    workspace.write_bytes("runs/now/run.json", json.dumps(plan).encode() if readable else b"{")
+    workspace.write_json("runs/now/run.json", plan)
+    if not readable:
+        workspace.write_bytes("runs/now/run.json", b"{")
     held("runs/now")
     kept = {(each.backbone, each.corpus) for each in trim(workspace, 0).kept}
     everything = {("tiny", "planned"), ("tiny", "other"), ("another", "planned")}

@@ -17,6 +17,8 @@ from small_corpora import write_emodb
 from small_corpora import write_urdu
 from small_corpora import write_wav
 
+from sercore.storage.workspace import Workspace
+
 pytestmark = pytest.mark.torch
 
 PAIR = ["--dataset", "urdu", "--dataset", "emodb", "--backbone", "logmel", "--offline"]
@@ -266,10 +268,8 @@ def test_a_second_run_of_one_name_may_have_another_selection(corpora, tmp_path):
 
 
 def test_two_runs_of_one_name_do_not_mix(finished, corpora):
-    import filelock
-
     workspace, _, _ = finished
-    with filelock.FileLock(workspace / "runs/default/.claim"):
+    with Workspace(workspace).lease("runs/default", "the run 'default'"):
         answer = sercore(command(corpora, workspace))
 
     assert answer.returncode == 1

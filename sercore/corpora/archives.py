@@ -32,7 +32,6 @@ from typing import cast
 from sercore.errors import CorpusError
 from sercore.errors import CorpusMissingError
 from sercore.errors import DiskFullError
-from sercore.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,12 +131,8 @@ def unpack(archive: Path, workspace: Workspace, folder: str, *, skip: Iterable[s
     place = Path(workspace.path(target))
     if place.is_dir():
         return place
-    try:
-        with workspace.new_folder(target) as filling:
-            extract(archive, filling, skip=patterns)
-    except WorkspaceError:
-        if not place.is_dir():  # another process may have been faster
-            raise
+    with workspace.new_folder(target, keep_existing=True) as filling:
+        extract(archive, filling, skip=patterns)
     return place
 
 

@@ -110,7 +110,7 @@ def locate(
     if isinstance(corpus, GeneratedCorpus):
         relative = f"corpora/{corpus.card.id}"
         if not workspace.exists(relative):
-            with workspace.new_folder(relative) as folder:
+            with workspace.new_folder(relative, keep_existing=True) as folder:
                 corpus.write(folder)
         return Path(workspace.path(relative))
     return None

@@ -158,7 +158,7 @@ def _cached_store(
     workspace: Workspace, store: FeatureStore, plans: Iterable[dict[str, Any] | None]
 ) -> CachedStore:
     with os.scandir(workspace.path(store.folder)) as entries:
-        states = [entry.stat() for entry in entries if entry.name != ".claim"]
+        states = [entry.stat() for entry in entries]
     identity = store.identity
     return CachedStore(
         folder=store.folder,
@@ -199,14 +199,7 @@ def _plans_to_use(plan: dict[str, Any] | None, identity: dict[str, Any]) -> bool
 
 def _is_free(workspace: Workspace, folder: str) -> bool:
     """Return whether no process holds a folder."""
-    if not workspace.exists(f"{folder}/.claim"):
-        return True
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(workspace.claim(folder, folder))
-        except WorkspaceError:
-            return False
-    return True
+    return not workspace.is_leased(folder)
 
 
 def _remove(workspace: Workspace, store: CachedStore) -> bool:

@@ -1,8 +1,7 @@
-"""The one way to write: paths local or fsspec, whole-or-nothing files, digests, claims.
+"""The one way to write results: a folder or fsspec URL with whole, sealed and leased files.
 
-A reader of a workspace sees a file complete or not at all, whatever killed its writer: bytes go to
-a temporary name beside the target, reach the disk, and are renamed. Whatever is left of a killed
-writer carries the temporary mark and is swept at the next start.
+A reader of a workspace sees a file complete or not at all, whatever killed its writer, and never
+reads a damaged JSON or Parquet file: those carry a digest (see `sercore.storage.seals`).
 """
 
 from __future__ import annotations
@@ -13,9 +12,10 @@ import io
 import json
 import os
 import posixpath
-import shutil
-import uuid
+from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from contextlib import contextmanager
 from contextlib import suppress
 from pathlib import Path
@@ -24,20 +24,28 @@ from typing import Any
 from typing import BinaryIO
 from typing import cast
 
+from sercore.errors import DamagedError
 from sercore.errors import DiskFullError
+from sercore.errors import InUseError
 from sercore.errors import WorkspaceError
+from sercore.storage import leases
+from sercore.storage import seals
+from sercore.storage import temporary
+from sercore.storage.local_files import LocalFiles
+from sercore.storage.names import check_relative
+from sercore.storage.remote_files import RemoteFiles
 
 if TYPE_CHECKING:
-    import fsspec
     import pyarrow as pa
 
-_PARTIAL = ".partial-"
+_HIDDEN = {temporary.FOLDER, leases.FOLDER}
 
 
 class Workspace:
     """A folder (or fsspec URL) that holds everything sercore writes.
 
-    All paths given to methods are POSIX and relative to the root.
+    All paths given to methods are POSIX and relative to the root; a path that leads out of it is
+    refused with a WorkspaceError.
 
     Args:
         root: a local folder or an fsspec URL such as ``s3://bucket/prefix``; made on first write.
@@ -47,77 +55,80 @@ class Workspace:
         text = str(root)
         self.is_local = "://" not in text
         self.root = str(Path(text).expanduser().absolute()) if self.is_local else text.rstrip("/")
+        self._files = LocalFiles(self.root) if self.is_local else RemoteFiles(self.root)
+        self._leases = leases.Leases(self)
+        self._is_swept = False
 
     def __repr__(self) -> str:
         return f"Workspace({self.root!r})"
 
     def path(self, relative: str) -> str:
-        """Return the absolute path or URL of a file."""
-        return posixpath.join(self.root, relative)
+        """Return the absolute path or URL of a file.
+
+        Raises:
+            WorkspaceError: the path leads out of the workspace.
+        """
+        return posixpath.join(self.root, check_relative(relative))
 
     def exists(self, relative: str) -> bool:
-        """Return whether a whole file is there."""
-        if self.is_local:
-            return os.path.exists(self.path(relative))  # noqa: PTH110 - called once per part
-        return bool(self._filesystem.exists(self.path(relative)))
+        """Return whether a whole file or folder is there."""
+        return self._files.exists(self.path(relative))
 
     def list(self, folder: str) -> list[str]:
-        """Return the names in a folder, sorted, without partial files; empty if it is missing."""
-        if self.is_local:
-            try:
-                names = os.listdir(self.path(folder))  # noqa: PTH208 - names are what is wanted
-            except (FileNotFoundError, NotADirectoryError):
-                return []
-        else:
-            try:
-                found = self._filesystem.ls(self.path(folder), detail=False)
-            except FileNotFoundError:
-                return []
-            names = [posixpath.basename(each.rstrip("/")) for each in found]
-        return sorted(name for name in names if _PARTIAL not in name)
+        """Return the names in a folder, sorted; empty if the folder is missing."""
+        return sorted(set(self._files.list(self.path(folder))) - _HIDDEN)
 
     @contextmanager
     def write(self, relative: str) -> Iterator[BinaryIO]:
         """Open a file for writing; it appears whole when the block ends well, else not at all.
+
+        The file is on the disk when the block has ended, and survives a power failure.
 
         Raises:
             DiskFullError: no space left (or a file-size limit was hit).
             WorkspaceError: the file cannot be written for another reason.
         """
         target = self.path(relative)
-        partial = f"{target}{_PARTIAL}{uuid.uuid4().hex}"
-        try:
-            if self.is_local:
-                with _written_locally(partial, target) as file:
-                    yield file
-            else:
-                self._filesystem.makedirs(posixpath.dirname(target), exist_ok=True)
-                with self._filesystem.open(partial, "wb") as file:
-                    yield cast("BinaryIO", file)
-                self._filesystem.mv(partial, target)
-        except OSError as error:
-            raise write_error(target, error) from error
+        with _blaming(target):
+            self._sweep_once()
+            with self._files.write(target) as file:
+                yield file
 
     def write_bytes(self, relative: str, data: bytes) -> None:
         """Write bytes as a whole file. Raises as `write` does."""
         with self.write(relative) as file:
             file.write(data)
 
-    def write_json(self, relative: str, value: object) -> None:
-        """Write a value as indented JSON with sorted keys. Raises as `write` does."""
-        text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-        self.write_bytes(relative, (text + "\n").encode())
+    def write_sealed(self, relative: str, data: bytes) -> None:
+        """Write a file whose metadata hold `seals.BLANK_SEAL`, with its digest filled in.
+
+        Raises:
+            ValueError: the bytes do not hold the blank seal exactly once.
+            WorkspaceError: the file cannot be written.
+        """
+        self.write_bytes(relative, seals.sealed(data))
+
+    def write_json(self, relative: str, value: Mapping[str, Any]) -> None:
+        """Write an object as indented JSON with sorted keys and a seal. Raises as `write` does."""
+        if seals.KEY in value:
+            raise ValueError(f"'{seals.KEY}' is the member that holds the digest")
+        content = {**value, seals.KEY: seals.BLANK_SEAL}
+        text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+        self.write_sealed(relative, (text + "\n").encode())
 
     def write_table(self, relative: str, table: pa.Table) -> None:
-        """Write a table as Parquet (zstd). Raises as `write` does."""
+        """Write a table as Parquet (zstd) with a seal. Raises as `write` does."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        buffer = io.BytesIO()
         try:
-            with self.write(relative) as file:
-                pq.write_table(table, file, compression="zstd")
+            with pq.ParquetWriter(buffer, table.schema, compression="zstd") as writer:
+                writer.write_table(table)
+                writer.add_key_value_metadata({seals.KEY: seals.BLANK_SEAL})
         except pa.ArrowException as error:
             raise WorkspaceError(f"{self.path(relative)} cannot be written: {error}") from error
+        self.write_sealed(relative, buffer.getvalue())
 
     def open(self, relative: str) -> BinaryIO:
         """Open a file for reading.
@@ -126,9 +137,7 @@ class Workspace:
             WorkspaceError: it is missing or cannot be read.
         """
         try:
-            if self.is_local:
-                return open(self.path(relative), "rb")  # noqa: PTH123 - caller closes it
-            return cast("BinaryIO", self._filesystem.open(self.path(relative), "rb"))
+            return self._files.open(self.path(relative))
         except OSError as error:
             raise WorkspaceError(
                 f"{self.path(relative)} cannot be read: {error.strerror or error}"
@@ -139,36 +148,36 @@ class Workspace:
         with self.open(relative) as file:
             return file.read()
 
-    def read_json(self, relative: str) -> Any:
-        """Return a JSON file's value.
+    def read_sealed(self, relative: str) -> bytes:
+        """Return the bytes of a file with a seal.
 
         Raises:
-            WorkspaceError: it is missing, cannot be read, or is not JSON.
+            DamagedError: the bytes are not those that were written.
+            WorkspaceError: it is missing or cannot be read.
         """
-        try:
-            return json.loads(self.read_bytes(relative))
-        except ValueError as error:
-            raise WorkspaceError(
-                f"{self.path(relative)} is not JSON: {error}", hint="delete it and run again"
-            ) from error
+        data = self.read_bytes(relative)
+        damage = seals.damage(data)
+        if damage:
+            raise DamagedError(
+                f"{self.path(relative)} is damaged: {damage}", hint="delete it and run again"
+            )
+        return data
+
+    def read_json(self, relative: str) -> Any:
+        """Return a JSON file's value without its seal. Raises as `read_sealed` does."""
+        value = json.loads(self.read_sealed(relative))
+        del value[seals.KEY]
+        return value
 
     def read_table(self, relative: str) -> pa.Table:
-        """Return a Parquet file's table.
-
-        Raises:
-            WorkspaceError: it is missing, cannot be read, or is not Parquet.
-        """
-        import pyarrow as pa
+        """Return a Parquet file's table without its seal. Raises as `read_sealed` does."""
         import pyarrow.parquet as pq
 
-        try:
-            # ParquetFile, not read_table: that one treats `key=value` folders as columns.
-            return pq.ParquetFile(io.BytesIO(self.read_bytes(relative))).read()
-        except pa.ArrowException as error:
-            raise WorkspaceError(
-                f"{self.path(relative)} is not a Parquet file: {error}",
-                hint="delete it and run again",
-            ) from error
+        # ParquetFile, not read_table: that one treats `key=value` folders as columns.
+        table = pq.ParquetFile(io.BytesIO(self.read_sealed(relative))).read()
+        metadata = dict(table.schema.metadata or {})
+        metadata.pop(seals.KEY.encode(), None)
+        return table.replace_schema_metadata(metadata or None)
 
     def digest(self, relative: str) -> str:
         """Return the SHA-256 (hexadecimal) of a file's bytes. Raises as `open` does."""
@@ -176,40 +185,43 @@ class Workspace:
             return hashlib.file_digest(cast("io.BytesIO", file), "sha256").hexdigest()
 
     @contextmanager
-    def new_folder(self, relative: str) -> Iterator[Path]:
+    def new_folder(self, relative: str, *, keep_existing: bool = False) -> Iterator[Path]:
         """Fill a folder that appears whole when the block ends well, else not at all.
 
+        Args:
+            relative: the folder.
+            keep_existing: keep the folder of another process that was faster and drop this one;
+                for folders whose name says their content.
+
         Raises:
-            WorkspaceError: the workspace is not on this machine, or cannot be written.
+            WorkspaceError: the workspace is not on this machine, or cannot be written, or the
+                folder is there already.
             DiskFullError: no space left.
         """
-        if not self.is_local:
+        if not isinstance(self._files, LocalFiles):
             raise WorkspaceError(
                 f"{self.root} is not on this machine, so no folder can be unpacked there",
                 hint="unpack it yourself and name its folder",
             )
-        target = Path(self.path(relative))
-        partial = target.with_name(f"{target.name}{_PARTIAL}{uuid.uuid4().hex}")
-        try:
-            partial.mkdir(parents=True)
-            yield partial
-            partial.rename(target)
-        except OSError as error:
-            raise write_error(str(target), error) from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        target = self.path(relative)
+        with _blaming(target):
+            self._sweep_once()
+            with self._files.new_folder(target, keep_existing=keep_existing) as folder:
+                yield folder
 
     def remove(self, relative: str) -> None:
-        """Remove a file or folder; nothing happens if it is not there."""
+        """Remove a file or folder; nothing happens if it is missing.
+
+        A local folder disappears in one step, whatever kills the process.
+
+        Raises:
+            WorkspaceError: it cannot be removed.
+        """
         if not self.exists(relative):
             return
-        if self.is_local and Path(self.path(relative)).is_dir():
-            # Out of sight in one step: nobody sees a folder of which half is gone.
-            partial = Path(f"{self.path(relative)}{_PARTIAL}{uuid.uuid4().hex}")
-            Path(self.path(relative)).rename(partial)
-            shutil.rmtree(partial, ignore_errors=True)
-            return
-        self._filesystem.rm(self.path(relative), recursive=True)
+        with _blaming(self.path(relative)):
+            self._sweep_once()
+            self._files.remove(self.path(relative))
 
     def touch(self, relative: str) -> None:
         """Note that a file was used now; where that cannot be noted nothing happens."""
@@ -217,60 +229,84 @@ class Workspace:
             with suppress(OSError):  # a workspace may be readable only
                 os.utime(self.path(relative))
 
+    def sweep(self, *, longest_life: float = temporary.LONGEST_LIFE) -> int:
+        """Remove what killed writers left behind and return how many files and folders that were.
+
+        Only the workspace's own temporary folder is looked at, and only names that sercore made.
+        The first write, removal or new folder of a `Workspace` does this by itself.
+
+        Args:
+            longest_life: seconds that a temporary file may live if its writer cannot be seen from
+                this machine.
+
+        Raises:
+            WorkspaceError: the workspace cannot be written.
+        """
+        with _blaming(self.path(temporary.FOLDER)):
+            return self._files.sweep(longest_life)
+
+    def lease(
+        self,
+        key: str,
+        what: str,
+        *,
+        wait: Callable[[str], None] | None = None,
+        timeout: float | None = None,
+        time_to_live: float = leases.TIME_TO_LIVE,
+    ) -> AbstractContextManager[leases.Lease]:
+        """Hold a lease, after waiting for its holder. See `sercore.storage.leases.Leases.hold`."""
+        return self._leases.hold(key, what, wait=wait, timeout=timeout, time_to_live=time_to_live)
+
+    def try_lease(
+        self, key: str, *, time_to_live: float = leases.TIME_TO_LIVE
+    ) -> AbstractContextManager[leases.Lease | None]:
+        """Hold a lease if it is free; the block gets None if it is not.
+
+        Raises:
+            WorkspaceError: the lease cannot be written.
+        """
+        return self._leases.try_hold(key, time_to_live=time_to_live)
+
+    def lease_holder(self, key: str) -> leases.Holder | None:
+        """Return who holds a lease; None if it is free. Writes and locks nothing."""
+        return self._leases.holder(key)
+
+    def is_leased(self, key: str) -> bool:
+        """Return whether a running process holds a lease. Writes and locks nothing."""
+        return self.lease_holder(key) is not None
+
     @contextmanager
     def claim(self, relative: str, what: str) -> Iterator[None]:
-        """Hold a folder for this process; a killed process lets go of its claims.
+        """Hold the lease of a folder, without waiting.
 
         Args:
             relative: the folder.
             what: what it is called in the message.
 
         Raises:
-            WorkspaceError: another process holds it.
+            InUseError: another process holds it.
+            WorkspaceError: the lease cannot be written.
         """
-        if not self.is_local:
+        with self.try_lease(relative) as lease:
+            if lease is None:
+                raise InUseError(
+                    f"{what} is in use by another sercore process",
+                    hint="wait for it, or choose another name",
+                )
             yield
-            return
-        from filelock import FileLock
-        from filelock import Timeout
 
-        lock = self.path(f"{relative}/.claim")
-        try:
-            Path(lock).parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(lock, timeout=0):
-                self._sweep(relative)
-                yield
-        except Timeout:
-            raise WorkspaceError(
-                f"{what} is in use by another sercore process",
-                hint="wait for it, or choose another name",
-            ) from None
-        except OSError as error:
-            raise write_error(lock, error) from error
-
-    def _sweep(self, relative: str) -> None:
-        for partial in Path(self.path(relative)).rglob(f"*{_PARTIAL}*"):
-            partial.unlink(missing_ok=True)
-
-    @property
-    def _filesystem(self) -> fsspec.AbstractFileSystem:
-        import fsspec
-
-        return fsspec.core.url_to_fs(self.root)[0]
+    def _sweep_once(self) -> None:
+        if not self._is_swept:
+            self._is_swept = True
+            self._files.sweep(temporary.LONGEST_LIFE)
 
 
 @contextmanager
-def _written_locally(partial: str, target: str) -> Iterator[BinaryIO]:
-    Path(target).parent.mkdir(parents=True, exist_ok=True)
+def _blaming(target: str) -> Iterator[None]:
     try:
-        with open(partial, "wb") as file:  # noqa: PTH123
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)  # noqa: PTH105
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+        yield
+    except OSError as error:
+        raise write_error(target, error) from error
 
 
 def write_error(target: str, error: OSError) -> WorkspaceError:
