@@ -35,6 +35,7 @@ class LocalFiles:
     """
 
     def __init__(self, root: str) -> None:
+        self._root = root
         self._scratch = f"{root}/{temporary.FOLDER}"
 
     def exists(self, path: str) -> bool:
@@ -118,8 +119,10 @@ class LocalFiles:
 
     def _make(self, make: Callable[[str], T]) -> tuple[str, T]:
         place = f"{self._scratch}/{temporary.new_name()}"
+        make_folder(Path(self._root))
         for _ in range(_ATTEMPTS):
-            make_folder(Path(self._scratch))
+            with suppress(FileExistsError):
+                os.mkdir(self._scratch)  # noqa: PTH102
             try:
                 return place, make(place)
             except FileNotFoundError:  # another writer dropped the empty folder in between
