@@ -1,20 +1,20 @@
-"""What can go wrong, as types.
+"""The errors that sercore raises, as types.
 
     SercoreError                    every error that sercore raises on purpose
-    ├── SettingsError               an option, variable or sercore.toml says something unusable
+    ├── SettingsError               an option, variable or setting cannot be used
     ├── PluginError                 a plugin cannot be used
-    │   ├── PluginLoadError         importing or registering it failed, or it is from the future
-    │   ├── DuplicateNameError      two plugins claim one name
-    │   └── UnknownNameError        a name that no plugin provides
+    │   ├── PluginLoadError         it cannot be imported or registered, or needs a newer sercore
+    │   ├── DuplicateNameError      two plugins register one name
+    │   └── UnknownNameError        no plugin registers this name
     ├── CorpusError                 a corpus on disk is not what its plugin expects
     │   ├── CorpusMissingError      it was not found
-    │   ├── NotOfferedError         it cannot be downloaded without asking its authors
+    │   ├── NotOfferedError         its authors do not offer it for plain download
     │   └── UnknownLabelError       a native label that the corpus does not declare
     ├── AudioError                  a recording cannot be decoded
-    │   └── SilentAudioError        it holds no sample, or zeros only
-    ├── FetchError                  a download cannot be had, or is not what it should be
-    ├── BackboneError               an encoder cannot do its work
-    │   └── BackboneUnavailableError  its weights are neither here nor reachable
+    │   └── SilentAudioError        it has no samples, or zeros only
+    ├── FetchError                  a download failed, or is not what its publisher states
+    ├── BackboneError               a backbone cannot be used
+    │   └── BackboneUnavailableError  its weights are not on this machine and cannot be downloaded
     ├── ProtocolError               a split, class rule or adjustment cannot be computed
     ├── TaskError                   a task cannot be read, or asks for another result than planned
     └── WorkspaceError              a result cannot be read or written
@@ -47,7 +47,7 @@ class SercoreError(Exception):
 
 
 class SettingsError(SercoreError):
-    """An option, an environment variable or sercore.toml says something unusable."""
+    """An option, an environment variable or a setting cannot be used."""
 
 
 class PluginError(SercoreError):
@@ -59,11 +59,11 @@ class PluginLoadError(PluginError):
 
 
 class DuplicateNameError(PluginError):
-    """Two plugins claim one name."""
+    """Two plugins register one name."""
 
 
 class UnknownNameError(PluginError):
-    """No installed plugin provides this name."""
+    """No installed plugin registers this name."""
 
 
 class CorpusError(SercoreError):
@@ -79,27 +79,27 @@ class NotOfferedError(CorpusError):
 
 
 class UnknownLabelError(CorpusError):
-    """A file carries a native label that its corpus does not declare."""
+    """A file has a native label that its corpus does not declare."""
 
 
 class AudioError(SercoreError):
-    """A recording cannot be decoded, or holds no sound."""
+    """A recording cannot be decoded, or has no sound."""
 
 
 class SilentAudioError(AudioError):
-    """A recording holds no sample, or zeros only."""
+    """A recording has no samples, or zeros only."""
 
 
 class FetchError(SercoreError):
-    """A download cannot be had, or is not what its publisher states."""
+    """A download failed, or is not what its publisher states."""
 
 
 class BackboneError(SercoreError):
-    """An encoder cannot do its work."""
+    """A backbone cannot be used."""
 
 
 class BackboneUnavailableError(BackboneError):
-    """A backbone's weights are neither on this machine nor reachable."""
+    """A backbone's weights are not on this machine and cannot be downloaded."""
 
 
 class ProtocolError(SercoreError):

@@ -1,4 +1,4 @@
-"""What the user chose: options, SERCORE_* variables and sercore.toml, in this order of rank."""
+"""The settings file sercore.toml. Options and SERCORE_* variables override it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ CONFIG_NAME = "sercore.toml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSettings:
-    """What sercore.toml says about one corpus."""
+    """Settings of one corpus."""
 
     path: Path | None = None
     ignore: tuple[str, ...] = ()
-    """Glob patterns of files that are left out of every check."""
+    """Glob patterns of files that no check looks at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that sercore.toml may say."""
+    """All settings of sercore.toml."""
 
     workspace: str | None = None
     data: tuple[Path, ...] = ()
@@ -47,7 +47,7 @@ def read_settings(path: Path | None = None) -> Settings:
         path: the file; ``SERCORE_CONFIG`` or ``sercore.toml`` in the current folder when None.
 
     Raises:
-        SettingsError: a named file is missing, or a file says something unusable.
+        SettingsError: a named file is missing, or a file has a value that cannot be used.
     """
     named = path or (Path(os.environ["SERCORE_CONFIG"]) if "SERCORE_CONFIG" in os.environ else None)
     source = named or Path(CONFIG_NAME)
@@ -63,7 +63,7 @@ def read_settings(path: Path | None = None) -> Settings:
 
 
 def default_workspace() -> str:
-    """Return the per-user data folder that holds results unless another is named."""
+    """Return the data folder of the user, which holds results unless another is named."""
     from platformdirs import user_data_dir
 
     return user_data_dir("sercore", appauthor=False)
@@ -83,8 +83,10 @@ def _checked(content: Mapping[str, Any], source: Path) -> Settings:
         )
     return Settings(
         workspace=_typed(content, "workspace", str, source, None),
-        data=tuple(_path(each, source) for each in _strings(content, "data", source)),
-        checkpoints=tuple(_path(each, source) for each in _strings(content, "checkpoints", source)),
+        data=tuple(_path(folder, source) for folder in _strings(content, "data", source)),
+        checkpoints=tuple(
+            _path(folder, source) for folder in _strings(content, "checkpoints", source)
+        ),
         offline=_typed(content, "offline", bool, source, False),
         datasets=datasets,
         source=source,
@@ -111,11 +113,11 @@ def _typed(content: Mapping[str, Any], key: str, kind: type, source: Path, defau
 def _strings(content: Mapping[str, Any], key: str, source: Path) -> list[str]:
     value = content.get(key, [])
     values = [value] if isinstance(value, str) else value
-    if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+    if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
         raise SettingsError(f"{source}: {key} must be a string or a list of strings")
     return values
 
 
 def _path(text: str, source: Path) -> Path:
-    # A relative path in a settings file means relative to that file, wherever sercore runs.
+    # A relative path in a settings file is relative to that file, wherever sercore runs.
     return source.absolute().parent / Path(text).expanduser()

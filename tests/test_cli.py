@@ -189,7 +189,7 @@ def test_errors_are_one_sentence_on_standard_error(tmp_path):
     assert answer.returncode == 1
     assert answer.stdout == ""
     assert answer.stderr == (
-        f"sercore: there is no folder {tmp_path / 'no'}; --data names a folder that holds corpora\n"
+        f"sercore: there is no folder {tmp_path / 'no'}; give --data a folder that holds corpora\n"
     )
 
 

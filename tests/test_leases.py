@@ -164,7 +164,7 @@ def test_an_error_of_the_body_is_not_blamed_on_the_lease(tmp_path):
     workspace = Workspace(tmp_path)
     for hold in (workspace.lease("key", "it"), workspace.claim("runs/r", "it")):
         with pytest.raises(FileNotFoundError), hold:
-            open(tmp_path / "none.wav")
+            (tmp_path / "none.wav").read_bytes()
 
 
 def test_an_interrupt_ends_the_waiting(tmp_path):

@@ -1,6 +1,10 @@
-"""sercore.toml: what it may say, and what it is told when it says something else."""
+"""sercore.toml: the keys that it can have, and the errors for anything else."""
 
 from __future__ import annotations
+
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -68,3 +72,32 @@ def test_a_named_file_must_be_there(tmp_path):
 def test_datasets_are_named_once_and_whole(values):
     with pytest.raises(SettingsError, match="write ID or ID=PATH"):
         parse_datasets(values)
+
+
+def sercore(folder, *arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "sercore", *arguments, "--workspace", str(folder / "results")],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+def test_a_settings_file_of_the_current_folder_is_named_where_people_look(tmp_path):
+    (tmp_path / "sercore.toml").write_text("offline = true")
+    named = f"sercore: using the settings in {tmp_path / 'sercore.toml'}\n"
+    hidden = ("run", "--dataset", "none", "--quiet")
+
+    assert sercore(tmp_path, "status").stderr == named
+    assert named not in sercore(tmp_path, "status", "--json").stderr
+    assert named not in sercore(tmp_path, *hidden).stderr
+    assert named in sercore(tmp_path, *hidden[:-1]).stderr
+
+
+def test_a_settings_file_that_was_asked_for_is_not_named(tmp_path):
+    (tmp_path / "sercore.toml").write_text("offline = true")
+
+    assert sercore(tmp_path, "status", "--config", "sercore.toml").stderr == ""
+    assert sercore(tmp_path, "status", SERCORE_CONFIG="sercore.toml").stderr == ""

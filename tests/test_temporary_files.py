@@ -92,7 +92,7 @@ def _name(*, pid, machine=None, made=None, started="1"):
     return f"{int(time.time() if made is None else made)}.{machine}.{pid}.{started}.{'a' * 16}"
 
 
-def test_a_writer_that_cannot_be_seen_keeps_its_file_for_a_day(tmp_path):
+def test_a_writer_that_cannot_be_seen_keeps_its_file_for_a_day():
     day = temporary.LONGEST_LIFE
     young, old = (
         _name(pid=1, machine="0" * 12, made=time.time() - age) for age in (0.9 * day, 1.1 * day)

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from sercore.__about__ import __version__
+from sercore.cli.text import printable
 from sercore.errors import SercoreError
 
 _COMMANDS = {
@@ -82,7 +83,7 @@ def main(args: list[str] | None = None) -> Any:
     try:
         cli.main(args=args, prog_name="sercore", standalone_mode=True)
     except SercoreError as error:
-        click.echo(f"sercore: {error}", err=True)
+        click.echo(f"sercore: {printable(error)}", err=True)
         sys.exit(1)
     except BrokenPipeError:  # the reader of a pipe went away, as `head` does
         sys.stderr.close()

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.text import add_row
+from sercore.cli.text import printable
 
 if TYPE_CHECKING:
     from sercore.plugins.registry import Catalog
@@ -22,7 +24,7 @@ _KINDS = ("datasets", "backbones", "protocols", "mappers", "probes", "metrics", 
 def list_(kind: str | None, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
     """List what is installed: datasets, backbones, protocols, mappers, probes, metrics, ...
 
-    Without KIND everything is listed. Broken plugins are named with their reason.
+    Without KIND, list everything. Broken plugins are listed with their error.
     """
     from sercore.plugins.registry import registry
 
@@ -32,14 +34,16 @@ def list_(kind: str | None, as_json: bool) -> None:  # noqa: FBT001 - click pass
         shared.print_json(listing)
         return
     from rich.console import Console
+    from rich.text import Text
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     for name, rows in listing.items():
         if name == "plugins" and kind is None:
             continue
         console.print(_table(name, rows))
     for info in found.broken:
-        console.print(f"[red]broken[/] {info.name} ({info.distribution}): {info.error}")
+        what = printable(f"{info.name} ({info.distribution}): {info.error}")
+        console.print(Text.assemble(("broken", "red"), f" {what}"))
 
 
 def _table(name: str, rows: list[dict[str, Any]]) -> Any:
@@ -56,7 +60,7 @@ def _table(name: str, rows: list[dict[str, Any]]) -> Any:
     columns = _SHOWN[name]
     shared.add_columns(table, *columns, whole=("id", "name"))
     for row in rows:
-        table.add_row(*("-" if row[column] is None else str(row[column]) for column in columns))
+        add_row(table, *(row[column] for column in columns))
     return table
 
 

@@ -1,7 +1,9 @@
-"""Options that several commands share, and what they turn into."""
+"""Options that several commands share, and the values that they are turned into."""
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import TypeVar
 
 import click
 
+from sercore.cli.text import printable
+from sercore.cli.text import printable_json
 from sercore.errors import SettingsError
 from sercore.settings import Settings
 from sercore.settings import default_workspace
@@ -28,7 +32,8 @@ def workspace_option(function: F) -> F:
     return click.option(
         "--workspace",
         metavar="DIR",
-        help="Where results are kept. [default: a per-user data folder, which is printed]",
+        help="Folder or URL that holds the results. [default: a data folder of the user, which is "
+        "printed]",
     )(function)
 
 
@@ -38,7 +43,7 @@ def config_option(function: F) -> F:
         "--config",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Settings. [default: sercore.toml in the current folder]",
+        help="Settings file. [default: sercore.toml in the current folder]",
     )(function)
 
 
@@ -49,7 +54,7 @@ def data_option(function: F) -> F:
         multiple=True,
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="A folder that holds corpora under their usual names; may be given several times.",
+        help="Folder that holds corpora under their usual names; can be given several times.",
     )(function)
 
 
@@ -60,7 +65,7 @@ def dataset_option(function: F) -> F:
         "datasets",
         multiple=True,
         metavar="ID[=PATH]",
-        help="A corpus by name, and where it lies; may be given several times.",
+        help="Name of a corpus, and its folder if it is elsewhere; can be given several times.",
     )(function)
 
 
@@ -70,15 +75,21 @@ def json_option(function: F) -> F:
 
 
 def open_workspace(option: str | None, settings: Settings) -> Workspace:
-    """Return the workspace that an option, the settings or the default name."""
+    """Return the workspace of the option, else of the settings, else the default one."""
     return Workspace(option or settings.workspace or default_workspace())
 
 
 def load_settings(config: Path | None) -> Settings:
-    """Read the settings and let them show where checkpoints lie."""
-    import os
+    """Read the settings, name a file that nobody asked for, and export the checkpoint folders.
 
+    Raises:
+        SettingsError: a named file is missing, or a file has a value that cannot be used.
+    """
     settings = read_settings(config)
+    was_named = config is not None or "SERCORE_CONFIG" in os.environ
+    if settings.source is not None and not was_named and not _is_quiet():
+        source = printable(settings.source.absolute())
+        click.echo(f"sercore: using the settings in {source}", err=True)
     if settings.checkpoints and "SERCORE_CHECKPOINTS" not in os.environ:
         os.environ["SERCORE_CHECKPOINTS"] = os.pathsep.join(map(str, settings.checkpoints))
     return settings
@@ -88,19 +99,19 @@ def data_folders(option: tuple[Path, ...], settings: Settings) -> tuple[Path, ..
     """Return the data folders that exist.
 
     Raises:
-        SettingsError: one that was named does not exist.
+        SettingsError: a named folder does not exist.
     """
     folders = tuple(folder.expanduser() for folder in option) or settings.data
     for folder in folders:
         if not folder.exists():
             raise SettingsError(
-                f"there is no folder {folder}", hint="--data names a folder that holds corpora"
+                f"there is no folder {folder}", hint="give --data a folder that holds corpora"
             )
     return folders
 
 
 def parse_datasets(values: tuple[str, ...]) -> dict[str, Path | None]:
-    """Return corpora by name with the folder that ``ID=PATH`` gives.
+    """Return the folder of each ``ID=PATH`` by name; None for an ``ID`` without a path.
 
     Raises:
         SettingsError: a name is empty or given twice.
@@ -117,20 +128,24 @@ def parse_datasets(values: tuple[str, ...]) -> dict[str, Path | None]:
 
 
 def hub_is_offline() -> bool:
-    """Return whether the environment forbids huggingface_hub to ask the network."""
-    import os
-
+    """Return whether the environment forbids huggingface_hub to use the network."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 def add_columns(table: Table, *names: str, whole: Sequence[str] = ()) -> None:
-    """Add columns; those named in `whole` keep their words in one piece in a narrow terminal."""
+    """Add columns; in a narrow terminal the columns in `whole` are not wrapped."""
     for name in names:
         table.add_column(name, overflow="fold", no_wrap=name in whole)
 
 
 def print_json(value: Any) -> None:
-    """Print a value as indented JSON."""
-    import json
+    """Print a value as indented JSON that is safe for a terminal."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    click.echo(printable_json(text))
 
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+
+def _is_quiet() -> bool:
+    """Return whether the running command was told to print results only."""
+    context = click.get_current_context(silent=True)
+    given = context.params if context is not None else {}
+    return bool(given.get("quiet") or given.get("as_json"))
