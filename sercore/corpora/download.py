@@ -118,7 +118,9 @@ def fetch(
         WorkspaceError: it cannot be written.
     """
     present = find_corpus(card, data)
+    folder = f"downloads/{card.id}"
     if present is not None:
+        _clean_up(folder, data, workspace)
         return present
     if not card.downloads:
         raise NotOfferedError(
@@ -139,25 +141,38 @@ def fetch(
             f"{workspace.root} is not on this machine, so nothing can be downloaded there",
             hint="choose a --workspace on this machine",
         )
-    folder = f"downloads/{card.id}"
     with workspace.claim(folder, f"the download of {card.title}"):
         place = Path(workspace.path(folder))
         archives = _download_all(sources, place, record, progress, patience or Patience())
         try:
             with Workspace(data).new_folder(card.folders[0]) as filling:
                 _fill(card, archives, filling)
+                _remember(sources, archives, record)
         except CorpusError:  # what came is no archive: it must not be found here the next time
             for archive in archives:
                 archive.unlink()
             raise
-        for source, archive in zip(sources, archives, strict=True):
-            download = source.download
-            if not (download.sha256 or download.md5):
-                record.remember("digests", download.filename, file_digest(archive, "sha256"))
-            if download.url is None:
-                record.remember("addresses", download.filename, source.url)
-            archive.unlink()
+        workspace.remove(folder)
     return data / card.folders[0]
+
+
+def _clean_up(folder: str, data: Path, workspace: Workspace) -> None:
+    """Remove what a process left that was killed after it unpacked a corpus."""
+    Workspace(data).sweep()
+    if workspace.is_local and workspace.exists(folder):
+        with workspace.try_lease(folder) as lease:
+            if lease is not None:
+                workspace.remove(folder)
+
+
+def _remember(sources: Iterable[_Source], archives: Iterable[Path], record: _Record) -> None:
+    """Record digests and addresses that the card does not know, once the archives are unpacked."""
+    for source, archive in zip(sources, archives, strict=True):
+        download = source.download
+        if not (download.sha256 or download.md5):
+            record.remember("digests", download.filename, file_digest(archive, "sha256"))
+        if download.url is None:
+            record.remember("addresses", download.filename, source.url)
 
 
 def how_to_obtain(card: CorpusCard) -> str:

@@ -52,6 +52,9 @@ class Store(Protocol):
     def exists(self, relative: str) -> bool:
         """Return whether a file is there."""
 
+    def list(self, folder: str) -> list[str]:
+        """Return the names in a folder; empty if it is missing."""
+
     def read_json(self, relative: str) -> Any:
         """Return a JSON file's value; WorkspaceError if it is missing or damaged."""
 
@@ -203,13 +206,23 @@ class Leases:
 
     def holder(self, key: str) -> Holder | None:
         """Return who holds a lease now; None if it is free. Writes and locks nothing."""
-        relative = _relative(key)
-        # A lease whose file is damaged or disappears while it is read is free.
-        with suppress(WorkspaceError, TypeError):
-            if self._store.exists(relative):
-                holder = Holder(**self._store.read_json(relative))
-                return None if holder.is_gone() else holder
-        return None
+        holder = self._read(_relative(key))
+        return None if holder is None or holder.is_gone() else holder
+
+    def sweep(self) -> int:
+        """Remove the leases of killed owners and return their number."""
+        removed = 0
+        for name in self._store.list(FOLDER):
+            if name.endswith(".json") and self._is_left(name):
+                with self._guard(), suppress(WorkspaceError):  # another user's in a shared folder
+                    if self._is_left(name):  # nobody took it in between
+                        self._store.remove(f"{FOLDER}/{name}")
+                        removed += 1
+        return removed
+
+    def _is_left(self, name: str) -> bool:
+        holder = self._read(f"{FOLDER}/{name}")
+        return holder is not None and holder.is_gone()
 
     def renew(self, holder: Holder) -> bool:
         """Write a sign of life; return False if the lease belongs to another owner by now."""
@@ -274,10 +287,15 @@ class Leases:
         return found, found.token == mine.token
 
     def _belongs_to(self, holder: Holder) -> bool:
+        found = self._read(_relative(holder.key))
+        return found is not None and found.token == holder.token
+
+    def _read(self, relative: str) -> Holder | None:
+        # A lease whose file is damaged or disappears while it is read is free.
         with suppress(WorkspaceError, TypeError):
-            found = Holder(**self._store.read_json(_relative(holder.key)))
-            return found.token == holder.token
-        return False
+            if self._store.exists(relative):
+                return Holder(**self._store.read_json(relative))
+        return None
 
     def _write(self, holder: Holder) -> None:
         record = asdict(holder) | {"renewed": time.time()}

@@ -230,10 +230,10 @@ class Workspace:
                 os.utime(self.path(relative))
 
     def sweep(self, *, longest_life: float = temporary.LONGEST_LIFE) -> int:
-        """Remove what killed writers left behind and return how many files and folders that were.
+        """Remove what killed writers left behind, and return how many files and folders that was.
 
-        Only the workspace's own temporary folder is looked at, and only names that sercore made.
-        The first write, removal or new folder of a `Workspace` does this by itself.
+        Only the workspace's folders of temporary files and leases are looked at, and only names
+        that sercore made. The first write, removal or new folder of a `Workspace` calls this.
 
         Args:
             longest_life: seconds that a temporary file may live if its writer cannot be seen from
@@ -242,8 +242,9 @@ class Workspace:
         Raises:
             WorkspaceError: the workspace cannot be written.
         """
+        self._is_swept = True
         with _blaming(self.path(temporary.FOLDER)):
-            return self._files.sweep(longest_life)
+            return self._leases.sweep() + self._files.sweep(longest_life)
 
     def lease(
         self,
@@ -255,6 +256,7 @@ class Workspace:
         time_to_live: float = leases.TIME_TO_LIVE,
     ) -> AbstractContextManager[leases.Lease]:
         """Hold a lease, after waiting for its holder. See `sercore.storage.leases.Leases.hold`."""
+        self._sweep_once()
         return self._leases.hold(key, what, wait=wait, timeout=timeout, time_to_live=time_to_live)
 
     def try_lease(
@@ -265,6 +267,7 @@ class Workspace:
         Raises:
             WorkspaceError: the lease cannot be written.
         """
+        self._sweep_once()
         return self._leases.try_hold(key, time_to_live=time_to_live)
 
     def lease_holder(self, key: str) -> leases.Holder | None:
@@ -297,8 +300,7 @@ class Workspace:
 
     def _sweep_once(self) -> None:
         if not self._is_swept:
-            self._is_swept = True
-            self._files.sweep(temporary.LONGEST_LIFE)
+            self.sweep()
 
 
 @contextmanager
