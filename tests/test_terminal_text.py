@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
+from small_corpora import write_urdu
 
 from sercore.cli.text import add_row
 from sercore.cli.text import plain
@@ -126,3 +127,21 @@ def test_a_plugin_does_not_steer_the_terminal(tmp_path, arguments):
     assert done.returncode == 0, done.stderr
     assert "owned" in shown
     assert set(steers(shown)) <= {"\n"}
+
+
+def test_a_hostile_file_name_does_not_steer_the_terminal(tmp_path):
+    """A file of a corpus is named by the command that finds a problem with it."""
+    folder = write_urdu(tmp_path / "URDU-Dataset-master", n_per_class=1)
+    (folder / "Angry" / "\x1b]0;owned\x07\u202e\udcff.wav").write_bytes(b"")
+    places = ["--data", str(tmp_path), "--workspace", str(tmp_path / "workspace")]
+
+    for arguments in (["doctor"], ["doctor", "--json"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "sercore", *arguments, *places],
+            capture_output=True,
+            check=False,
+        )
+
+        shown = done.stdout.decode()
+        assert "owned" in shown, done.stderr.decode()
+        assert set(steers(shown + done.stderr.decode())) <= {"\n"}

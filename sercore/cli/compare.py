@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.text import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -143,7 +144,8 @@ def _show(result: RunComparison, *, everything: bool) -> None:
     console.print(Text("\nthe records differ in", style="bold"))
     for each in result.record:
         console.print(
-            Text(f"  {each.path}: {_short(each.first)} -> {_short(each.second)}"), soft_wrap=True
+            Text(printable(f"  {each.path}: {_short(each.first)} -> {_short(each.second)}")),
+            soft_wrap=True,
         )
 
 

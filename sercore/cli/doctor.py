@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.text import plain
+from sercore.cli.text import printable
 from sercore.corpora.interface import READINGS
 
 if TYPE_CHECKING:
@@ -94,14 +96,14 @@ def _print(console: Console, diagnosis: Diagnosis, folders: Sequence[Path]) -> N
     for backbone in diagnosis.backbones:
         style = _STYLES.get(backbone.verdict, "dim")
         place = backbone.place or (backbone.reason if backbone.verdict == "unusable" else "-")
-        table.add_row(backbone.id, Text(backbone.verdict, style=style), place)
+        table.add_row(backbone.id, Text(backbone.verdict, style=style), plain(place))
     console.print(table)
     libraries = ", ".join(f"{each.name} {each.version}" for each in diagnosis.libraries)
     console.print(f"libraries: {libraries}", soft_wrap=True)
     free = diagnosis.workspace["free_gb"]
+    place = f"workspace: {diagnosis.workspace['root']}"
     console.print(
-        f"workspace: {diagnosis.workspace['root']}"
-        + ("" if free is None else f", {free:.0f} GB free"),
+        plain(place + ("" if free is None else f", {free:.0f} GB free")),
         soft_wrap=True,
     )
     broken = [f"library {each.name}: {each.error}" for each in diagnosis.libraries if each.error]
@@ -112,7 +114,7 @@ def _print(console: Console, diagnosis: Diagnosis, folders: Sequence[Path]) -> N
     ]
     broken += [diagnosis.workspace["error"]] if diagnosis.workspace["error"] else []
     for text in broken:
-        console.print(Text(text, style="red"), soft_wrap=True)
+        console.print(Text(printable(text), style="red"), soft_wrap=True)
     verdict = "all is well" if diagnosis.is_well else "something needs repair"
     console.print(Text(verdict, style="green" if diagnosis.is_well else "bold red"))
 
@@ -147,13 +149,13 @@ def _print_corpora(
             *("-" if each is None else str(each) for each in counts),
             _classes(corpus),
             Text(corpus.verdict, style=_STYLES.get(corpus.verdict, "dim")),
-            _place(corpus, folders),
+            plain(_place(corpus, folders)),
         )
     console.print(table)
     for corpus in corpora:
         for problem in corpus.problems[:_MOST]:
             text = str(problem) if problem.where == corpus.id else f"{corpus.id}: {problem}"
-            console.print(Text(text, style="yellow"), soft_wrap=True)
+            console.print(Text(printable(text), style="yellow"), soft_wrap=True)
         if len(corpus.problems) > _MOST:
             console.print(f"{corpus.id}: and {len(corpus.problems) - _MOST} more (--json has all)")
     if any(corpus.verdict == "not found" for corpus in corpora):

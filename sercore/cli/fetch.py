@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.text import printable
 from sercore.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -126,10 +127,10 @@ def _fetched(card: Any, folder: Path, *arguments: Any, **options: Any) -> dict[s
 
 def _print(result: dict[str, Any]) -> None:
     if result["status"] == "here":
-        click.echo(f"{result['id']}: {result['path']}")
+        click.echo(f"{result['id']}: {printable(result['path'])}")
         return
     hint = f"; {result['hint']}" if result["hint"] else ""
-    click.echo(f"{result['id']}: {result['message']}{hint}", err=True)
+    click.echo(printable(f"{result['id']}: {result['message']}{hint}"), err=True)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.text import printable
 
 
 @click.command()
@@ -29,10 +30,10 @@ def predict(
     config: Path | None,
     as_json: bool,  # noqa: FBT001 - click passes flags so
 ) -> None:
-    """Predict the emotion in FILES with the stored PROBE (the first letters of its key suffice).
+    """Label FILES with the stored PROBE (the first letters of its key suffice).
 
-    'sercore status --probes' lists the probes. A file that cannot be decoded is named and skipped,
-    and the exit status is 1.
+    'sercore status --probes' lists the probes. A file that cannot be decoded is named, the others
+    are labelled, and the exit status is 1.
     """
     from sercore.devices import choose_device
     from sercore.plugins.registry import registry
@@ -52,9 +53,9 @@ def predict(
     else:
         for prediction in predictions:
             if prediction.error is not None:
-                click.echo(f"sercore: {prediction.error}", err=True)
+                click.echo(f"sercore: {printable(prediction.error)}", err=True)
                 continue
             ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:3]
             shares = ", ".join(f"{name} {share:.2f}" for name, share in ranked)
-            click.echo(f"{prediction.file}\t{prediction.label}\t{shares}")
+            click.echo(f"{printable(prediction.file)}\t{printable(prediction.label)}\t{printable(shares)}")
     ctx.exit(1 if any(prediction.error for prediction in predictions) else 0)

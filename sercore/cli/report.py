@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.text import printable
 from sercore.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def report(runs: tuple[str, ...], **given: Any) -> None:
         shared.print_json(_summary(content, written))
         return
     for notice in content.notices:
-        click.echo(f"{notice.title}: {notice.text}", err=True)
+        click.echo(printable(f"{notice.title}: {notice.text}"), err=True)
     pages = [path for path in written if Path(path).parent.name != "figures"]
     for path in pages:
         click.echo(path)
