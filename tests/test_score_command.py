@@ -1,6 +1,8 @@
 """Scores computed anew from stored predictions, and folds pooled into one test set."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -291,3 +293,27 @@ def test_seeds_are_pooled_apart():
     found = rows(pooled_of(given_rows, parts), fold=None, metric="accuracy")
 
     assert sorted(row["split_seed"] for row in found) == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["../../x", "..", ".x", "a/b", "\x1b]0;x\x07"])
+def test_a_name_that_leads_elsewhere_is_refused_and_nothing_is_written_or_swept(
+    workspace, tmp_path_factory, name
+):
+    stranger = tmp_path_factory.getbasetemp() / "x" / "draft.partial-1"
+    stranger.parent.mkdir(exist_ok=True)
+    stranger.write_text("mine")
+    words = ["-m", "sercore", "score", "paper", "--name"]
+    before = sorted(tmp_path_factory.getbasetemp().rglob("*"))
+
+    done = subprocess.run(
+        [sys.executable, *words, name, "--workspace", workspace.root],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("sercore: the run name '")
+    assert "\x1b" not in done.stderr
+    assert sorted(tmp_path_factory.getbasetemp().rglob("*")) == before
+    assert stranger.read_text() == "mine"

@@ -19,6 +19,7 @@ from sercore.errors import WorkspaceError
 from sercore.storage import local_files
 from sercore.storage import temporary
 from sercore.storage.names import check_name
+from sercore.storage.names import run_folder
 from sercore.storage.processes import Process
 from sercore.storage.processes import this_process
 from sercore.storage.workspace import Workspace
@@ -270,6 +271,12 @@ def test_no_path_leads_out_of_a_workspace(tmp_path, use, relative):
         use(Workspace(tmp_path / "workspace"), relative)
 
     assert os.listdir(tmp_path) == ["x"]
+
+
+def test_a_run_has_its_folder_among_the_runs():
+    assert run_folder("default") == "runs/default"
+    with pytest.raises(SettingsError, match=r"the run name '../../x' cannot be used"):
+        run_folder("../../x")
 
 
 def test_dots_inside_a_name_lead_nowhere(tmp_path):

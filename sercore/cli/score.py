@@ -56,11 +56,12 @@ def score(ctx: click.Context, /, run: str, **given: Any) -> None:
     from sercore.results.summary import summary_markdown
     from sercore.runs.rescore import rescore
     from sercore.runs.rescore import rescored_record
+    from sercore.storage.names import run_folder
 
     workspace = shared.open_workspace(given["workspace"], shared.load_settings(given["config"]))
     stored = read_run(workspace, run)
     name = given["name"] or f"{stored.record.get('rescored_from') or run}-rescored"
-    folder = f"runs/{name}"
+    folder = run_folder(name)
     with workspace.claim(folder, f"the run '{name}'"):
         _refuse_other(workspace, name)
         result = rescore(

@@ -36,6 +36,11 @@ def check_name(name: str, what: str = "the name") -> str:
     return name
 
 
+def run_folder(name: str) -> str:
+    """Return the folder of a run, relative to the workspace. Raises as `check_name` does."""
+    return f"runs/{check_name(name, 'the run name')}"
+
+
 def check_relative(relative: str) -> str:
     """Return a POSIX path, if it stays below the folder that it is relative to.
 
