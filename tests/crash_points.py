@@ -27,7 +27,23 @@ STEPS = ("rename", "replace", "unlink", "remove", "rmdir", "fsync", "fdatasync",
 CALLS = "rename,renameat,renameat2,unlink,unlinkat,rmdir,fsync,fdatasync,sync"
 """System calls that are steps."""
 
-PRELOADED = ["crash_points", "sercore.cli.run", "sercore.runs.api", "sercore.probes.mlp", "torch"]
+PRELOADED = [
+    "crash_points",
+    "filelock",
+    "pandas",
+    "pyarrow.parquet",
+    "safetensors.numpy",
+    "scipy.stats",
+    "sercore.cli.run",
+    "sercore.cli.score",
+    "sercore.reports.write",
+    "sercore.runs.driver",
+    "sklearn.linear_model",
+    "soundfile",
+    "soxr",
+    "torchaudio",
+]
+"""Modules whose import takes most of a command's time."""
 
 
 @dataclass(frozen=True)

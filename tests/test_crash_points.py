@@ -23,6 +23,7 @@ pytestmark = pytest.mark.torch
 COMMANDS = ("run", "score", "report", "cache gc", "fetch")
 RUN = ["run", "--dataset", "urdu", "--dataset", "emodb", "--backbone", "logmel", "--offline"]
 RUN += ["--class-rule", "shared-classes", "--threads", "1", "--quiet"]
+RUN += ["--probe", "logistic"]
 FETCH = ["fetch", "subesco", "--accept-licence", "--from"]
 TIMED = {"run.json", "ledger.parquet", "log.parquet"}
 """Files that hold timings, and no results."""
@@ -55,8 +56,8 @@ def address(tmp_path_factory):
 def place(tmp_path_factory):
     """Return the folders of all trials: what commands work on, and where each of them starts."""
     base = tmp_path_factory.mktemp("crash")
-    write_urdu(base / "corpora" / "URDU-Dataset-master", n_per_class=8)
-    write_emodb(base / "corpora" / "emodb", n_per_class=8)
+    write_urdu(base / "corpora" / "URDU-Dataset-master", n_per_class=4)
+    write_emodb(base / "corpora" / "emodb", n_per_class=4)
     return SimpleNamespace(
         workspace=base / "trial" / "workspace",
         data=base / "trial" / "data",
