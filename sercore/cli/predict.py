@@ -57,5 +57,7 @@ def predict(
                 continue
             ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:3]
             shares = ", ".join(f"{name} {share:.2f}" for name, share in ranked)
-            click.echo(f"{printable(prediction.file)}\t{printable(prediction.label)}\t{printable(shares)}")
+            click.echo(
+                f"{printable(prediction.file)}\t{printable(prediction.label)}\t{printable(shares)}"
+            )
     ctx.exit(1 if any(prediction.error for prediction in predictions) else 0)
