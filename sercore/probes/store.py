@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from sercore.errors import UnknownNameError
 from sercore.errors import WorkspaceError
+from sercore.storage import seals
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -72,6 +73,12 @@ def probe_record_path(key: str) -> str:
     return f"probes/{key}/record.json"
 
 
+def probe_files(key: str) -> tuple[str, ...]:
+    """Return the files of a probe, relative to the workspace, the record last."""
+    names = ("weights.safetensors", "split.parquet", "log.parquet")
+    return (*(f"probes/{key}/{name}" for name in names), probe_record_path(key))
+
+
 def write_probe(
     workspace: Workspace,
     record: ProbeRecord,
@@ -93,13 +100,13 @@ def write_probe(
     """
     import safetensors.numpy
 
-    folder = f"probes/{record.key}"
+    to_weights, to_split, to_log, to_record = probe_files(record.key)
     weights = {name: value.copy() for name, value in fitted.weights.items()}
-    workspace.write_bytes(f"{folder}/weights.safetensors", safetensors.numpy.save(weights))
-    workspace.write_table(f"{folder}/split.parquet", _split_table(split, utterance_ids))
-    log = pa.Table.from_pylist([asdict(epoch) for epoch in fitted.log])
-    workspace.write_table(f"{folder}/log.parquet", log)
-    workspace.write_json(probe_record_path(record.key), asdict(record))
+    packed = safetensors.numpy.save(weights, metadata={seals.KEY: seals.BLANK_SEAL})
+    workspace.write_sealed(to_weights, packed)
+    workspace.write_table(to_split, _split_table(split, utterance_ids))
+    workspace.write_table(to_log, pa.Table.from_pylist([asdict(epoch) for epoch in fitted.log]))
+    workspace.write_json(to_record, asdict(record))
 
 
 def read_probe_record(workspace: Workspace, key: str) -> ProbeRecord:
@@ -136,6 +143,7 @@ def read_probe(workspace: Workspace, key: str, probe: Probe, *, device: str = "c
     """Return a stored probe, ready to be used on a device.
 
     Raises:
+        DamagedError: its bytes are not those that were written.
         WorkspaceError: it is missing or not readable.
     """
     import safetensors
@@ -143,7 +151,7 @@ def read_probe(workspace: Workspace, key: str, probe: Probe, *, device: str = "c
 
     relative = f"probes/{key}/weights.safetensors"
     try:
-        weights = safetensors.numpy.load(workspace.read_bytes(relative))
+        weights = safetensors.numpy.load(workspace.read_sealed(relative))
     except safetensors.SafetensorError as error:
         raise WorkspaceError(
             f"{workspace.path(relative)} is not readable: {error}",

@@ -56,6 +56,8 @@ def execute(
 ) -> RunResult:
     """Carry a plan out. What fails is in the result; it is not raised.
 
+    Waits while another process works on a run of the same name.
+
     Args:
         prepared: as `prepare` returns it.
         observer: shows what happens.
@@ -65,21 +67,32 @@ def execute(
     Raises:
         UnknownNameError: no installed plugin provides this executor.
         SettingsError: a run of the given name has cells that this one lacks.
-        WorkspaceError: the workspace cannot be used, or another process works on this run.
+        WorkspaceError: the workspace cannot be used.
     """
     on_cpu = prepared.plan.selection.device == "cpu"
     overlap = not on_cpu if options.overlap is None else options.overlap
     share = 2 if overlap and on_cpu else 1
     threads = options.threads or max(1, available_processors() // share)
-    chosen = choose_name(prepared.plan, prepared.workspace, options.name, replace=options.replace)
-    driver = Driver(
-        prepared.plan,
-        spec_of(prepared.plan, prepared.settings, options, threads),
-        prepared.workspace,
-        prepared.registry,
-        prepared.registry.executors.get(executor),
-        observer,
-        chosen,
-        overlap=overlap,
-    )
-    return driver.run()
+    plan, workspace = prepared.plan, prepared.workspace
+    where = prepared.registry.executors.get(executor)
+    while True:
+        chosen = choose_name(plan, workspace, options.name, replace=options.replace)
+        what = f"the run '{chosen.name}'"
+        with workspace.lease(f"runs/{chosen.name}", what, wait=observer.note):
+            # The run that this one waited for may have taken the name for another selection.
+            again = choose_name(plan, workspace, options.name, replace=options.replace)
+            if again.name != chosen.name:
+                continue
+            driver = Driver(
+                plan,
+                spec_of(plan, prepared.settings, options, threads),
+                workspace,
+                prepared.registry,
+                where,
+                observer,
+                again,
+                overlap=overlap,
+            )
+            result = driver.run()
+        driver.announce(result)
+        return result

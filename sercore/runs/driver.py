@@ -25,11 +25,8 @@ from typing import Any
 
 from sercore.audio.audit import repeated_audio
 from sercore.errors import SercoreError
-from sercore.evaluation.predictions import predictions_path
 from sercore.executors.interface import ExecutionContext
 from sercore.plugins.identity import plugin_code
-from sercore.probes.store import probe_record_path
-from sercore.probes.store import read_probe_record
 from sercore.runs.events import RunResult
 from sercore.runs.interrupts import stop_on_signals
 from sercore.runs.journal import Journal
@@ -41,6 +38,7 @@ from sercore.runs.record import run_record
 from sercore.runs.scorebook import Scorebook
 from sercore.runs.scoring import CellScorer
 from sercore.runs.spec import write_spec
+from sercore.runs.stored import StoredResults
 from sercore.runs.tasks import CellJob
 from sercore.runs.tasks import TaskMaker
 from sercore.runs.worker import Worker
@@ -129,6 +127,7 @@ class Driver:
         self._folder = f"runs/{chosen.name}"
         self._journal = Journal(workspace, chosen.name)
         self._notifier = Notifier(plan, chosen.name, observer, registry)
+        self._stored = StoredResults(workspace, self._notifier.note)
         self._computed: Counter[str] = Counter()
         self._audited: set[str] = set()
         """Corpora whose recordings were compared with each other."""
@@ -138,13 +137,14 @@ class Driver:
     def run(self) -> RunResult:
         """Carry the plan out.
 
+        The caller holds the lease of the run.
+
         Raises:
-            WorkspaceError: another process works on a run of this name, or nothing can be written.
+            WorkspaceError: nothing can be written.
         """
         started = time.monotonic()
         interrupted = False
-        name = f"the run '{self._chosen.name}'"
-        with stop_on_signals(self._stopping), self._workspace.claim(self._folder, name):
+        with stop_on_signals(self._stopping):
             self._prepare()
             try:
                 for backbone in self._plan.backbones:
@@ -152,9 +152,11 @@ class Driver:
                     self._run_backbone(backbone, jobs)
             except KeyboardInterrupt:
                 interrupted = True
-            result = self._finish(time.monotonic() - started, interrupted=interrupted)
+            return self._finish(time.monotonic() - started, interrupted=interrupted)
+
+    def announce(self, result: RunResult) -> None:
+        """Show the end of the run and send it to trackers."""
         self._notifier.finished(result, self._reductions(result))
-        return result
 
     def _prepare(self) -> None:
         self._tasks = TaskMaker(
@@ -242,24 +244,22 @@ class Driver:
                 continue
             features = job.source(frames.stores[job.train.id])
             key = digest_of(job.identity(features, threads=self._spec.threads))
-            if self._workspace.exists(probe_record_path(key)):
-                fitted[job] = self._trained(key)
+            record = self._stored.probe(key, job.label)
+            if record is not None:
+                fitted[job] = _Trained(key, record.n_train)
             else:
                 task = self._tasks.fit(job, features, key)
                 wanted[task.id] = (job, task)
         for outcome in self._run_tasks([task for _, task in wanted.values()]):
             job, task = wanted[outcome.task.id]
-            done = self._workspace.exists(probe_record_path(task.key))
-            reason = self._failure(outcome, done=done)
-            if reason is None:
-                fitted[job] = self._trained(task.key)
+            record = self._stored.probe(task.key, job.label)
+            reason = self._failure(outcome, done=record is not None)
+            if reason is None and record is not None:
+                fitted[job] = _Trained(task.key, record.n_train)
             else:
                 self._notifier.problem(f"{job.label}: {reason}")
-                fitted[job] = _Failed(reason)
+                fitted[job] = _Failed(str(reason))
         return fitted
-
-    def _trained(self, key: str) -> _Trained:
-        return _Trained(key, read_probe_record(self._workspace, key).n_train)
 
     def _audit_recordings(self, jobs: Sequence[ProbeJob], frames: _Frames) -> None:
         """Report recordings without features, and recordings that are the same as others."""
@@ -283,7 +283,7 @@ class Driver:
             cell = _cell(job, test_set, frames, fitted)
             if isinstance(cell, _Failed):
                 self._scorer.fail(job, test_set, cell.reason)
-            elif self._workspace.exists(predictions_path(cell.key)):
+            elif self._stored.has_predictions(cell.key, cell.label):
                 self._scorer.score(cell)
             else:
                 wanted[cell.key] = cell
@@ -292,7 +292,7 @@ class Driver:
             failures = report.failures if report is not None else {}
             for key in outcome.task.writes:
                 cell = wanted[key]
-                if self._workspace.exists(predictions_path(key)):
+                if self._stored.has_predictions(key, cell.label):
                     self._computed["predict"] += 1
                     self._scorer.score(cell)
                     continue

@@ -7,7 +7,6 @@ gave the name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,11 +17,12 @@ from typing import Any
 
 from sercore.errors import SettingsError
 from sercore.errors import WorkspaceError
-from sercore.results.stored_run import read_run
 from sercore.storage.digests import canonical_json
+from sercore.storage.names import check_name
 
 if TYPE_CHECKING:
-    from sercore.results.stored_run import StoredRun
+    import pyarrow as pa
+
     from sercore.runs.planned import Plan
     from sercore.storage.workspace import Workspace
 
@@ -61,10 +61,10 @@ def choose_name(
     Raises:
         SettingsError: the user gave the name of a run with cells that this one lacks.
     """
-    wanted = asked or DEFAULT_NAME
+    wanted = check_name(asked or DEFAULT_NAME)
     lost = _lost(plan, workspace, wanted)
     if lost is None:
-        return RunName(wanted)
+        return RunName(wanted, note=_damage(workspace, wanted))
     if replace:
         return RunName(wanted, replaces=True)
     if asked is not None:
@@ -82,19 +82,19 @@ def _numbered(name: str) -> Iterator[str]:
 
 def _lost(plan: Plan, workspace: Workspace, name: str) -> str | None:
     """Return why the run of a name would lose cells to this plan, or None if it would not."""
-    try:
-        stored = read_run(workspace, name)
-    except WorkspaceError:
-        return None  # no scores yet, or none that can be read
-    if stored.record.get("rescored_from"):
+    record = _record(workspace, name)
+    if record.get("rescored_from"):
         return "was made by 'sercore score'"
-    old = _scored_cells(stored)
+    try:
+        scores = workspace.read_table(f"runs/{name}/scores.parquet")
+        old = frozenset(_scored_cells(scores))
+    except (WorkspaceError, KeyError):
+        return None  # no scores, damaged ones, or those of another version: all are recomputed
     if not old:
         return None
     selection = plan.selection
-    if _choices(stored.record) != _choices(
-        {"protocol": asdict(selection.protocol), "settings": {"dtype": selection.dtype}}
-    ):
+    planned = {"protocol": asdict(selection.protocol), "settings": {"dtype": selection.dtype}}
+    if record and _choices(record) != _choices(planned):
         return f"has {len(old)} scored cells under another protocol or precision"
     lacking = old - planned_cells(plan)
     if lacking:
@@ -119,15 +119,34 @@ def planned_cells(plan: Plan) -> _Cells:
     )
 
 
-def _scored_cells(stored: StoredRun) -> _Cells:
-    return frozenset(_cells(stored.headline_rows()))
-
-
-def _cells(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
-    for row in rows:
+def _scored_cells(scores: pa.Table) -> Iterator[tuple[Any, ...]]:
+    columns = [scores.column(name).to_pylist() for name in (*_ROW, "status")]
+    fold, status = _ROW.index("fold"), len(_ROW)
+    for row in set(zip(*columns, strict=True)):
         # Cells pooled over folds follow from those of the folds.
-        if row["status"] == "done" and row["fold"] is not None:
-            yield tuple(row[name] for name in _ROW)
+        if row[status] == "done" and row[fold] is not None:
+            yield row[:status]
+
+
+def _record(workspace: Workspace, name: str) -> Mapping[str, Any]:
+    """Return the record of a run; empty where it is missing or damaged."""
+    try:
+        record: Mapping[str, Any] = workspace.read_json(f"runs/{name}/run.json")
+    except WorkspaceError:
+        return {}
+    return record
+
+
+def _damage(workspace: Workspace, name: str) -> str | None:
+    """Return a sentence about the first damaged file of a run, which is written again."""
+    for file in ("run.json", "scores.parquet", "journal.parquet"):
+        path = f"runs/{name}/{file}"
+        if workspace.exists(path):
+            try:
+                workspace.read_sealed(path)
+            except WorkspaceError as error:
+                return f"{path} is written again: {error.message}"
+    return None
 
 
 def _choices(record: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from typing import Literal
 
 from sercore.__about__ import __version__
+from sercore.errors import SercoreError
 from sercore.errors import TaskError
 from sercore.evaluation.protocols import Protocol
 from sercore.runs.resolve import CorpusPlace
@@ -113,9 +114,11 @@ def spec_of(plan: Plan, settings: Settings, options: RunOptions, threads: int) -
 
 
 def write_spec(workspace: Workspace, spec: RunSpec) -> str:
-    """Store a specification, unless it is there, and return its digest."""
+    """Store a specification, unless an intact one is there, and return its digest."""
     relative = _path(spec.digest)
-    if not workspace.exists(relative):
+    try:
+        read_spec(workspace, spec.digest)
+    except SercoreError:
         workspace.write_json(relative, spec.to_plain())
     return spec.digest
 
