@@ -11,6 +11,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sercore.cli.text import plain
+from sercore.cli.text import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -66,7 +69,11 @@ def print_summary(console: Console, result: RunResult) -> None:
     if result.interrupted:
         console.print("run the same command again to continue: finished work is kept")
     console.print(
-        Text(f"scores: {result.folder}/scores.parquet · summary: {result.folder}/summary.md"),
+        Text(
+            printable(
+                f"scores: {result.folder}/scores.parquet · summary: {result.folder}/summary.md"
+            )
+        ),
         soft_wrap=True,
     )
 
@@ -83,9 +90,9 @@ def _print_sentences(console: Console, title: str, sentences: Sequence[str], sty
         console.print(Text(f"\n{title}", style=f"bold {style}"))
     for sentence in sentences:
         if console.is_terminal:
-            console.print(Padding(Text(sentence, style=style), (0, 0, 0, 2)))
+            console.print(Padding(Text(printable(sentence), style=style), (0, 0, 0, 2)))
         else:  # a log keeps one line a sentence
-            console.print(Text(f"  {sentence}", style=style), soft_wrap=True)
+            console.print(Text(printable(f"  {sentence}"), style=style), soft_wrap=True)
 
 
 def _short_notes(result: RunResult) -> list[str]:
@@ -121,7 +128,7 @@ def _reductions_table(reductions: Sequence[Reductions]) -> Table:
     for matrix in reductions:
         outside = matrix.out_of_domain
         table.add_row(
-            matrix.setting.backbone + (" (demo)" if matrix.setting.demo else ""),
+            plain(matrix.setting.backbone + (" (demo)" if matrix.setting.demo else "")),
             matrix.setting.class_rule or "-",
             _spread(matrix.in_domain),
             _spread(outside.average) if outside else "-",

@@ -115,21 +115,23 @@ def _print(described: dict[str, Any]) -> None:
     from rich.text import Text
 
     from sercore.cli.options import add_columns
+    from sercore.cli.text import add_row
+    from sercore.cli.text import printable
 
     console = Console(highlight=False)
     table = Table(title="corpora", title_justify="left", pad_edge=False)
     add_columns(table, "corpus", "utterances", "hours, about", "where", whole=("corpus",))
     for name, corpus in described["datasets"].items():
         hours = "-" if corpus["hours"] is None else f"{corpus['hours']:.2f}"
-        table.add_row(name, str(corpus["utterances"]), hours, corpus["root"])
+        add_row(table, name, corpus["utterances"], hours, corpus["root"])
     if described["datasets"]:
         console.print(table)
     table = Table(title="features", title_justify="left", pad_edge=False)
     add_columns(table, "backbone", "corpus", "cached", "disk, about", whole=("backbone", "corpus"))
     for row in described["features"]:
         disk = "-" if row["disk_gb"] is None else f"{row['disk_gb']:.2f} GB"
-        table.add_row(
-            row["backbone"], row["dataset"], f"{row['cached']} of {row['utterances']}", disk
+        add_row(
+            table, row["backbone"], row["dataset"], f"{row['cached']} of {row['utterances']}", disk
         )
     if described["features"]:
         console.print(table)
@@ -148,5 +150,5 @@ def _print(described: dict[str, Any]) -> None:
         hint = f"; {row['hint']}" if row["hint"] else ""
         style = "red" if row["named"] or row["failed"] else "dim"
         text = f"{row['kind']} {row['name']}: {row['reason']}{hint}"
-        console.print(Text(text, style=style), soft_wrap=True)
+        console.print(Text(printable(text), style=style), soft_wrap=True)
     console.print("nothing was computed")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from sercore.cli.text import plain
 from sercore.evaluation.class_rules import IN_DOMAIN
 
 if TYPE_CHECKING:
@@ -62,14 +63,14 @@ class MatrixView:
         tests = sorted(self._tests[name])
         note = " (demo: not a result)" if self._demo[name] else ""
         title = f"{name}{note}" if rule == IN_DOMAIN else f"{name}{note} · {rule}"
-        table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False)
+        table = Table(title=plain(title), title_justify="left", title_style="bold", pad_edge=False)
         table.add_column("train ╲ test", no_wrap=True, style="dim")
         for test in tests:
             header = test if len(tests) <= _FULL_HEADERS else test[:4]
-            table.add_column(header, justify="right", no_wrap=True)
+            table.add_column(plain(header), justify="right", no_wrap=True)
         for train in self._trains[name]:
             cells = [self._cell(name, rule, train, test) for test in tests]
-            table.add_row(train, *cells)
+            table.add_row(plain(train), *cells)
         return table
 
     def _cell(self, name: str, rule: str, train: str, test: str) -> Text:

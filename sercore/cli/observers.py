@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.console import Group
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn
 from rich.progress import MofNCompleteColumn
 from rich.progress import Progress
@@ -24,6 +25,7 @@ from sercore.cli.closing import headline_rows
 from sercore.cli.closing import plan_line
 from sercore.cli.closing import print_summary
 from sercore.cli.matrix_view import MatrixView
+from sercore.cli.text import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -58,7 +60,11 @@ class LiveObserver:
 
     def started(self, plan: Plan, name: str, folder: str) -> None:
         """See `sercore.runs.events.Observer`."""
-        self._console.print(f"run [bold]{name}[/] · {plan_line(plan)}\nresults in {folder}\n")
+        self._console.print(
+            Text.assemble("run ", (printable(name), "bold"), f" · {plan_line(plan)}"),
+            Text(printable(f"results in {folder}")),
+            sep="\n",
+        )
         self._view = MatrixView(plan)
         self._live = Live(
             self._screen(),
@@ -72,7 +78,9 @@ class LiveObserver:
     @contextmanager
     def stage(self, kind: str, label: str) -> Iterator[StageProgress]:
         """See `sercore.runs.events.Observer`."""
-        task = self._progress.add_task(label, total=None, stage=_STAGES[kind], rate="")
+        task = self._progress.add_task(
+            escape(printable(label)), total=None, stage=_STAGES[kind], rate=""
+        )
         began = time.monotonic()
 
         def tell(done: int, total: int, seconds: float | None = None) -> None:
@@ -91,11 +99,11 @@ class LiveObserver:
 
     def note(self, text: str) -> None:
         """See `sercore.runs.events.Observer`."""
-        self._console.print(Text(text))
+        self._console.print(Text(printable(text)))
 
     def problem(self, text: str) -> None:
         """See `sercore.runs.events.Observer`."""
-        self._console.print(Text(f"! {text}", style="red"))
+        self._console.print(Text(printable(f"! {text}"), style="red"))
 
     def finished(self, result: RunResult) -> None:
         """See `sercore.runs.events.Observer`."""
@@ -161,7 +169,7 @@ class LineObserver:
         print_summary(self._console, result)
 
     def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, soft_wrap=True)
+        self._console.print(Text(printable(line)), soft_wrap=True)
 
 
 class QuietObserver:
@@ -186,7 +194,7 @@ class QuietObserver:
 
     def problem(self, text: str) -> None:
         """See `sercore.runs.events.Observer`."""
-        self._console.print(f"sercore: {text}", markup=False, soft_wrap=True)
+        self._console.print(Text(printable(f"sercore: {text}")), soft_wrap=True)
 
     def finished(self, result: RunResult) -> None:
         """See `sercore.runs.events.Observer`."""

@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.text import add_row
+from sercore.cli.text import plain
 
 if TYPE_CHECKING:
     from sercore.storage.workspace import Workspace
@@ -126,7 +128,7 @@ def _show(
 
     console = Console(highlight=False)
     table = Table(
-        title=f"{title} in {workspace.root}",
+        title=plain(f"{title} in {workspace.root}"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -134,5 +136,5 @@ def _show(
     shared.add_columns(table, *columns, whole=("run", "key", "backbone", "train_corpus"))
     for row in rows:
         shown = {**row, "key": str(row.get("key"))[:16]}
-        table.add_row(*("-" if shown[name] is None else str(shown[name]) for name in columns))
+        add_row(table, *(shown[name] for name in columns))
     console.print(table)
