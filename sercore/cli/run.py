@@ -76,7 +76,11 @@ if TYPE_CHECKING:
     help="Frames in one encoder batch; 'auto' tries out what the device's memory holds.",
 )
 @click.option("--layer-means/--no-layer-means", default=True, help="Keep means of all layers.")
-@click.option("--threads", type=click.IntRange(1), help="Threads. [default: all processors]")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Threads of each task. [default: as this run had before; all processors for a new run]",
+)
 @click.option(
     "--overlap/--no-overlap",
     default=None,

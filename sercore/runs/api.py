@@ -9,6 +9,7 @@ from sercore.devices import available_processors
 from sercore.plugins.registry import registry as installed
 from sercore.runs.driver import Driver
 from sercore.runs.naming import choose_name
+from sercore.runs.naming import recorded_threads
 from sercore.runs.plan import make_plan
 from sercore.runs.spec import spec_of
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sercore.runs.events import Observer
     from sercore.runs.events import RunOptions
     from sercore.runs.events import RunResult
+    from sercore.runs.naming import RunName
     from sercore.runs.planned import Plan
     from sercore.runs.selection import Selection
     from sercore.settings import Settings
@@ -69,10 +71,7 @@ def execute(
         SettingsError: a run of the given name has cells that this one lacks.
         WorkspaceError: the workspace cannot be used.
     """
-    on_cpu = prepared.plan.selection.device == "cpu"
-    overlap = not on_cpu if options.overlap is None else options.overlap
-    share = 2 if overlap and on_cpu else 1
-    threads = options.threads or max(1, available_processors() // share)
+    overlap = _overlaps(prepared.plan) if options.overlap is None else options.overlap
     plan, workspace = prepared.plan, prepared.workspace
     where = prepared.registry.executors.get(executor)
     while True:
@@ -85,7 +84,7 @@ def execute(
                 continue
             driver = Driver(
                 plan,
-                spec_of(plan, prepared.settings, options, threads),
+                spec_of(plan, prepared.settings, options, _threads(prepared, options, again)),
                 workspace,
                 prepared.registry,
                 where,
@@ -96,3 +95,22 @@ def execute(
             result = driver.run()
         driver.announce(result)
         return result
+
+
+def _overlaps(plan: Plan) -> bool:
+    """Return whether stages overlap by default: on the CPU both would share its processors."""
+    return plan.selection.device != "cpu"
+
+
+def _threads(prepared: Prepared, options: RunOptions, chosen: RunName) -> int:
+    """Return the threads of each task: as asked for, as the run had before, or all there are.
+
+    They are part of a probe's key. A run that is continued on another machine keeps its own.
+    """
+    if options.threads is not None:
+        return options.threads
+    before = recorded_threads(prepared.workspace, chosen)
+    if before is not None:
+        return before
+    on_cpu = prepared.plan.selection.device == "cpu"
+    return max(1, available_processors() // (2 if options.overlap and on_cpu else 1))

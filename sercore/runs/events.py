@@ -75,8 +75,9 @@ class RunOptions:
     replace: bool = False
     """Whether a run of this name may be replaced by one with fewer cells."""
     threads: int | None = None
-    """Threads of numerical code in each task. When None, the processors that this process may use;
-    half of them where two stages share the CPU."""
+    """Threads of numerical code in each task. When None, as the run of this name was computed
+    before; for a new one the processors that this process may use, or half of them where two stages
+    share the CPU."""
     overlap: bool | None = None
     """Whether probes are trained while the next corpus is extracted. When None, yes unless the
     device is the CPU, where both would wait for the same processors."""

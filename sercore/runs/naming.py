@@ -76,6 +76,14 @@ def choose_name(
     return RunName(free, note=f"the run '{wanted}' {lost}, so this run is named '{free}'")
 
 
+def recorded_threads(workspace: Workspace, chosen: RunName) -> int | None:
+    """Return the threads that the run of a name was computed with; None where it is new."""
+    if chosen.replaces:
+        return None
+    threads = (_record(workspace, chosen.name).get("settings") or {}).get("threads")
+    return threads if isinstance(threads, int) else None
+
+
 def _numbered(name: str) -> Iterator[str]:
     return (f"{name}-{number}" for number in count(2))
 
