@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.text import printable
 
 
 @click.command()
@@ -33,8 +34,12 @@ def work(ctx: click.Context, task: Path, workspace: str | None, config: Path | N
         raise TaskError(
             f"the task {task} cannot be read: {error.strerror}", hint="name a file of JSON"
         ) from None
-    worker = Worker(shared.open_workspace(workspace, settings), registry())
+    worker = Worker(
+        shared.open_workspace(workspace, settings),
+        registry(),
+        note=lambda text: click.echo(f"sercore: {printable(text)}", err=True),
+    )
     report = worker.work(Task.from_json(text))
     if report.status == "failed":
-        click.echo(f"sercore: {report.label}: {report.reason}", err=True)
+        click.echo(printable(f"sercore: {report.label}: {report.reason}"), err=True)
     ctx.exit(1 if report.status == "failed" else 0)

@@ -165,7 +165,11 @@ class Driver:
             threads=self._spec.threads,
         )
         worker = Worker(
-            self._workspace, self._registry, stage=self._observer.stage, stopping=self._stopping
+            self._workspace,
+            self._registry,
+            stage=self._observer.stage,
+            note=self._observer.note,
+            stopping=self._stopping,
         )
         self._context = ExecutionContext(
             workspace=self._workspace.root,

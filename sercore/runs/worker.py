@@ -90,6 +90,7 @@ class Worker:
         workspace: where everything is read and written.
         registry: what is installed.
         stage: shows the progress of a task (kind and label), for workers beside a screen.
+        note: shows a sentence, such as that another worker is waited for.
         stopping: set when the running task is not wanted any more.
     """
 
@@ -99,11 +100,13 @@ class Worker:
         registry: Registry,
         *,
         stage: Stage | None = None,
+        note: Callable[[str], None] | None = None,
         stopping: threading.Event | None = None,
     ) -> None:
         self._workspace = workspace
         self._registry = registry
         self._stage = stage or _no_stage
+        self._note = note
         self._stopping = stopping or threading.Event()
         self._parts = _Parts(workspace, registry)
 
@@ -138,7 +141,13 @@ class Worker:
 
     def _do(self, task: Task) -> _Done:
         set_threads(task.resources.threads)
-        with self._progress(task) as progress:
+        # Another worker may do the same task: wait for it, then find its result.
+        key = f"tasks/{task.kind}/{digest_of(task.writes)}"
+        what = f"{task.label} ({task.kind})"
+        with (
+            self._workspace.lease(key, what, wait=self._note),
+            self._progress(task) as progress,
+        ):
             if task.kind == "extract":
                 return self._extract(task, progress)
             if task.kind == "fit":
