@@ -129,11 +129,14 @@ def run(ctx: click.Context, /, **given: Any) -> None:
     given["offline"] = given["offline"] or settings.offline or shared.hub_is_offline()
     workspace = shared.open_workspace(given["workspace"], settings)
     selection = _selection(given, shared.data_folders(given["data"], settings))
-    prepared = prepare(selection, settings, workspace, download=not given["dry_run"])
     if given["dry_run"]:
         from sercore.cli.dry_run import show_dry_run
+        from sercore.storage.trial import on_trial
 
-        ctx.exit(show_dry_run(prepared, as_json=given["as_json"]))
+        with on_trial(workspace) as trial:
+            prepared = prepare(selection, settings, trial, download=False)
+            ctx.exit(show_dry_run(prepared, as_json=given["as_json"]))
+    prepared = prepare(selection, settings, workspace)
     result = execute(
         prepared,
         _observer(quiet=given["quiet"], as_json=given["as_json"]),
