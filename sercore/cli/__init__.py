@@ -26,6 +26,7 @@ _COMMANDS = {
     "compare": ("sercore.cli.compare:compare", "Say which cells of two runs differ, and why."),
     "check": ("sercore.cli.check:check", "Measure reduced precision of a backbone."),
     "cache": ("sercore.cli.cache:cache", "List, verify and trim stored frames."),
+    "verify": ("sercore.cli.verify:verify", "Compare all stored files with their digests."),
     "bench": ("sercore.cli.bench:bench", "Estimate what a full-scale run takes."),
     "work": ("sercore.cli.work:work", "Do one task of a run, for executors."),
     "fetch": ("sercore.cli.fetch:fetch", "Download corpora whose licence allows it."),
