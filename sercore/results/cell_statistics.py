@@ -22,23 +22,23 @@ from sercore.evaluation.predictions import read_predictions
 from sercore.evaluation.scores import Rule
 from sercore.evaluation.scores import evaluate
 from sercore.evaluation.statistics import N_DRAWS
-from sercore.evaluation.statistics import UTTERANCE
 from sercore.evaluation.statistics import bootstrap
 from sercore.evaluation.statistics import bootstrap_utterances
 from sercore.evaluation.statistics import draw_weights
 from sercore.evaluation.statistics import interval
 from sercore.evaluation.statistics import seed_for
-from sercore.evaluation.statistics import unit_counts
 from sercore.evaluation.statistics import units_for
-from sercore.evaluation.statistics import units_of
+from sercore.evaluation.units import UTTERANCE
+from sercore.evaluation.units import unit_counts
+from sercore.evaluation.units import units_of
 from sercore.results.class_counts import StoredPriors
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from sercore.evaluation.statistics import Interval
-    from sercore.evaluation.statistics import Units
     from sercore.evaluation.statistics import Values
+    from sercore.evaluation.units import Units
     from sercore.results.matrices import Cell
     from sercore.results.matrices import Matrix
     from sercore.results.matrices import Pair
