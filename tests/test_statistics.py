@@ -1,7 +1,6 @@
-"""Intervals, chance and tests against SciPy, confidence-intervals and scikit-posthocs."""
+"""Bootstrap intervals and simulated chance against SciPy and confidence-intervals."""
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import sklearn.metrics as sk
 from hypothesis import given
@@ -9,21 +8,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from sercore.corpora.manifest import SCHEMA
 from sercore.errors import ProtocolError
 from sercore.evaluation import confusion
 from sercore.evaluation.statistics import Interval
 from sercore.evaluation.statistics import bootstrap
 from sercore.evaluation.statistics import bootstrap_utterances
 from sercore.evaluation.statistics import chance
-from sercore.evaluation.statistics import compare_over_corpora
 from sercore.evaluation.statistics import draw_weights
-from sercore.evaluation.statistics import holm
 from sercore.evaluation.statistics import interval
-from sercore.evaluation.statistics import nemenyi
-from sercore.evaluation.statistics import unit_counts
 from sercore.evaluation.statistics import units_for
-from sercore.evaluation.statistics import units_of
+from sercore.evaluation.units import Units
+from sercore.evaluation.units import unit_counts
 
 
 def simulated(seed, n=400, n_speakers=20, n_classes=5):
@@ -184,37 +179,8 @@ def test_an_interval_that_misses_its_point_is_extended():
     assert found.high == 0.9
 
 
-def manifest(**columns):
-    n = len(next(iter(columns.values())))
-    filled = {
-        name: columns.get(name, [{"size": 1}.get(name, "x")] * n if not field.nullable else None)
-        for name, field in zip(SCHEMA.names, SCHEMA, strict=True)
-    }
-    return pa.table(
-        {name: pa.array(values or [None] * n, SCHEMA.field(name).type) for name, values in
-         filled.items()}
-    )  # fmt: skip
-
-
-def test_speakers_are_the_units_and_conversations_join_them():
-    units = units_of(manifest(speaker=[["a"], ["b", "c"], ["c"], ["d"], ["c", "e"], ["e"]]))
-
-    assert units.kind == "speaker"
-    assert len(set(units.codes.tolist())) == 3
-    assert units.codes[1] == units.codes[2] == units.codes[4] == units.codes[5]
-
-
-def test_weaker_groups_and_utterances_stand_in_where_speakers_are_unknown():
-    groups = units_of(
-        manifest(speaker=[["a"], None], group=["x", "y"], group_kind=["voice", "voice"])
-    )
-    assert groups.kind == "voice"
-    assert groups.codes.tolist() == [0, 1]
-    assert units_of(manifest(speaker=[None, None])).kind == "utterance"
-
-
 def test_under_eight_speakers_utterances_are_drawn_and_it_says_so():
-    units = units_of(manifest(speaker=[[f"s{i % 8}"] for i in range(40)]))
+    units = Units(kind="speaker", codes=np.arange(40) % 8)
 
     assert units_for(units, np.arange(40)).kind == "speaker"
     few = units_for(units, np.array([0, 1, 2, 8, 16]))
@@ -245,69 +211,6 @@ def test_the_random_row_draws_from_the_test_frequencies():
     assert chance(np.zeros(3), "supported").majority != chance(support, "supported").majority
 
 
-def test_holm_and_nemenyi_agree_with_scikit_posthocs():
-    posthocs = pytest.importorskip("scikit_posthocs")
-    rng = np.random.default_rng(0)
-    values = rng.uniform(size=(12, 4)) + np.array([0.0, 0.1, 0.3, 0.35])
-    names = ("a", "b", "c", "d")
-
-    found = compare_over_corpora(names, values)
-
-    theirs = posthocs.posthoc_nemenyi_friedman(values).to_numpy()
-    long = {"v": values.T.reshape(-1), "g": np.repeat(names, 12)}
-    import pandas as pd
-
-    signed = posthocs.posthoc_wilcoxon(
-        pd.DataFrame(long), val_col="v", group_col="g", p_adjust="holm", sort=False
-    ).to_numpy()
-    for pair in found.pairs:
-        i, j = names.index(pair.first), names.index(pair.second)
-        assert pair.nemenyi == pytest.approx(theirs[i, j], abs=1e-6)
-        assert pair.wilcoxon == pytest.approx(signed[i, j], abs=1e-9)
-        assert pair.difference == pytest.approx((values[:, i] - values[:, j]).mean())
-    assert found.friedman == pytest.approx(stats.friedmanchisquare(*values.T).pvalue)
-
-
-def test_demsar_worked_example():
-    """Demšar (2006), table 6: four classifiers on 14 data sets, critical difference 1.25."""
-    assert nemenyi(3.143 - 1.893, 4, 14) == pytest.approx(0.05, abs=0.003)
-
-
-def test_ranks_are_best_first_with_intervals_around_them():
-    values = np.array([[0.1, 0.9, 0.5]] * 4 + [[0.1, 0.5, 0.9]])
-
-    found = compare_over_corpora(("bad", "good", "middle"), values)
-
-    assert [each.name for each in found.ranks] == ["good", "middle", "bad"]
-    assert found.ranks[0].rank == pytest.approx(1.2)
-    assert all(each.low <= each.rank <= each.high for each in found.ranks)
-    assert found.ranks[2].low == found.ranks[2].high == 3
-
-
-def test_two_backbones_have_no_friedman_and_equal_ones_no_difference():
-    values = np.array([[0.5, 0.5], [0.6, 0.6], [0.7, 0.7]])
-
-    found = compare_over_corpora(("a", "b"), values)
-
-    assert found.friedman is None
-    assert found.pairs[0].wilcoxon == 1.0
-    assert found.pairs[0].nemenyi is None
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_never_lowers_and_never_reorders(p):
-    corrected = holm(p)
-
-    assert all(0 <= before <= after <= 1 for before, after in zip(p, corrected, strict=True))
-    order = np.argsort(p, kind="stable")
-    assert (np.diff(np.array(corrected)[order]) >= 0).all()
-
-
-def test_what_cannot_be_compared_is_refused():
-    with pytest.raises(ProtocolError, match="two backbones and two corpora"):
-        compare_over_corpora(("a",), np.zeros((3, 1)))
-    with pytest.raises(ProtocolError, match="every backbone on every corpus"):
-        compare_over_corpora(("a", "b"), np.array([[0.1, np.nan], [0.1, 0.2]]))
+def test_a_measure_that_is_not_of_counts_is_refused():
     with pytest.raises(ProtocolError, match="not computed from confusion counts"):
         bootstrap(np.ones((9, 2, 2)), "supported", "negative-log-likelihood", seed=0)

@@ -18,7 +18,6 @@ from sercore.evaluation.confusion import MEASURES
 from sercore.evaluation.statistics import N_DRAWS
 from sercore.evaluation.statistics import Interval
 from sercore.evaluation.statistics import chance
-from sercore.evaluation.statistics import compare_over_corpora
 from sercore.evaluation.statistics import interval
 from sercore.published import DEFECTIVE_TRAIN_CORPUS
 from sercore.published import published_matrices
@@ -38,10 +37,10 @@ from sercore.results.reductions import require_comparable
 from sercore.results.stored_run import matrices_of
 from sercore.results.stored_run import reduce_of
 from sercore.results.summary import problem_text
+from sercore.statistics.ranks import compare_over_corpora
 
 if TYPE_CHECKING:
     from sercore.evaluation.statistics import Chance
-    from sercore.evaluation.statistics import Comparison
     from sercore.evaluation.statistics import Values
     from sercore.reports.views import Notice
     from sercore.results.cell_statistics import Confusion
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
     from sercore.results.reductions import OutOfDomain
     from sercore.results.reductions import Reductions
     from sercore.results.stored_run import StoredRun
+    from sercore.statistics.ranks import Comparison
 
 
 def build_content(

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from sercore.evaluation.statistics import Chance
-    from sercore.evaluation.statistics import Comparison
     from sercore.evaluation.statistics import Interval
     from sercore.reports.views import Family
     from sercore.reports.views import Row
+    from sercore.statistics.ranks import Comparison
 
 _INK, _MUTED, _GRID = "#20262c", "#5f6b76", "#d9dfe4"
 

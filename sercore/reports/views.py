@@ -10,7 +10,6 @@ from typing import Any
 
 if TYPE_CHECKING:
     from sercore.evaluation.statistics import Chance
-    from sercore.evaluation.statistics import Comparison
     from sercore.evaluation.statistics import Interval
     from sercore.published import PublishedSummary
     from sercore.results.cell_statistics import Confusion
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from sercore.results.matrices import Pair
     from sercore.results.matrices import Setting
     from sercore.results.reductions import Reductions
+    from sercore.statistics.ranks import Comparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,126 @@
+"""From labels and predictions of a cell's fits to confusion counts over shared units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sercore.errors import ProtocolError
+from sercore.evaluation.confusion import SUPPORTED
+from sercore.evaluation.units import UTTERANCE
+from sercore.evaluation.units import unit_counts
+from sercore.evaluation.units import units_in
+from sercore.statistics.intervals import Note
+from sercore.statistics.jackknife import CellEstimate
+from sercore.statistics.jackknife import estimate_cell
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from sercore.evaluation.units import Units
+
+    Codes = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FitAnswers:
+    """What one fit said; folds that are scored together are one fit.
+
+    Args:
+        rows: int64 (utterances,), rows of the test manifest.
+        labels: int64 (utterances,), class indices.
+        predictions: int64 (utterances,), class indices.
+    """
+
+    rows: Codes
+    labels: Codes
+    predictions: Codes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class UnitCounts:
+    """Confusion counts of all fits of a cell, over the same units."""
+
+    seeds: tuple[tuple[npt.NDArray[np.float32], ...], ...]
+    """For each seed its fits, each float32 (units, classes, classes)."""
+    unit: str
+    unit_ids: Codes
+    """int64 (units,): codes of the manifest's units, or manifest rows for utterances."""
+    notes: tuple[Note, ...]
+
+
+def count_by_unit(
+    seeds: Sequence[Sequence[FitAnswers]], units: Units, n_classes: int
+) -> UnitCounts:
+    """Return the counts of all fits over their common units.
+
+    Units are speakers (or the corpus's weaker groups) where the test utterances have two or more,
+    however few they are; else utterances, with a note why.
+
+    Args:
+        seeds: for each seed its fits.
+        units: of the whole test manifest.
+        n_classes: the size of the class space.
+
+    Raises:
+        ProtocolError: there is no answer at all.
+    """
+    fits = [answers for seed in seeds for answers in seed]
+    if not any(len(answers.rows) for answers in fits):
+        raise ProtocolError("a cell without test utterances has no score")
+    rows = np.unique(np.concatenate([answers.rows for answers in fits]))
+    found = units_in(units, rows)
+    codes = np.arange(len(units.codes)) if found.kind == UTTERANCE else units.codes
+    ids = np.unique(codes[rows])
+
+    def counted(answers: FitAnswers) -> npt.NDArray[np.float32]:
+        places = np.searchsorted(ids, codes[answers.rows])
+        return unit_counts(answers.labels, answers.predictions, places, len(ids), n_classes)
+
+    return UnitCounts(
+        seeds=tuple(tuple(counted(answers) for answers in seed) for seed in seeds),
+        unit=found.kind,
+        unit_ids=ids,
+        notes=_notes(units, found),
+    )
+
+
+def estimate_from_answers(
+    seeds: Sequence[Sequence[FitAnswers]],
+    units: Units,
+    n_classes: int,
+    *,
+    averaging: str = SUPPORTED,
+    measure: str = "macro-f1",
+) -> CellEstimate:
+    """Return the value of a cell with all that its interval needs.
+
+    Args:
+        seeds: for each seed its fits: in domain one (its folds together), out of domain one per
+            probe.
+        units: of the whole test manifest.
+        n_classes: the size of the class space.
+        averaging: see `sercore.evaluation.metrics.Evaluation.averaging`.
+        measure: a key of `sercore.evaluation.confusion.MEASURES`.
+
+    Raises:
+        ProtocolError: as `count_by_unit` and `sercore.statistics.jackknife.estimate_cell`.
+    """
+    counted = count_by_unit(seeds, units, n_classes)
+    return estimate_cell(
+        counted.seeds,
+        averaging=averaging,
+        measure=measure,
+        unit=counted.unit,
+        unit_ids=counted.unit_ids,
+        notes=counted.notes,
+    )
+
+
+def _notes(corpus: Units, cell: Units) -> tuple[Note, ...]:
+    if cell.kind != UTTERANCE:
+        return ()
+    return (Note.UNKNOWN_SPEAKERS if corpus.kind == UTTERANCE else Note.ONE_SPEAKER,)
