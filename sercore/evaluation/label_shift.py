@@ -155,13 +155,47 @@ def em_prior(log_probabilities: Floats, source: Floats) -> PriorEstimate:
     return PriorEstimate(prior=prior, source=source, iterations=iterations, converged=converged)
 
 
-def bbse_prior(
-    held_out: npt.NDArray[np.floating],
-    labels: Labels,
-    test: npt.NDArray[np.floating],
-    *,
-    sayable: Mask,
-) -> PriorEstimate:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HeldOut:
+    """What is known about a probe from training-side utterances that did not train it.
+
+    It depends on the probe and on the classes that can be said, not on the test corpus: compute
+    it once for all test corpora of a row.
+    """
+
+    calibration: Calibration
+    probable: Floats
+    """float64 (classes,): mean calibrated probabilities, the frequencies that `em` starts from."""
+    joint: Floats
+    """float64 (classes, classes): share of utterances that are said to be i and are j."""
+
+    @property
+    def sayable(self) -> Mask:
+        """Which classes can be said: bool (classes,)."""
+        return self.calibration.sayable
+
+
+def held_out(logits: npt.NDArray[np.floating], labels: Labels, *, sayable: Mask) -> HeldOut:
+    """Return what `em_prior` and `bbse_prior` need to know about a probe.
+
+    Args:
+        logits: (utterances, classes): unadjusted, of training-side utterances that did not train.
+        labels: int64 (utterances,); those outside `sayable` are left out.
+        sayable: bool (classes,), the classes that can be said.
+
+    Raises:
+        ProtocolError: no held-out utterance has a class that can be said.
+    """
+    calibration = fit_calibration(logits, labels, sayable=sayable)
+    kept = sayable[labels]
+    inside = np.where(sayable, np.asarray(logits, dtype=np.float64)[kept], -np.inf)
+    joint = np.zeros((len(sayable), len(sayable)))
+    np.add.at(joint, (inside.argmax(axis=1), labels[kept]), 1 / len(inside))
+    probable = np.exp(calibration.log_probabilities(inside)).mean(axis=0)
+    return HeldOut(calibration=calibration, probable=probable, joint=joint)
+
+
+def bbse_prior(test: npt.NDArray[np.floating], known: HeldOut) -> PriorEstimate:
     """Return class frequencies by black-box shift estimation.
 
     With C_ij the share of held-out utterances that are said to be i and are j, and mu_i the share
@@ -170,11 +204,8 @@ def bbse_prior(
     correcting for label shift with black box predictors", section 4, arXiv:1802.03916.
 
     Args:
-        held_out: (utterances, classes), unadjusted logits of training-side utterances that did not
-            train.
-        labels: int64 (utterances,); those outside `sayable` are left out.
         test: (utterances, classes), unadjusted logits of the test corpus.
-        sayable: bool (classes,), the classes that can be said.
+        known: as from `held_out`.
 
     Raises:
         ProtocolError: a class that can be said has no held-out utterance, or there is no test
@@ -182,67 +213,46 @@ def bbse_prior(
     """
     from scipy.optimize import nnls
 
-    columns = np.flatnonzero(sayable)
-    kept = sayable[labels]
-    targets = np.searchsorted(columns, labels[kept])
-    support = np.bincount(targets, minlength=len(columns)).astype(np.float64)
-    if not len(test) or not len(columns) or not support.all():
+    columns = np.flatnonzero(known.sayable)
+    source = known.joint.sum(axis=0)
+    if not len(test) or not source[columns].all():
         raise ProtocolError(
             "black-box shift estimation needs test utterances, and held-out training utterances of "
             "every class that can be said",
             hint="leave out the adjustment bbse for this cell",
         )
     size = len(columns)
-    joint = np.zeros((size, size))
-    np.add.at(joint, (np.asarray(held_out)[kept][:, columns].argmax(axis=1), targets), 1.0)
     said = np.bincount(np.asarray(test)[:, columns].argmax(axis=1), minlength=size) / len(test)
-    source = support / support.sum()
     # Where classes are confused completely C is singular: a tiny ridge then keeps w near one.
     ridge = 1e-6 * np.eye(size)
-    system = np.concatenate([joint / support.sum(), ridge])
-    estimated = nnls(system, np.concatenate([said, np.diag(ridge)]))[0] * source
-    prior, whole = np.zeros((2, len(sayable)))
-    prior[columns], whole[columns] = estimated / estimated.sum(), source
-    return PriorEstimate(prior=prior, source=whole, iterations=1, converged=True)
+    system = np.concatenate([known.joint[np.ix_(columns, columns)], ridge])
+    ratio, _ = nnls(system, np.concatenate([said, np.diag(ridge)]))
+    prior = np.zeros(len(source))
+    prior[columns] = ratio * source[columns]
+    return PriorEstimate(prior=prior / prior.sum(), source=source, iterations=1, converged=True)
 
 
-def em_from_logits(
-    held_out: npt.NDArray[np.floating],
-    labels: Labels,
-    test: npt.NDArray[np.floating],
-    *,
-    sayable: Mask,
-) -> tuple[Floats, PriorEstimate]:
+def em_from_logits(test: npt.NDArray[np.floating], known: HeldOut) -> tuple[Floats, PriorEstimate]:
     """Return adjusted log-probabilities of a test corpus by calibration and EM, and the estimate.
 
     Args:
-        held_out: (utterances, classes), unadjusted logits of training-side utterances that did not
-            train.
-        labels: int64 (utterances,), their classes.
         test: (utterances, classes), unadjusted logits of the test corpus.
-        sayable: bool (classes,), the classes that can be said.
+        known: as from `held_out`.
 
     Returns:
         float64 (utterances, classes), normalised, minus infinity where a class cannot be said; and
         the estimated frequencies.
 
     Raises:
-        ProtocolError: as `fit_calibration` and `em_prior`.
+        ProtocolError: as `em_prior`.
     """
-    calibration = fit_calibration(held_out, labels, sayable=sayable)
-    inside = np.asarray(held_out)[sayable[labels]]
-    source = np.exp(calibration.log_probabilities(inside)).mean(axis=0)
-    logs = calibration.log_probabilities(test)
-    estimate = em_prior(logs, source)
+    logs = known.calibration.log_probabilities(test)
+    estimate = em_prior(logs, known.probable)
     return _log_softmax(logs + estimate.shift), estimate
 
 
 def bbse_from_logits(
-    held_out: npt.NDArray[np.floating],
-    labels: Labels,
-    test: npt.NDArray[np.floating],
-    *,
-    sayable: Mask,
+    test: npt.NDArray[np.floating], known: HeldOut
 ) -> tuple[Floats, PriorEstimate]:
     """Return adjusted log-probabilities of a test corpus by black-box shift estimation.
 
@@ -251,9 +261,9 @@ def bbse_from_logits(
     Raises:
         ProtocolError: as `bbse_prior`.
     """
-    estimate = bbse_prior(held_out, labels, test, sayable=sayable)
-    logs = _log_softmax(np.where(sayable, np.asarray(test, dtype=np.float64), -np.inf))
-    return _log_softmax(logs + estimate.shift), estimate
+    estimate = bbse_prior(test, known)
+    logits = np.where(known.sayable, np.asarray(test, dtype=np.float64), -np.inf)
+    return _log_softmax(logits + estimate.shift), estimate
 
 
 def recovered_gain(unadjusted: float, estimated: float, oracle: float) -> float | None:

@@ -7,6 +7,7 @@ Nothing here draws random numbers. Intervals come from jackknives with quantiles
 - `intervals`: variance components, degrees of freedom, intervals and the notes beside them;
 - `jackknife`: one cell, from the confusion counts of its speakers;
 - `seeds`: training with other seeds as a second component, with moderated variances;
+- `differences`: one cell minus another;
 - `averages`: averages of cells and differences between averages;
 - `crossed`, `verdicts`, `posterior`, `ties`: which backbone is better on other corpora like these;
 - `paired`: which backbone is better on these corpora;

@@ -117,7 +117,11 @@ def seed_components(by_seed: Sequence[Values]) -> list[Component | None]:
 
 
 def cell_intervals(
-    estimates: Sequence[CellEstimate], *, folds: int | None = None, level: float = LEVEL
+    estimates: Sequence[CellEstimate],
+    *,
+    folds: int | None = None,
+    bounds: tuple[float, float] = (0.0, 1.0),
+    level: float = LEVEL,
 ) -> list[Interval]:
     """Return intervals of cells of one kind over speakers and, with several seeds, over training.
 
@@ -129,17 +133,22 @@ def cell_intervals(
         estimates: all cells of one kind: in domain or out of domain, one protocol and probe.
         folds: k, for in-domain cells of several seeds whose folds hold disjoint speakers, where
             the training speakers are a sample as well (factor k / (k - 1)); None elsewhere.
+        bounds: the smallest and the largest possible value.
         level: the nominal coverage.
     """
     seeds = seed_components([estimate.by_seed for estimate in estimates])
     return [
-        _interval(estimate, seed, folds, level)
+        _interval(estimate, seed, folds, bounds, level)
         for estimate, seed in zip(estimates, seeds, strict=True)
     ]
 
 
 def _interval(
-    estimate: CellEstimate, seed: Component | None, folds: int | None, level: float
+    estimate: CellEstimate,
+    seed: Component | None,
+    folds: int | None,
+    bounds: tuple[float, float],
+    level: float,
 ) -> Interval:
     speakers = estimate.component
     if seed is None:
@@ -151,7 +160,7 @@ def _interval(
     return t_interval(
         estimate.value,
         total,
-        bounds=(0.0, 1.0),
+        bounds=bounds,
         level=level,
         unit=estimate.unit,
         sizes=estimate.sizes,
