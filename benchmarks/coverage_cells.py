@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from sercore.evaluation.confusion import accuracy
 from sercore.evaluation.confusion import confusion_counts
-from sercore.evaluation.confusion import f1
-from sercore.evaluation.confusion import macro_f1
-from sercore.evaluation.confusion import recall
+from sercore.evaluation.metrics import accuracy
+from sercore.evaluation.metrics import f1
+from sercore.evaluation.metrics import macro_f1
+from sercore.evaluation.metrics import recall
 from sercore.evaluation.units import unit_counts
 from sercore.published import published_corpora
 from sercore.published import table1

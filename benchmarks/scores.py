@@ -14,7 +14,7 @@ from benchmarks.common import Figure
 from sercore.evaluation.metrics import METRICS
 from sercore.evaluation.statistics import N_DRAWS
 from sercore.published import published_summaries
-from sercore.results.cell_statistics import Evidence
+from sercore.results.cell_statistics import CellStatistics
 from sercore.results.stored_run import matrices_of
 from sercore.results.stored_run import read_run
 from sercore.runs.rescore import rescore
@@ -49,7 +49,7 @@ def run(*, quick: bool) -> list[Figure]:
         ]
         began = time.perf_counter()
         matrices = matrices_of(stored.scores, stored.record)
-        estimates = Evidence(stored).estimates(matrices)
+        estimates = CellStatistics(stored).estimates(matrices)
         intervals = time.perf_counter() - began
     size = {"cells": len(predictions), "utterances": sum(predictions)}
     return [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from sercore.errors import ProtocolError
-from sercore.evaluation.confusion import MEASURES
+from sercore.evaluation.metrics import MEASURES
 from sercore.statistics.chance import blind_score
 from sercore.statistics.chance import chance
 from sercore.statistics.chance import is_above_chance

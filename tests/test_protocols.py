@@ -10,41 +10,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from sercore.corpora.interface import CorpusCard
 from sercore.corpora.labels import CLASSES
 from sercore.errors import ProtocolError
 from sercore.errors import UnknownNameError
-from sercore.evaluation.adjustment import Priors
+from sercore.evaluation.adjustment import ClassCounts
 from sercore.evaluation.adjustment import adjust
 from sercore.evaluation.class_rules import LabelSet
+from sercore.evaluation.class_rules import Rule
 from sercore.evaluation.class_rules import class_rule
+from sercore.evaluation.class_rules import rules_between
 from sercore.evaluation.protocols import PROTOCOLS
 
 SEVEN = frozenset(CLASSES) - {"other"}
+CLUSTER = Rule("cluster", SEVEN)
 
 
-def card(cluster=None, *, eligible=False):
-    return CorpusCard(
-        id="x",
-        title="X",
-        language="none",
-        language_code="zxx",
-        licence=None,
-        access="open",
-        homepage=None,
-        citation=None,
-        folders=(),
-        obtain="",
-        expected={},
-        speakers=None,
-        cluster=cluster,
-        ood_eligible=eligible,
-    )
+def corpus(classes, cluster=None, **facts):
+    return LabelSet(classes=frozenset(classes), cluster=cluster, **facts)
 
 
-def priors(train, test=None, whole=None):
+def class_counts(train, test=None, whole=None):
     train = np.asarray(train, dtype=float)
-    return Priors(
+    return ClassCounts(
         train_part=train,
         train_corpus=np.asarray(whole if whole is not None else train, dtype=float),
         test_corpus=np.asarray(test if test is not None else train, dtype=float),
@@ -52,10 +39,10 @@ def priors(train, test=None, whole=None):
 
 
 def test_cluster_pairs_corpora_of_one_published_cluster():
-    seven = LabelSet(card("seven-class", eligible=True), frozenset(CLASSES))
-    no_surprise = LabelSet(card("seven-class", eligible=True), SEVEN - {"surprise"})
-    small = LabelSet(card("four-class"), frozenset({"anger", "neutral"}))
-    alone = LabelSet(card(), SEVEN)
+    seven = corpus(CLASSES, "seven-class", ood_eligible=True)
+    no_surprise = corpus(SEVEN - {"surprise"}, "seven-class", ood_eligible=True)
+    small = corpus({"anger", "neutral"}, "four-class")
+    alone = corpus(SEVEN)
 
     assert class_rule("cluster", seven, no_surprise) == SEVEN
     assert class_rule("cluster", no_surprise, seven) == SEVEN
@@ -66,17 +53,30 @@ def test_cluster_pairs_corpora_of_one_published_cluster():
 
 
 def test_the_computed_rules_look_at_label_sets_alone():
-    urdu = LabelSet(card("four-class"), frozenset({"anger", "happiness", "neutral", "sadness"}))
-    emodb = LabelSet(card("six-class"), SEVEN - {"surprise"})
-    with_other = LabelSet(card(), urdu.classes | {"other"})
+    urdu = corpus({"anger", "happiness", "neutral", "sadness"}, "four-class")
+    emodb = corpus(SEVEN - {"surprise"}, "six-class")
+    with_other = corpus(urdu.classes | {"other"})
 
     assert class_rule("shared-classes", urdu, emodb) == urdu.classes
     assert class_rule("exact-classes", urdu, emodb) is None
     assert class_rule("exact-classes", urdu, with_other) == urdu.classes
-    one = LabelSet(card(), frozenset({"anger", "disgust"}))
+    one = corpus({"anger", "disgust"})
     assert class_rule("shared-classes", urdu, one) is None
     with pytest.raises(UnknownNameError, match="no class rule named 'all'"):
         class_rule("all", urdu, emodb)
+
+
+def test_a_pair_is_scored_under_every_rule_that_includes_it():
+    urdu = corpus({"anger", "happiness", "neutral", "sadness"}, "four-class")
+    demo = corpus(urdu.classes, demo=True)
+    names = ["cluster", "shared-classes", "exact-classes"]
+
+    found = rules_between(urdu, corpus(SEVEN), names)
+
+    assert found == (Rule("shared-classes", urdu.classes),)
+    assert [rule.name for rule in rules_between(urdu, urdu, names, small_clusters=True)] == names
+    assert rules_between(urdu, demo, names) == ()
+    assert rules_between(demo, demo, ["exact-classes"]) == (Rule("exact-classes", urdu.classes),)
 
 
 def published_constant_scores(shared, train):
@@ -109,10 +109,9 @@ def test_the_published_rule_reproduces_the_defect_of_mesd(shared):
         adjusted = adjust(
             logits,
             CLASSES,
-            rule="cluster",
-            allowed=SEVEN,
+            rule=CLUSTER,
             adjustment="published",
-            priors=priors(mesd, test=counts),
+            counts=class_counts(mesd, test=counts),
         )
 
         said = adjusted.argmax(axis=1)
@@ -128,10 +127,9 @@ def test_the_masked_rules_never_say_a_class_without_training_data():
         adjusted = adjust(
             logits,
             CLASSES,
-            rule="cluster",
-            allowed=SEVEN,
+            rule=CLUSTER,
             adjustment=adjustment,
-            priors=priors(train, test=[5] * 8),
+            counts=class_counts(train, test=[5] * 8),
         )
 
         said = {CLASSES[i] for i in adjusted.argmax(axis=1)}
@@ -144,7 +142,7 @@ def test_uniform_removes_the_training_prior_and_nothing_else():
     logits = np.log(np.where(train > 0, train, 1.0))[None, :].repeat(3, axis=0)
 
     adjusted = adjust(
-        logits, CLASSES, rule="cluster", allowed=SEVEN, adjustment="uniform", priors=priors(train)
+        logits, CLASSES, rule=CLUSTER, adjustment="uniform", counts=class_counts(train)
     )
 
     finite = adjusted[0][np.isfinite(adjusted[0])]
@@ -155,7 +153,7 @@ def test_uniform_removes_the_training_prior_and_nothing_else():
 def test_oracle_with_the_training_prior_changes_no_decision():
     train = np.array([30.0, 10, 5, 5, 5, 60, 0, 20])
     logits = np.random.default_rng(2).normal(0, 1, (50, 8))
-    settings = {"rule": "cluster", "allowed": SEVEN, "priors": priors(train)}
+    settings = {"rule": CLUSTER, "counts": class_counts(train)}
 
     oracle = adjust(logits, CLASSES, adjustment="oracle", **settings)
     none = adjust(logits, CLASSES, adjustment="none", **settings)
@@ -170,7 +168,7 @@ def test_adjusted_probabilities_sum_to_one(counts, seed):
     logits = np.random.default_rng(seed).normal(0, 3, (5, 8))
 
     adjusted = adjust(
-        logits, CLASSES, rule="cluster", allowed=SEVEN, adjustment="uniform", priors=priors(counts)
+        logits, CLASSES, rule=CLUSTER, adjustment="uniform", counts=class_counts(counts)
     )
     shares = np.exp(adjusted - adjusted.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
@@ -180,23 +178,21 @@ def test_adjusted_probabilities_sum_to_one(counts, seed):
 
 
 def test_nothing_to_say_and_unknown_rules_are_refused():
-    with pytest.raises(ProtocolError, match="none of the classes"):
+    with pytest.raises(ProtocolError, match="leaves no class with training data"):
         adjust(
             np.zeros((1, 8)),
             CLASSES,
-            rule="shared-classes",
-            allowed=frozenset({"fear"}),
+            rule=Rule("shared-classes", frozenset({"fear"})),
             adjustment="uniform",
-            priors=priors([1, 1, 0, 0, 0, 0, 0, 0]),
+            counts=class_counts([1, 1, 0, 0, 0, 0, 0, 0]),
         )
     with pytest.raises(ProtocolError, match="no adjustment named 'magic'"):
         adjust(
             np.zeros((1, 8)),
             CLASSES,
-            rule="cluster",
-            allowed=SEVEN,
+            rule=CLUSTER,
             adjustment="magic",
-            priors=priors([1] * 8),
+            counts=class_counts([1] * 8),
         )
 
 

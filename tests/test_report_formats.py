@@ -65,20 +65,20 @@ def invoke(*args):
 
 
 def test_every_interval_contains_its_value_and_names_its_unit(whole):
-    (family,) = whole.families
-    for row in family.rows:
+    (group,) = whole.groups
+    for row in group.backbones:
         for view in row.cells.values():
             assert view.interval.low <= view.cell.value <= view.interval.high
             # mead has four speakers, so its utterances are drawn
             expected = "utterance" if view.cell.test == "mead" else "speaker"
             assert view.interval.unit == expected
         averages = [
-            (row.reductions.in_domain.mean, row.in_domain),
-            (row.reductions.out_of_domain.average.mean, row.out_of_domain),
-            (row.reductions.weighted, row.weighted),
-            *((each.mean, row.trained_on[name])
+            (row.reductions.in_domain.mean, row.intervals.in_domain),
+            (row.reductions.out_of_domain.average.mean, row.intervals.out_of_domain),
+            (row.reductions.weighted, row.intervals.weighted),
+            *((each.mean, row.intervals.rows[name])
               for name, each in row.reductions.out_of_domain.rows.items()),
-            *((each.mean, row.tested_on[name])
+            *((each.mean, row.intervals.columns[name])
               for name, each in row.reductions.out_of_domain.columns.items()),
         ]  # fmt: skip
         for value, interval in averages:
@@ -86,24 +86,24 @@ def test_every_interval_contains_its_value_and_names_its_unit(whole):
 
 
 def test_backbones_are_ranked_best_first_and_tested(whole):
-    (family,) = whole.families
+    (group,) = whole.groups
 
-    assert [row.backbone for row in family.rows] == ["large", "medium", "small_&_%"]
-    assert family.refusal is None
-    assert family.in_domain_comparison.n_corpora == 4
-    assert family.out_of_domain_comparison.n_corpora == 3
-    assert family.in_domain_comparison.ranks[0].name == "large"
+    assert [row.backbone for row in group.backbones] == ["large", "medium", "small_&_%"]
+    assert group.refusal is None
+    assert group.in_domain_comparison.n_corpora == 4
+    assert group.out_of_domain_comparison.n_corpora == 3
+    assert group.in_domain_comparison.ranks[0].name == "large"
 
 
 def test_chance_lies_below_what_was_heard(whole):
-    (family,) = whole.families
+    (group,) = whole.groups
 
-    assert 0 < family.chance.in_domain.majority < family.chance.in_domain.random
-    assert family.chance.in_domain.random < family.rows[0].reductions.in_domain.mean
+    assert 0 < group.chance.in_domain.majority < group.chance.in_domain.random
+    assert group.chance.in_domain.random < group.backbones[0].reductions.in_domain.mean
 
 
 def test_the_papers_numbers_stand_beside_a_checkpoint_that_it_has(whole):
-    rows = {row.backbone: row for row in whole.families[0].rows}
+    rows = {row.backbone: row for row in whole.groups[0].backbones}
 
     assert rows["large"].published == published_summaries()[LARGE]
     assert rows["large"].cells["emovo", "cafe"].published is not None
@@ -125,8 +125,8 @@ def test_a_missing_cell_is_told_everywhere(partial):
 def test_common_cells_are_ranked(workspace):
     content = build_content([read_run(workspace, "partial")], common=True, n_draws=20)
 
-    assert content.families[0].refusal is None
-    assert {len(row.cells) for row in content.families[0].rows} == {9}
+    assert content.groups[0].refusal is None
+    assert {len(row.cells) for row in content.groups[0].backbones} == {9}
 
 
 def test_latex_is_escaped_and_complete(whole):
@@ -277,6 +277,6 @@ def test_backbones_of_one_title_are_told_apart_by_their_names(tmp_path):
         described["title"] = "Tiny"
     place.write_json("runs/twins/run.json", run)
 
-    (family,) = build_content([read_run(place, "twins")], n_draws=20).families
+    (group,) = build_content([read_run(place, "twins")], n_draws=20).groups
 
-    assert {row.title for row in family.rows} == {"tiny", "tiny:exact"}
+    assert {row.title for row in group.backbones} == {"tiny", "tiny:exact"}

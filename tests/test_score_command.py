@@ -1,4 +1,4 @@
-"""Scores computed anew from stored predictions, and folds pooled into one test set."""
+"""Scores recomputed from stored predictions, and folds joined into one test set."""
 
 import json
 import subprocess
@@ -19,8 +19,8 @@ from sercore.corpora.labels import CLASSES
 from sercore.errors import ProtocolError
 from sercore.errors import SettingsError
 from sercore.evaluation.metrics import METRICS
-from sercore.evaluation.out_of_fold import pool
-from sercore.evaluation.out_of_fold import with_pooled
+from sercore.evaluation.out_of_fold import add_out_of_fold
+from sercore.evaluation.out_of_fold import join_folds
 from sercore.evaluation.predictions import Predictions
 from sercore.evaluation.predictions import read_predictions
 from sercore.evaluation.protocols import PROTOCOLS
@@ -219,7 +219,7 @@ def test_pooling_gives_every_utterance_once_in_any_order_of_folds(folds, random)
         )
     random.shuffle(parts)
 
-    found = pool(parts)
+    found = join_folds(parts)
 
     assert found.utterance_ids == whole.utterance_ids
     np.testing.assert_array_equal(found.rows, whole.rows)
@@ -229,7 +229,7 @@ def test_pooling_gives_every_utterance_once_in_any_order_of_folds(folds, random)
 
 def test_an_utterance_in_two_folds_is_refused():
     with pytest.raises(ValueError, match="two folds"):
-        pool([part([0, 1]), part([1, 2])])
+        join_folds([part([0, 1]), part([1, 2])])
 
 
 def fold_row(fold, key, **changes):
@@ -247,7 +247,7 @@ def fold_row(fold, key, **changes):
 def pooled_of(given_rows, parts):
     protocol = next(each for each in PROTOCOLS if each.id == "speaker-disjoint")
     table = pa.Table.from_pylist(given_rows, schema=SCORE_SCHEMA)
-    return with_pooled(table, parts.__getitem__, protocol, METRICS)
+    return add_out_of_fold(table, parts.__getitem__, protocol, METRICS)
 
 
 def test_the_score_over_folds_is_that_of_all_their_predictions():
@@ -271,7 +271,7 @@ def test_the_score_over_folds_is_that_of_all_their_predictions():
     assert matrix.cells["a", "a"].value == pytest.approx(expected)
     assert matrix.cells["a", "a"].pooled
     # pooling once more replaces, never adds
-    again = with_pooled(found, parts.__getitem__, PROTOCOLS[2], METRICS)
+    again = add_out_of_fold(found, parts.__getitem__, PROTOCOLS[2], METRICS)
     assert again.equals(found)
 
 

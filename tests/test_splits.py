@@ -125,7 +125,7 @@ def test_one_speaker_falls_back_to_texts():
 def test_nothing_to_keep_apart_is_refused():
     manifest = manifest_of([(f"u{i}", None, None, None) for i in range(10)])
 
-    with pytest.raises(ProtocolError, match="neither speakers nor texts"):
+    with pytest.raises(ProtocolError, match="names neither two speakers nor two texts"):
         speaker_disjoint(manifest, np.zeros(10, np.int8), 34, 3)
 
 

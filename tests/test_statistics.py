@@ -10,6 +10,7 @@ from scipy import stats
 
 from sercore.errors import ProtocolError
 from sercore.evaluation import confusion
+from sercore.evaluation import metrics
 from sercore.evaluation.statistics import Interval
 from sercore.evaluation.statistics import bootstrap
 from sercore.evaluation.statistics import bootstrap_utterances
@@ -147,12 +148,12 @@ def test_a_speaker_interval_covers_the_truth_about_as_often_as_it_says():
     st.integers(1, 12),
     st.integers(0, 10**6),
     st.sampled_from(["supported", "occurring"]),
-    st.sampled_from(sorted(confusion.MEASURES)),
+    st.sampled_from(sorted(metrics.MEASURES)),
 )
 def test_intervals_contain_the_point_and_ignore_the_order(n, n_speakers, seed, averaging, measure):
     labels, predictions, speakers = simulated(seed, n=n, n_speakers=n_speakers)
     counts = unit_counts(labels, predictions, speakers, n_speakers, 5)
-    point = float(confusion.MEASURES[measure](counts.sum(axis=0), averaging))
+    point = float(metrics.MEASURES[measure](counts.sum(axis=0), averaging))
     draws = bootstrap(counts, averaging, measure, seed=seed, n_draws=50)
 
     found = interval(point, draws, unit="speaker", n_units=n_speakers)

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from sercore.cli.text import plain
 from sercore.cli.text import printable
+from sercore.results.text import plural
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,8 +43,8 @@ def headline_rows(result: RunResult) -> list[dict[str, Any]]:
 def plan_line(plan: Plan) -> str:
     """Return one line with the size of a run."""
     return (
-        f"{_count(len(plan.backbones), 'backbone')}, {_count(len(plan.corpora), 'corpus')}, "
-        f"{_count(len(plan.jobs), 'probe fit')}, {_count(plan.n_cells, 'cell')} · "
+        f"{plural(len(plan.backbones), 'backbone')}, {plural(len(plan.corpora), 'corpus')}, "
+        f"{plural(len(plan.jobs), 'probe fit')}, {plural(plan.n_cells, 'cell')} · "
         f"protocol {plan.selection.protocol.id}"
     )
 
@@ -104,7 +105,7 @@ def _short_notes(result: RunResult) -> list[str]:
     for missing in absent:
         names[missing.kind].append(missing.name)
     for kind, group in names.items():
-        notes.append(f"not found: {_count(len(group), kind)} ({', '.join(group)})")
+        notes.append(f"not found: {plural(len(group), kind)} ({', '.join(group)})")
     if absent:
         notes.append("'sercore run --all --dry-run' explains how to get them")
     return notes
@@ -142,8 +143,3 @@ def _spread(average: Average) -> str:
     if average.mean is None:
         return "-"
     return f"{average.mean:.3f}" + ("" if average.sd is None else f" ± {average.sd:.3f}")
-
-
-def _count(n: int, noun: str) -> str:
-    plurals = {"corpus": "corpora"}
-    return f"{n} {noun if n == 1 else plurals.get(noun, noun + 's')}"

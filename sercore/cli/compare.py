@@ -23,20 +23,24 @@ _PIPED_WIDTH = 140
 @click.command()
 @click.argument("first")
 @click.argument("second")
-@click.option("--all", "everything", is_flag=True, help="Show cells that do not differ, too.")
-@click.option("--metric", metavar="NAME", help="Another metric than the main one.")
-@click.option("--adjustment", metavar="NAME", help="Another adjustment than each run's headline.")
+@click.option("--all", "everything", is_flag=True, help="Also show cells that do not differ.")
+@click.option("--metric", metavar="NAME", help="Compare this metric. [default: macro-f1]")
+@click.option(
+    "--adjustment",
+    metavar="NAME",
+    help="Compare this adjustment out of domain. [default: the headline of each run]",
+)
 @shared.workspace_option
 @click.option(
-    "--other-workspace", metavar="DIR", help="Where SECOND lies. [default: the same workspace]"
+    "--other-workspace", metavar="DIR", help="Workspace of SECOND. [default: the same workspace]"
 )
 @shared.config_option
 @shared.json_option
 def compare(first: str, second: str, **given: Any) -> None:
-    """Say which cells of two runs differ, by how much, and what else differs.
+    """Show which cells of two runs differ, by how much, and what else differs.
 
-    Differences are SECOND minus FIRST. A cell differs where the 95 % interval of the difference,
-    over resampled speakers, leaves out zero.
+    Differences are SECOND minus FIRST. A cell differs if the 95 % interval of the difference, over
+    resampled speakers, does not contain zero.
     """
     from sercore.errors import SettingsError
     from sercore.results.compare import compare_runs
@@ -53,8 +57,8 @@ def compare(first: str, second: str, **given: Any) -> None:
     )
     if not result.cells:
         raise SettingsError(
-            f"neither '{first}' nor '{second}' has a score of this metric and adjustment",
-            hint="'sercore score' computes others from stored predictions",
+            f"neither '{first}' nor '{second}' has a score with this metric and adjustment",
+            hint="'sercore score' computes more scores from stored predictions",
         )
     if given["as_json"]:
         shared.print_json(_as_json(result))
@@ -87,18 +91,18 @@ def _as_json(result: RunComparison) -> dict[str, Any]:
         ],
         "averages": [
             {
-                "backbone": each.backbone,
-                "class_rule": each.class_rule,
-                "average": each.name,
-                "first": each.first,
-                "second": each.second,
-                "same_cells": each.same_cells,
+                "backbone": average.backbone,
+                "class_rule": average.class_rule,
+                "average": average.name,
+                "first": average.first,
+                "second": average.second,
+                "same_cells": average.same_cells,
             }
-            for each in result.averages
+            for average in result.averages
         ],
         "record": [
-            {"path": each.path, "first": each.first, "second": each.second}
-            for each in result.record
+            {"path": entry.path, "first": entry.first, "second": entry.second}
+            for entry in result.record
         ],
     }
 
@@ -134,17 +138,17 @@ def _show(result: RunComparison, *, everything: bool) -> None:
     if differing:
         console.print(
             Text(
-                f"of {compared} cells without any true difference, about {0.05 * compared:.0f} "
-                "would be called different by chance"
+                f"if no cell truly differed, about {0.05 * compared:.0f} of {compared} would still "
+                "be marked 'differs'"
             )
         )
     if not result.record:
-        console.print("the records say the same")
+        console.print("the records are the same")
         return
-    console.print(Text("\nthe records differ in", style="bold"))
-    for each in result.record:
+    console.print(Text("\nthe records differ:", style="bold"))
+    for entry in result.record:
         console.print(
-            Text(printable(f"  {each.path}: {_short(each.first)} -> {_short(each.second)}")),
+            Text(printable(f"  {entry.path}: {_short(entry.first)} -> {_short(entry.second)}")),
             soft_wrap=True,
         )
 
@@ -179,16 +183,15 @@ def _average_table(result: RunComparison) -> Table:
     table = _table("backbone", "rule", "average")
     for name in (result.first, result.second, "difference", "same cells"):
         table.add_column(name, justify="right")
-    for each in result.averages:
-        both = each.first is not None and each.second is not None
+    for average in result.averages:
         table.add_row(
-            each.backbone,
-            each.class_rule or "-",
-            each.name,
-            number(each.first),
-            number(each.second),
-            signed(each.second - each.first) if both else "-",  # type: ignore[operator]
-            "yes" if each.same_cells else "no",
+            average.backbone,
+            average.class_rule or "-",
+            average.name,
+            number(average.first),
+            number(average.second),
+            "-" if average.difference is None else signed(average.difference),
+            "yes" if average.same_cells else "no",
         )
     return table
 
@@ -204,5 +207,5 @@ def _table(*columns: str) -> Table:
 
 
 def _short(value: object) -> str:
-    text = "nothing" if value is None else str(value)
+    text = "(missing)" if value is None else str(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

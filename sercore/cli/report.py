@@ -14,31 +14,37 @@ from sercore.errors import SettingsError
 
 if TYPE_CHECKING:
     from sercore.reports.views import Content
+    from sercore.reports.views import LeakGap
 
 
 @click.command()
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
-@click.option("--output", metavar="DIR", help="Where to. [default: runs/<first RUN>/report]")
+@click.option(
+    "--output", metavar="DIR", help="Folder of the files. [default: runs/<first RUN>/report]"
+)
 @click.option(
     "--format",
     "formats",
     multiple=True,
     metavar="LIST",
-    help="Of html, md, latex, csv, parquet, png, svg, pdf, or all; commas between. [default: html]",
+    help="html, md, latex, csv, parquet, png, svg, pdf or all; separate several with commas. "
+    "[default: html]",
 )
-@click.option("--metric", metavar="NAME", help="Another metric than the main one.")
-@click.option("--adjustment", metavar="NAME", help="Another adjustment than the headline's.")
+@click.option("--metric", metavar="NAME", help="Report this metric. [default: macro-f1]")
 @click.option(
-    "--common-cells", is_flag=True, help="Average only over the cells that all backbones have."
+    "--adjustment",
+    metavar="NAME",
+    help="Report this adjustment out of domain. [default: the headline of the run]",
 )
+@click.option("--common-cells", is_flag=True, help="Use only the cells that all backbones have.")
 @shared.workspace_option
 @shared.config_option
 @shared.json_option
 def report(runs: tuple[str, ...], **given: Any) -> None:
-    """Write tables, figures and an HTML page of one RUN or several.
+    """Write tables, figures and an HTML page of one or several runs.
 
-    Without a RUN it is 'default'. Two runs on the same corpora, one on a split over files and one
-    on speaker-disjoint folds, also give the leak gap between them.
+    RUN defaults to 'default'. Two runs on the same corpora, one with a split over files and one
+    with speaker-disjoint folds, also show the leak gap between them.
     """
     from sercore.reports.content import build_content
     from sercore.reports.write import require_libraries
@@ -61,7 +67,7 @@ def report(runs: tuple[str, ...], **given: Any) -> None:
         place, folder = workspace, f"runs/{names[0]}/report"
     else:
         place, folder = Workspace(given["output"]), ""
-    written = [place.path(each) for each in write_report(content, place, folder, formats)]
+    written = [place.path(path) for path in write_report(content, place, folder, formats)]
     if given["as_json"]:
         shared.print_json(_summary(content, written))
         return
@@ -84,14 +90,15 @@ def _formats(values: tuple[str, ...]) -> tuple[str, ...]:
     unknown = [name for name in names if name not in FORMATS]
     if unknown:
         raise SettingsError(
-            f"there is no report format '{unknown[0]}'", hint=f"choose of {', '.join(FORMATS)}, all"
+            f"there is no report format '{unknown[0]}'",
+            hint=f"choose among {', '.join(FORMATS)}, all",
         )
     return tuple(dict.fromkeys(names)) or ("html",)
 
 
 def _refuse_nothing(content: Content, metric: str | None, adjustment: str | None) -> None:
-    """Refuse a choice that no score fits: an empty report would look like an empty run."""
-    if not content.families and (metric or adjustment):
+    """Refuse a metric or adjustment without scores: the report would look like an empty run."""
+    if not content.groups and (metric or adjustment):
         asked = " and ".join(
             f"{name} '{value}'"
             for name, value in (("metric", metric), ("adjustment", adjustment))
@@ -99,7 +106,7 @@ def _refuse_nothing(content: Content, metric: str | None, adjustment: str | None
         )
         raise SettingsError(
             f"no score of {content.title} has the {asked}",
-            hint="'sercore score' computes others from stored predictions",
+            hint="'sercore score' computes more scores from stored predictions",
         )
 
 
@@ -110,17 +117,18 @@ def _summary(content: Content, written: list[str]) -> dict[str, Any]:
         "runs": [run.name for run in content.runs],
         "files": written,
         "notices": [
-            {"kind": each.kind, "title": each.title, "text": each.text} for each in content.notices
+            {"kind": notice.kind, "title": notice.title, "text": notice.text}
+            for notice in content.notices
         ],
-        "families": [
+        "groups": [
             {
-                "id": family.id,
-                "run": family.run,
-                "title": family.title,
-                "not_ranked": family.refusal,
-                "backbones": [row.backbone for row in family.rows],
+                "id": group.id,
+                "run": group.run,
+                "title": group.title,
+                "not_ranked": group.refusal,
+                "backbones": [result.backbone for result in group.backbones],
             }
-            for family in content.families
+            for group in content.groups
         ],
         "averages": averages_table(content).to_pylist(),
         "leak_gaps": [
@@ -129,20 +137,21 @@ def _summary(content: Content, written: list[str]) -> dict[str, Any]:
                 "speaker_disjoint": table.clean.run,
                 "differs_in": list(table.differs_in),
                 "mean": table.mean,
-                "cells": [
-                    {
-                        "backbone": each.backbone,
-                        "corpus": each.corpus,
-                        "paper_style": each.leaky.cell.value,
-                        "speaker_disjoint": each.clean.cell.value,
-                        "gap": each.gap,
-                        "intervals_apart": each.separated,
-                        "shared_speakers": each.leaky.cell.shared_speakers,
-                        "shared_texts": each.leaky.cell.shared_texts,
-                    }
-                    for each in table.gaps
-                ],
+                "cells": [_gap(gap) for gap in table.gaps],
             }
             for table in content.leaks
         ],
+    }
+
+
+def _gap(gap: LeakGap) -> dict[str, Any]:
+    return {
+        "backbone": gap.backbone,
+        "corpus": gap.corpus,
+        "paper_style": gap.leaky.cell.value,
+        "speaker_disjoint": gap.clean.cell.value,
+        "gap": gap.gap,
+        "intervals_apart": gap.separated,
+        "shared_speakers": gap.leaky.cell.shared_speakers,
+        "shared_texts": gap.leaky.cell.shared_texts,
     }

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
 from typing import cast
+from typing import get_args
 
 import click
 
+from sercore.backbones.interface import AudioPath
 from sercore.cli import options as shared
+from sercore.corpora.interface import READINGS
 from sercore.errors import SettingsError
+from sercore.evaluation.protocols import ClassRule
 
 if TYPE_CHECKING:
     from sercore.runs.events import Observer
@@ -35,16 +39,16 @@ if TYPE_CHECKING:
     "--class-rule",
     "class_rules",
     multiple=True,
-    type=click.Choice(["cluster", "exact-classes", "shared-classes"]),
+    type=click.Choice([*map(str, ClassRule)]),
     help="On which classes pairs of corpora are scored. [default: cluster]",
 )
 @click.option(
     "--small-clusters", is_flag=True, help="Pair the corpora that the paper's tables leave out."
 )
 @click.option("--labels", "mapper", metavar="NAME", help="Label mapper.")
-@click.option("--reading", type=click.Choice(["paper", "corrected"]), help="Which utterances.")
+@click.option("--reading", type=click.Choice(READINGS), help="The subset of utterances.")
 @click.option(
-    "--audio-path", type=click.Choice(["direct", "paper"]), help="How audio is resampled."
+    "--audio-path", type=click.Choice(get_args(AudioPath)), help="How audio is resampled."
 )
 @click.option("--folds", "n_folds", type=click.IntRange(2), help="Folds of a k-fold protocol.")
 @click.option(

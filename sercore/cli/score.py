@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from sercore.cli import options as shared
+from sercore.evaluation.protocols import Adjustment
+from sercore.evaluation.protocols import ClassRule
 
 if TYPE_CHECKING:
     from sercore.evaluation.metrics import Metric
@@ -21,25 +23,30 @@ if TYPE_CHECKING:
     "class_rules",
     multiple=True,
     metavar="NAME",
-    help="cluster, exact-classes or shared-classes; may be given several times. [default: the "
-    "run's]",
+    help=f"Score under this class rule: {', '.join(ClassRule)}. May be given several times. "
+    "[default: those of the run]",
 )
 @click.option(
     "--adjustment",
     "adjustments",
     multiple=True,
     metavar="NAME",
-    help="uniform, oracle, none or published; the first one is the headline. [default: the run's]",
+    help=f"Score with this adjustment: {', '.join(Adjustment)}. May be given several times; the "
+    "first one is the headline. [default: those of the run]",
 )
 @click.option(
     "--metric",
     "metrics",
     multiple=True,
     metavar="NAME",
-    help="Measure this beside the main metric and the confusion counts. [default: all]",
+    help="Compute this metric, the main metric and the confusion counts. May be given several "
+    "times. [default: all metrics]",
 )
 @click.option(
-    "--small-clusters", is_flag=True, default=None, help="Pair what the paper's tables leave out."
+    "--small-clusters",
+    is_flag=True,
+    default=None,
+    help="Include the small clusters of corpora that the paper's tables leave out.",
 )
 @click.option("--name", metavar="NAME", help="Name of the new run. [default: <RUN>-rescored]")
 @shared.workspace_option
@@ -47,13 +54,14 @@ if TYPE_CHECKING:
 @shared.json_option
 @click.pass_context
 def score(ctx: click.Context, /, run: str, **given: Any) -> None:
-    """Compute all scores of RUN anew from its predictions, without training.
+    """Rescore RUN from its predictions, without training.
 
-    They become a run of their own, which 'report' and 'compare' take like any other. Exit status:
-    0 well, 1 some cells could not be scored.
+    The scores become a new run that 'report' and 'compare' accept. Exit status: 0 all cells are
+    scored, 1 some could not be scored.
     """
     from sercore.results.stored_run import read_run
     from sercore.results.summary import summary_markdown
+    from sercore.results.text import plural
     from sercore.runs.rescore import rescore
     from sercore.runs.rescore import rescored_record
     from sercore.storage.names import run_folder
@@ -78,8 +86,8 @@ def score(ctx: click.Context, /, run: str, **given: Any) -> None:
             f"{folder}/summary.md", summary_markdown(result.scores, record).encode()
         )
     pairs = [
-        {"class_rule": rule, "train_corpus": train, "test_corpus": test}
-        for rule, train, test in result.without_predictions
+        {"class_rule": pair.class_rule, "train_corpus": pair.train, "test_corpus": pair.test}
+        for pair in result.without_predictions
     ]
     if given["as_json"]:
         shared.print_json(
@@ -102,7 +110,7 @@ def score(ctx: click.Context, /, run: str, **given: Any) -> None:
         if pairs:
             first = pairs[0]
             click.echo(
-                f"sercore: {len(pairs)} pairs of corpora have no stored predictions "
+                f"sercore: {plural(len(pairs), 'pair')} of corpora have no stored predictions "
                 f"({first['train_corpus']} on {first['test_corpus']} first); run them with "
                 f"--class-rule {first['class_rule']}",
                 err=True,
@@ -113,23 +121,24 @@ def score(ctx: click.Context, /, run: str, **given: Any) -> None:
 
 
 def _metrics(names: tuple[str, ...]) -> tuple[Metric, ...]:
-    from sercore.evaluation.scores import MAIN_METRIC
+    from sercore.evaluation.metrics import CONFUSION
+    from sercore.evaluation.metrics import MAIN_METRIC
     from sercore.plugins.registry import registry
 
     known = registry().metrics
     if not names:
         return tuple(known)
-    wanted = dict.fromkeys((MAIN_METRIC, *names, "confusion"))
+    wanted = dict.fromkeys((MAIN_METRIC, *names, CONFUSION))
     return tuple(known.get(name) for name in wanted)
 
 
 def _refuse_other(workspace: Workspace, name: str) -> None:
-    """Refuse to write over a run that was computed, whose scores a resumed run takes over."""
+    """Refuse to overwrite a computed run: a resumed run reuses its scores."""
     from sercore.errors import SettingsError
 
     path = f"runs/{name}/run.json"
     if workspace.exists(path) and not workspace.read_json(path).get("rescored_from"):
         raise SettingsError(
-            f"there is a run named '{name}' that was not made by 'sercore score'",
+            f"the run '{name}' exists and was not made by 'sercore score'",
             hint="choose another --name",
         )

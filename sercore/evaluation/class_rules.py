@@ -2,65 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from sercore.corpora.labels import Emotion
 from sercore.errors import UnknownNameError
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from sercore.corpora.interface import CorpusCard
-
-    Floats = npt.NDArray[np.float64]
-
+from sercore.evaluation.protocols import ClassRule
 
 IN_DOMAIN = "in-domain"
-"""What stands in the column ``class_rule`` of in-domain scores: no rule applies."""
+"""Value of the column ``class_rule`` of in-domain scores, where no class rule applies."""
 
 
 @dataclass(frozen=True, slots=True)
-class LabelSet:
-    """One side of an out-of-domain pair: the corpus's card and the classes it holds."""
+class Rule:
+    """The class rule under which a cell is scored."""
 
-    card: CorpusCard
+    name: str
+    """`IN_DOMAIN`, or one of `ClassRule`."""
+    allowed: frozenset[str]
+    """The classes of the rule; in domain the whole class space."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelSet:
+    """What class rules ask about a corpus. A card and the record of a run both answer it."""
+
     classes: frozenset[str]
-    """Under the mapper in use; `other` may be among them."""
+    """Classes with utterances, under the label mapper in use; may contain `other`."""
+    cluster: str | None = None
+    """The published cluster of the corpus."""
+    ood_eligible: bool = False
+    """Whether the paper's out-of-domain averages include the corpus."""
+    demo: bool = False
 
     @property
     def named(self) -> frozenset[str]:
-        """The classes that can be said out of domain."""
-        return self.classes - {"other"}
+        """The classes that out-of-domain cells can contain."""
+        return self.classes - {Emotion.OTHER}
 
 
-def _cluster(train: LabelSet, test: LabelSet, *, small: bool) -> frozenset[str] | None:
-    both = (train.card, test.card)
-    if train.card.cluster is None or train.card.cluster != test.card.cluster:
-        return None
-    if not small and not all(card.ood_eligible for card in both):
-        return None
-    return train.named | test.named
+def in_domain_rule(classes: Iterable[str]) -> Rule:
+    """Return the rule of in-domain cells.
+
+    Args:
+        classes: the class space.
+    """
+    return Rule(IN_DOMAIN, frozenset(classes))
 
 
-def _exact_classes(train: LabelSet, test: LabelSet, *, small: bool) -> frozenset[str] | None:
-    del small
-    return train.named if train.named == test.named else None
+def rules_between(
+    train: LabelSet, test: LabelSet, names: Iterable[str], *, small_clusters: bool = False
+) -> tuple[Rule, ...]:
+    """Return the rules under which a pair of different corpora is scored.
 
+    The result is empty if the pair is no cell. Demo corpora and real corpora never form a cell.
 
-def _shared_classes(train: LabelSet, test: LabelSet, *, small: bool) -> frozenset[str] | None:
-    del small
-    shared = train.named & test.named
-    return shared if len(shared) > 1 else None
+    Args:
+        train: the training corpus.
+        test: the test corpus.
+        names: the rules of the protocol.
+        small_clusters: whether to include the clusters that the paper's tables leave out.
 
-
-CLASS_RULES: Mapping[str, Callable[..., frozenset[str] | None]] = {
-    "cluster": _cluster,
-    "exact-classes": _exact_classes,
-    "shared-classes": _shared_classes,
-}
+    Raises:
+        UnknownNameError: a rule does not exist.
+    """
+    if train.demo != test.demo:
+        return ()
+    found = ((name, class_rule(name, train, test, small_clusters=small_clusters)) for name in names)
+    return tuple(Rule(name, allowed) for name, allowed in found if allowed)
 
 
 def class_rule(
@@ -69,19 +78,26 @@ def class_rule(
     """Return the classes on which a pair of corpora is scored, or None if it is no cell.
 
     Args:
-        name: ``cluster`` (both in one published cluster), ``exact-classes`` (the same classes,
-            `other` aside), ``shared-classes`` (any pair that shares at least two).
+        name: ``cluster`` (both are in one published cluster), ``exact-classes`` (both have the
+            same classes, apart from `other`), ``shared-classes`` (they share two classes or more).
         train: the training corpus.
         test: the test corpus.
-        small_clusters: whether the clusters that the paper leaves out of its tables count.
+        small_clusters: whether to include the clusters that the paper's tables leave out.
 
     Raises:
-        UnknownNameError: there is no such rule.
+        UnknownNameError: the rule does not exist.
     """
     try:
-        rule = CLASS_RULES[name]
-    except KeyError:
+        rule = ClassRule(name)
+    except ValueError:
         raise UnknownNameError(
-            f"there is no class rule named '{name}'", hint=f"choose one of {', '.join(CLASS_RULES)}"
+            f"there is no class rule named '{name}'", hint=f"choose one of {', '.join(ClassRule)}"
         ) from None
-    return rule(train, test, small=small_clusters)
+    if rule is ClassRule.CLUSTER:
+        same = train.cluster is not None and train.cluster == test.cluster
+        included = small_clusters or (train.ood_eligible and test.ood_eligible)
+        return train.named | test.named if same and included else None
+    if rule is ClassRule.EXACT_CLASSES:
+        return train.named if train.named == test.named else None
+    shared = train.named & test.named
+    return shared if len(shared) > 1 else None

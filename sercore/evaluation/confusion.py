@@ -1,29 +1,23 @@
-"""Measures of confusion counts, over any number of leading axes at once.
+"""Confusion counts: how often each label met each prediction.
 
-The first of the last two axes is the label, the second the prediction. One implementation serves
-the metrics of a cell (no leading axis) and the bootstrap (one leading axis of draws).
+`sercore.evaluation.metrics` computes measures from them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 
 import numpy as np
 
-from sercore.errors import ProtocolError
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from collections.abc import Mapping
-
     import numpy.typing as npt
 
-    Counts = npt.NDArray[Any]
-    Values = npt.NDArray[np.float64]
-
-SUPPORTED = "supported"
-OCCURRING = "occurring"
+_SEPARATOR = "→"
+"""Between label and prediction in the class names of the metric `confusion`: ``anger→fear``."""
 
 
 def confusion_counts(
@@ -40,92 +34,71 @@ def confusion_counts(
     return np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
-def averaged(counts: Counts, averaging: str) -> npt.NDArray[np.bool_]:
-    """Return bool (..., classes): which classes an average runs over.
+def pair_name(label: str, prediction: str) -> str:
+    """Return the class name of one confusion count in the scores.
 
-    Args:
-        counts: (..., classes, classes).
-        averaging: ``supported`` (with test support) or ``occurring`` (in labels or predictions).
-
-    Raises:
-        ProtocolError: another averaging was asked for.
+    >>> pair_name("anger", "fear")
+    'anger→fear'
     """
-    supported = counts.sum(axis=-1) > 0
-    if averaging == SUPPORTED:
-        return np.asarray(supported)
-    if averaging == OCCURRING:
-        return np.asarray(supported | (counts.sum(axis=-2) > 0))
-    raise ProtocolError(
-        f"there is no averaging '{averaging}'", hint=f"it is '{SUPPORTED}' or '{OCCURRING}'"
-    )
+    return f"{label}{_SEPARATOR}{prediction}"
 
 
-def precision(counts: Counts) -> Values:
-    """Return float64 (..., classes); NaN for a class that was never predicted."""
-    return _ratio(_correct(counts), counts.sum(axis=-2))
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Confusion counts with the names of their classes."""
 
+    labels: tuple[str, ...]
+    """Classes with test support."""
+    predictions: tuple[str, ...]
+    """Classes that the class rule and the adjustment allow."""
+    counts: npt.NDArray[np.int64]
+    """int64 (labels, predictions)."""
 
-def recall(counts: Counts) -> Values:
-    """Return float64 (..., classes); NaN for a class without test support."""
-    return _ratio(_correct(counts), counts.sum(axis=-1))
+    @classmethod
+    def from_pairs(cls, pairs: Iterable[tuple[str, float]]) -> Confusion:
+        """Return the counts that the rows of the metric `confusion` hold.
 
+        Args:
+            pairs: names as `pair_name` writes them, and counts.
+        """
+        labels: dict[str, int] = {}
+        predictions: dict[str, int] = {}
+        places = []
+        for name, value in pairs:
+            label, _, prediction = name.partition(_SEPARATOR)
+            row = labels.setdefault(label, len(labels))
+            column = predictions.setdefault(prediction, len(predictions))
+            places.append((row, column, int(value)))
+        counts = np.zeros((len(labels), len(predictions)), dtype=np.int64)
+        for row, column, count in places:
+            counts[row, column] = count
+        return cls(tuple(labels), tuple(predictions), counts)
 
-def f1(counts: Counts) -> Values:
-    """Return float64 (..., classes): 2 TP / (2 TP + FP + FN).
+    @classmethod
+    def total(cls, parts: Sequence[Confusion]) -> Confusion:
+        """Return the sum of the counts of several test sets, at least one."""
+        if len(parts) == 1:
+            return parts[0]
+        labels = tuple(sorted({name for part in parts for name in part.labels}))
+        predictions = tuple(sorted({name for part in parts for name in part.predictions}))
+        counts = np.zeros((len(labels), len(predictions)), dtype=np.int64)
+        for part in parts:
+            counts += part.over(labels, predictions)
+        return cls(labels, predictions, counts)
 
-    A class in labels or predictions that was never right has 0; one in neither has NaN.
-    """
-    return _ratio(2 * _correct(counts), counts.sum(axis=-1) + counts.sum(axis=-2))
+    def over(self, labels: Sequence[str], predictions: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return int64 (labels, predictions): the counts over larger sets of classes.
 
+        Raises:
+            ValueError: a class of the counts is not among those given.
+        """
+        counts = np.zeros((len(labels), len(predictions)), dtype=np.int64)
+        rows = [labels.index(name) for name in self.labels]
+        columns = [predictions.index(name) for name in self.predictions]
+        counts[np.ix_(rows, columns)] = self.counts
+        return counts
 
-def macro_f1(counts: Counts, averaging: str) -> Values:
-    """Return float64 (...): the mean F1 over the classes of `averaging`; NaN without any."""
-    return _mean(f1(counts), averaged(counts, averaging))
-
-
-def uar(counts: Counts, averaging: str = SUPPORTED) -> Values:
-    """Return float64 (...): the mean recall over the classes with test support.
-
-    Recall without support is undefined, so the averaging makes no difference.
-    """
-    del averaging
-    return _mean(recall(counts), averaged(counts, SUPPORTED))
-
-
-def accuracy(counts: Counts, averaging: str = SUPPORTED) -> Values:
-    """Return float64 (...): the share of utterances that are right."""
-    del averaging
-    return _ratio(_correct(counts).sum(axis=-1), counts.sum(axis=(-2, -1)))
-
-
-def weighted_f1(counts: Counts, averaging: str = SUPPORTED) -> Values:
-    """Return float64 (...): the mean F1 weighted by test support.
-
-    Classes without support weigh nothing, so the averaging makes no difference.
-    """
-    del averaging
-    support = counts.sum(axis=-1)
-    return _ratio(np.nansum(f1(counts) * support, axis=-1), support.sum(axis=-1))
-
-
-MEASURES: Mapping[str, Callable[[Counts, str], Values]] = {
-    "macro-f1": macro_f1,
-    "uar": uar,
-    "accuracy": accuracy,
-    "weighted-f1": weighted_f1,
-}
-"""Metrics that are functions of the confusion counts alone, by metric id."""
-
-
-def _correct(counts: Counts) -> Counts:
-    return np.diagonal(counts, axis1=-2, axis2=-1)
-
-
-def _ratio(numerator: Counts, denominator: Counts) -> Values:
-    undefined = np.full(np.shape(denominator), np.nan)
-    defined = np.asarray(denominator) > 0
-    return np.asarray(np.divide(numerator, denominator, out=undefined, where=defined))
-
-
-def _mean(values: Values, mask: npt.NDArray[np.bool_]) -> Values:
-    return _ratio(np.where(mask, values, 0.0).sum(axis=-1), mask.sum(axis=-1))
+    def square(self) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+        """Return all classes, and the counts with all of them on both axes."""
+        classes = tuple(dict.fromkeys((*self.labels, *self.predictions)))
+        return classes, self.over(classes, classes)

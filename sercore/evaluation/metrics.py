@@ -1,4 +1,8 @@
-"""Metrics: what is computed from labels and scores of a whole test set.
+"""Metrics: what is computed from the labels and logits of a whole test set.
+
+Most metrics are functions of confusion counts. Those accept any number of leading axes, so one
+implementation serves the scores of a cell (no leading axis) and resampling (one axis of draws).
+The first of the last two axes is the label, the second the prediction.
 
 numpy and SciPy are imported when a metric is computed: the registry lists metrics without them.
 """
@@ -10,30 +14,41 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+from typing import Any
+from typing import get_args
+
+from sercore.errors import ProtocolError
+from sercore.evaluation.protocols import Averaging
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    Counts = npt.NDArray[Any]
+    Values = npt.NDArray[np.float64]
+
+SUPPORTED = "supported"
+"""The averaging over classes with test support."""
+
+MAIN_METRIC = "macro-f1"
+CONFUSION = "confusion"
+"""The metric that stores the confusion counts of a cell."""
+
 ECE_BINS = 15
 """Bins of equal width in which confidence and accuracy are compared (Guo et al. 2017)."""
-
-CONFUSION_SEPARATOR = "→"
-"""Between label and prediction in the class names of the metric `confusion`: ``anger→fear``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """One cell after the class rule and the adjustment, ready to be measured."""
+    """A test set after the class rule and the adjustment, ready to be measured."""
 
     labels: npt.NDArray[np.int64]
     """int64 (utterances,), indices into `classes`."""
     logits: npt.NDArray[np.float64]
-    """float64 (utterances, classes), adjusted; minus infinity where a class may not be said."""
+    """float64 (utterances, classes), adjusted; minus infinity where a class is masked."""
     classes: tuple[str, ...]
     averaging: str
-    """Which classes an average runs over: ``supported`` (with test support; protocol `standard`)
-    or ``occurring`` (in labels or predictions; protocol `paper`)."""
+    """Which classes an average runs over, one of `sercore.evaluation.protocols.Averaging`."""
 
     @cached_property
     def predictions(self) -> npt.NDArray[np.int64]:
@@ -52,9 +67,7 @@ class Evaluation:
     @property
     def averaged(self) -> tuple[str, ...]:
         """The classes that an average runs over; their number is a column of the scores."""
-        from sercore.evaluation import confusion
-
-        mask = confusion.averaged(self.confusion, self.averaging)
+        mask = averaged(self.confusion, self.averaging)
         return tuple(name for name, counts in zip(self.classes, mask, strict=True) if counts)
 
     @cached_property
@@ -68,7 +81,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A named measure of one evaluation.
+    """A named measure of an evaluation.
 
     Args:
         id: the name in the column ``metric``.
@@ -84,37 +97,138 @@ class Metric:
     higher_is_better: bool | None = True
 
 
-def _of_confusion(name: str) -> Callable[[Evaluation], Mapping[str | None, float]]:
-    def compute(evaluation: Evaluation) -> Mapping[str | None, float]:
-        from sercore.evaluation.confusion import MEASURES
+def averaged(counts: Counts, averaging: str) -> npt.NDArray[np.bool_]:
+    """Return bool (..., classes): which classes an average runs over.
 
-        return {None: float(MEASURES[name](evaluation.confusion, evaluation.averaging))}
+    Args:
+        counts: (..., classes, classes).
+        averaging: one of `sercore.evaluation.protocols.Averaging`.
+
+    Raises:
+        ProtocolError: the averaging does not exist.
+    """
+    import numpy as np
+
+    if averaging not in get_args(Averaging):
+        raise ProtocolError(
+            f"there is no averaging '{averaging}'",
+            hint=f"choose one of {', '.join(get_args(Averaging))}",
+        )
+    supported = np.asarray(counts.sum(axis=-1) > 0)
+    if averaging == "supported":
+        return supported
+    return np.asarray(supported | (counts.sum(axis=-2) > 0))
+
+
+def precision(counts: Counts) -> Values:
+    """Return float64 (..., classes); NaN for a class that was never predicted."""
+    return _ratio(_correct(counts), counts.sum(axis=-2))
+
+
+def recall(counts: Counts) -> Values:
+    """Return float64 (..., classes); NaN for a class without test support."""
+    return _ratio(_correct(counts), counts.sum(axis=-1))
+
+
+def f1(counts: Counts) -> Values:
+    """Return float64 (..., classes): 2 TP / (2 TP + FP + FN).
+
+    A class in labels or predictions that was never right has 0; a class in neither has NaN.
+    """
+    return _ratio(2 * _correct(counts), counts.sum(axis=-1) + counts.sum(axis=-2))
+
+
+def macro_f1(counts: Counts, averaging: str) -> Values:
+    """Return float64 (...): the mean F1 over the classes of `averaging`; NaN without any."""
+    return _mean(f1(counts), averaged(counts, averaging))
+
+
+def uar(counts: Counts, averaging: str = SUPPORTED) -> Values:
+    """Return float64 (...): the mean recall over the classes with test support.
+
+    Recall without support is undefined, so the averaging makes no difference.
+    """
+    del averaging
+    return _mean(recall(counts), averaged(counts, "supported"))
+
+
+def accuracy(counts: Counts, averaging: str = SUPPORTED) -> Values:
+    """Return float64 (...): the share of utterances that are right."""
+    del averaging
+    return _ratio(_correct(counts).sum(axis=-1), counts.sum(axis=(-2, -1)))
+
+
+def weighted_f1(counts: Counts, averaging: str = SUPPORTED) -> Values:
+    """Return float64 (...): the mean F1 weighted by test support.
+
+    Classes without support weigh nothing, so the averaging makes no difference.
+    """
+    import numpy as np
+
+    del averaging
+    support = counts.sum(axis=-1)
+    return _ratio(np.nansum(f1(counts) * support, axis=-1), support.sum(axis=-1))
+
+
+MEASURES: Mapping[str, Callable[[Counts, str], Values]] = {
+    MAIN_METRIC: macro_f1,
+    "uar": uar,
+    "accuracy": accuracy,
+    "weighted-f1": weighted_f1,
+}
+"""Metrics that are functions of the confusion counts alone, by metric id."""
+
+
+def _correct(counts: Counts) -> Counts:
+    return counts.diagonal(axis1=-2, axis2=-1)
+
+
+def _ratio(numerator: Counts, denominator: Counts) -> Values:
+    import numpy as np
+
+    undefined = np.full(np.shape(denominator), np.nan)
+    defined = np.asarray(denominator) > 0
+    return np.asarray(np.divide(numerator, denominator, out=undefined, where=defined))
+
+
+def _mean(values: Values, mask: npt.NDArray[np.bool_]) -> Values:
+    import numpy as np
+
+    return _ratio(np.where(mask, values, 0.0).sum(axis=-1), mask.sum(axis=-1))
+
+
+def _whole(
+    measure: Callable[[Counts, str], Values],
+) -> Callable[[Evaluation], Mapping[str | None, float]]:
+    def compute(evaluation: Evaluation) -> Mapping[str | None, float]:
+        return {None: float(measure(evaluation.confusion, evaluation.averaging))}
 
     return compute
 
 
-def _per_class(name: str) -> Callable[[Evaluation], Mapping[str | None, float]]:
+def _per_class(
+    measure: Callable[[Counts], Values],
+) -> Callable[[Evaluation], Mapping[str | None, float]]:
     def compute(evaluation: Evaluation) -> Mapping[str | None, float]:
-        from sercore.evaluation import confusion
-
-        measure = {"precision": confusion.precision, "recall": confusion.recall, "f1": confusion.f1}
-        values = measure[name](evaluation.confusion)
+        values = measure(evaluation.confusion)
         return dict(zip(evaluation.classes, map(float, values), strict=True))
 
     return compute
 
 
 def _confusion(evaluation: Evaluation) -> Mapping[str | None, float]:
-    """Return the count of every pair of a label with support and a class that could be said."""
+    """Return the count of every pair of a label with support and a class that is not masked."""
     import numpy as np
 
-    sayable = np.asarray(np.isfinite(evaluation.logits).any(axis=0))
+    from sercore.evaluation.confusion import pair_name
+
+    open_classes = np.asarray(np.isfinite(evaluation.logits).any(axis=0))
     supported = np.asarray(evaluation.confusion.sum(axis=1) > 0)
     return {
-        f"{label}{CONFUSION_SEPARATOR}{prediction}": float(evaluation.confusion[i, j])
+        pair_name(label, prediction): float(evaluation.confusion[i, j])
         for i, label in enumerate(evaluation.classes)
         for j, prediction in enumerate(evaluation.classes)
-        if supported[i] and sayable[j]
+        if supported[i] and open_classes[j]
     }
 
 
@@ -137,48 +251,48 @@ def _negative_log_likelihood(evaluation: Evaluation) -> Mapping[str | None, floa
 
     if len(evaluation.labels) == 0:
         return {None: np.nan}
-    said = evaluation.log_probabilities[np.arange(len(evaluation.labels)), evaluation.labels]
-    return {None: float(-said.mean()) if np.isfinite(said).all() else np.nan}
+    of_label = evaluation.log_probabilities[np.arange(len(evaluation.labels)), evaluation.labels]
+    return {None: float(-of_label.mean()) if np.isfinite(of_label).all() else np.nan}
 
 
 METRICS: tuple[Metric, ...] = (
     Metric(
-        id="macro-f1",
+        id=MAIN_METRIC,
         summary="mean F1 over the classes that the protocol's averaging names",
-        compute=_of_confusion("macro-f1"),
+        compute=_whole(macro_f1),
     ),
     Metric(
         id="uar",
         summary="unweighted average recall: mean recall over the classes with test support",
-        compute=_of_confusion("uar"),
+        compute=_whole(uar),
     ),
     Metric(
         id="accuracy",
         summary="share of utterances that are right",
-        compute=_of_confusion("accuracy"),
+        compute=_whole(accuracy),
     ),
     Metric(
         id="weighted-f1",
         summary="mean F1 weighted by test support",
-        compute=_of_confusion("weighted-f1"),
+        compute=_whole(weighted_f1),
     ),
     Metric(
         id="precision",
         summary="per class: share of its predictions that are right",
-        compute=_per_class("precision"),
+        compute=_per_class(precision),
     ),
     Metric(
         id="recall",
         summary="per class: share of its utterances that are found",
-        compute=_per_class("recall"),
+        compute=_per_class(recall),
     ),
     Metric(
         id="f1",
         summary="per class: harmonic mean of precision and recall",
-        compute=_per_class("f1"),
+        compute=_per_class(f1),
     ),
     Metric(
-        id="confusion",
+        id=CONFUSION,
         summary="per pair 'label→prediction': how many utterances",
         compute=_confusion,
         higher_is_better=None,
@@ -191,7 +305,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         id="negative-log-likelihood",
-        summary="mean of -log p(label), in nats; undefined where a label may not be said",
+        summary="mean of -log p(label), in nats; undefined where a label is masked",
         compute=_negative_log_likelihood,
         higher_is_better=False,
     ),

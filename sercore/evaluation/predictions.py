@@ -1,4 +1,4 @@
-"""What probes say about test corpora, stored unadjusted: the base of every score."""
+"""Predictions of probes on test corpora, stored unadjusted: every score is computed from them."""
 
 from __future__ import annotations
 
@@ -39,24 +39,37 @@ class Predictions:
         return len(self.rows)
 
 
+def _schema(classes: tuple[str, ...]) -> pa.Schema:
+    """Return the columns of a predictions file; the class space is metadata."""
+    return pa.schema(
+        [
+            ("row", pa.int64()),  # of the test manifest
+            ("utterance_id", pa.string()),
+            ("label", pa.int8()),  # index of a class
+            ("logits", pa.list_(pa.float32(), len(classes))),  # unadjusted
+        ],
+        metadata={"classes": json.dumps(classes)},
+    )
+
+
 def predictions_path(key: str) -> str:
-    """Return where the predictions of a prediction key lie in a workspace."""
+    """Return the path of the predictions of a prediction key in a workspace."""
     return f"predictions/{key}.parquet"
 
 
 def write_predictions(workspace: Workspace, key: str, predictions: Predictions) -> None:
     """Store predictions under their key. Raises as `Workspace.write` does."""
-    width = len(predictions.classes)
     table = pa.table(
         {
-            "row": pa.array(predictions.rows, pa.int64()),
-            "utterance_id": pa.array(predictions.utterance_ids, pa.string()),
+            "row": predictions.rows,
+            "utterance_id": predictions.utterance_ids,
             "label": pa.array(predictions.labels, pa.int8()),
             "logits": pa.FixedSizeListArray.from_arrays(
-                pa.array(predictions.logits.reshape(-1), pa.float32()), width
+                pa.array(predictions.logits.reshape(-1), pa.float32()), len(predictions.classes)
             ),
-        }
-    ).replace_schema_metadata({"classes": json.dumps(predictions.classes)})
+        },
+        schema=_schema(predictions.classes),
+    )
     workspace.write_table(predictions_path(key), table)
 
 

@@ -1,23 +1,47 @@
-"""Evaluation protocols, class rules and logit adjustments.
+"""Evaluation protocols, and the names of the choices that they bundle.
 
-Everything here is a pure function of stored logits and label sets, so that one trained probe can be
-scored under every rule. Definitions: the benchmark's paper and published code (SER Evals, Osman,
-Kaplan, Nadeem 2024) for what is called `paper` or `published`; the corrected rules are ours.
+Definitions: the benchmark's paper and published code (SER Evals, Osman, Kaplan, Nadeem 2024) for
+what is called `paper` or `published`; the corrected rules are ours.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 from typing import Literal
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from sercore.backbones.interface import AudioPath
 
-    Floats = npt.NDArray[np.float64]
+Averaging = Literal["supported", "occurring"]
+"""Which classes an average runs over: ``supported`` has those with test support, ``occurring``
+those in labels or predictions."""
+
+
+class SplitScheme(StrEnum):
+    """How a corpus is divided for its in-domain cell; see `sercore.evaluation.splits`."""
+
+    RANDOM = "random"
+    SPEAKER_DISJOINT = "speaker-disjoint"
+    OFFICIAL = "official"
+
+
+class ClassRule(StrEnum):
+    """On which classes a pair of corpora is scored; see `sercore.evaluation.class_rules`."""
+
+    CLUSTER = "cluster"
+    EXACT_CLASSES = "exact-classes"
+    SHARED_CLASSES = "shared-classes"
+
+
+class Adjustment(StrEnum):
+    """How logits are corrected for class frequencies; see `sercore.evaluation.adjustment`."""
+
+    UNIFORM = "uniform"
+    ORACLE = "oracle"
+    NONE = "none"
+    PUBLISHED = "published"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,20 +51,23 @@ class Protocol:
     id: str
     summary: str
     reading: str
-    """Which utterances (`sercore.corpora.interface.READINGS`)."""
+    """The subset of utterances (`sercore.corpora.interface.READINGS`)."""
     mapper: str
     """Which label mapper."""
     split: str
-    """Which division for in-domain cells (`sercore.evaluation.splits.SPLITS`)."""
+    """The division for in-domain cells, one of `SplitScheme`."""
     n_folds: int = 1
-    class_rules: tuple[str, ...] = ("cluster",)
+    class_rules: tuple[str, ...] = (ClassRule.CLUSTER,)
+    """Some of `ClassRule`."""
     adjustments: tuple[str, ...]
+    """Some of `Adjustment`."""
     headline: str
-    """The adjustment that stands in tables."""
-    averaging: Literal["supported", "occurring"]
-    """See `sercore.evaluation.metrics.Evaluation.averaging`."""
+    """The adjustment that tables show."""
+    averaging: Averaging
     audio_path: AudioPath
 
+
+_MASKED = (Adjustment.UNIFORM, Adjustment.ORACLE, Adjustment.NONE)
 
 PROTOCOLS: tuple[Protocol, ...] = (
     Protocol(
@@ -49,9 +76,9 @@ PROTOCOLS: tuple[Protocol, ...] = (
         "no knowledge about the test corpus",
         reading="corrected",
         mapper="corrected",
-        split="random",
-        adjustments=("uniform", "oracle", "none", "published"),
-        headline="uniform",
+        split=SplitScheme.RANDOM,
+        adjustments=(*_MASKED, Adjustment.PUBLISHED),
+        headline=Adjustment.UNIFORM,
         averaging="supported",
         audio_path="direct",
     ),
@@ -60,9 +87,9 @@ PROTOCOLS: tuple[Protocol, ...] = (
         summary="the benchmark as published, defects included",
         reading="paper",
         mapper="paper",
-        split="random",
-        adjustments=("published", "uniform", "oracle", "none"),
-        headline="published",
+        split=SplitScheme.RANDOM,
+        adjustments=(Adjustment.PUBLISHED, *_MASKED),
+        headline=Adjustment.PUBLISHED,
         averaging="occurring",
         audio_path="paper",
     ),
@@ -71,10 +98,10 @@ PROTOCOLS: tuple[Protocol, ...] = (
         summary="as standard, with no speaker on both sides of a split (k folds)",
         reading="corrected",
         mapper="corrected",
-        split="speaker-disjoint",
+        split=SplitScheme.SPEAKER_DISJOINT,
         n_folds=5,
-        adjustments=("uniform", "oracle", "none"),
-        headline="uniform",
+        adjustments=_MASKED,
+        headline=Adjustment.UNIFORM,
         averaging="supported",
         audio_path="direct",
     ),
@@ -83,9 +110,9 @@ PROTOCOLS: tuple[Protocol, ...] = (
         summary="as standard, on the split that the corpus's authors published",
         reading="corrected",
         mapper="corrected",
-        split="official",
-        adjustments=("uniform", "oracle", "none"),
-        headline="uniform",
+        split=SplitScheme.OFFICIAL,
+        adjustments=_MASKED,
+        headline=Adjustment.UNIFORM,
         averaging="supported",
         audio_path="direct",
     ),

@@ -1,7 +1,8 @@
-"""Which utterances train and which test, from the corpus and the split seed alone.
+"""Splits: which utterances train and which test.
 
-A permutation is the order of SHA-256 digests of (corpus, seed, utterance id). So a split does not
-depend on the order of files, on a library's generator or its version, or on the backbone.
+Only the corpus and the split seed decide. A permutation is the order of the SHA-256 digests of
+(corpus, seed, utterance id). So a split does not depend on the order of files, on the random
+generator of a library or its version, or on the backbone.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sercore.errors import ProtocolError
+from sercore.evaluation.protocols import SplitScheme
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -28,13 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fold:
-    """One division of a corpus.
+    """One division of a corpus into a train and a test part.
 
     Args:
         index: its number within the split, from 0.
         train: int64 (n,), manifest rows that train, ascending.
         test: int64 (m,), manifest rows held out, ascending.
-        kind: what both sides share nothing of: ``speaker``, ``text``, ``file``, ``official``.
+        kind: what decides the sides: ``speaker`` or ``text`` (none is on both), ``file``,
+            ``official``.
     """
 
     index: int
@@ -44,7 +47,7 @@ class Fold:
 
 
 def seed_of(*parts: object) -> int:
-    """Return a 63-bit seed that depends on all the parts and nothing else."""
+    """Return a 63-bit seed that depends on these parts alone."""
     text = "\0".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
@@ -72,15 +75,15 @@ def speaker_disjoint(
     """Return k folds with no speaker on both sides, stratified by class as far as possible.
 
     An utterance with several speakers ties them together: groups are connected components.
-    A corpus with fewer speakers than folds has as many folds as speakers; a corpus with one
-    speaker (or that identifies none) falls back to groups of the same text.
+    A corpus with fewer speakers than folds has as many folds as speakers. A corpus with one
+    speaker, or without speaker names, is divided by text instead.
 
     Raises:
-        ProtocolError: neither speakers nor texts can be told apart.
+        ProtocolError: the corpus names neither speakers nor texts, or too few of them.
     """
     kind, groups = _groups(manifest)
     names = sorted(set(groups))
-    # The splitter sees utterances in an order that ids alone decide.
+    # Groups are numbered in an order that only their names and the seed decide.
     rank = {
         name: position
         for position, name in enumerate(
@@ -96,20 +99,20 @@ def speaker_disjoint(
 
     rows = np.flatnonzero(labels >= 0)
     group_ids = np.array([rank[groups[row]] for row in rows])
-    # A division needs a group a fold, and the splitter a class that can reach every fold.
+    # Every fold needs a group, and the splitter needs a class that can reach every fold.
     largest_class = int(np.bincount(labels[rows]).max(initial=0))
     n_splits = min(n_folds, len(np.unique(group_ids)), largest_class)
     if n_splits < 2:
         raise ProtocolError(
-            f"{manifest.corpus} has too few {kind}s or utterances with a label, so no division "
-            f"keeps {kind}s apart",
+            f"{manifest.corpus} has too few {kind}s or labelled utterances for a split without "
+            f"shared {kind}s",
             hint="use the protocol 'standard' for it",
         )
     splitter = StratifiedGroupKFold(
         n_splits=n_splits, shuffle=True, random_state=seed_of(manifest.corpus, seed) % 2**32
     )
     with warnings.catch_warnings():
-        # A class with fewer members than folds is no surprise here: lost classes are reported.
+        # Classes with fewer members than folds are expected here.
         warnings.filterwarnings("ignore", message="The least populated class")
         parts = list(splitter.split(rows, labels[rows], group_ids))
     return tuple(
@@ -119,10 +122,10 @@ def speaker_disjoint(
 
 
 def official_split(manifest: Manifest, labels: Labels, seed: int, n_folds: int) -> tuple[Fold, ...]:
-    """Return the division that the corpus's authors published: everything but ``test`` trains.
+    """Return the split that the authors of the corpus published: all but ``test`` trains.
 
     Raises:
-        ProtocolError: the corpus has none.
+        ProtocolError: the corpus has no official split.
     """
     del seed, n_folds
     parts = manifest.column("official_split")
@@ -139,14 +142,14 @@ def official_split(manifest: Manifest, labels: Labels, seed: int, n_folds: int) 
 Splitter = Callable[["Manifest", "Labels", int, int], tuple[Fold, ...]]
 
 SPLITS: dict[str, Splitter] = {
-    "random": random_split,
-    "speaker-disjoint": speaker_disjoint,
-    "official": official_split,
+    SplitScheme.RANDOM: random_split,
+    SplitScheme.SPEAKER_DISJOINT: speaker_disjoint,
+    SplitScheme.OFFICIAL: official_split,
 }
 
 
 def count_shared(manifest: Manifest, column: str, fold: Fold) -> int | None:
-    """Return how many speakers or texts occur on both sides of a fold; None where unknown."""
+    """Return how many speakers or texts are on both sides of a fold; None where unknown."""
     values = manifest.column(column)
     if any(value is None for value in values):
         return None
@@ -178,20 +181,20 @@ def _groups(manifest: Manifest) -> tuple[str, list[str]]:
         if len(set(groups)) > 1:
             return "speaker", groups
     weaker = manifest.column("group")
-    if all(each is not None for each in weaker) and len(set(weaker)) > 1:
+    if all(group is not None for group in weaker) and len(set(weaker)) > 1:
         return manifest.column("group_kind")[0] or "group", weaker
     texts = manifest.column("text_id")
-    if all(each is not None for each in texts) and len(set(texts)) > 1:
+    if all(text is not None for text in texts) and len(set(texts)) > 1:
         return "text", texts
     raise ProtocolError(
-        f"{manifest.corpus} tells apart neither speakers nor texts, so no division keeps them "
-        "from both sides",
+        f"{manifest.corpus} names neither two speakers nor two texts, so every split would share "
+        "some",
         hint="use the protocol 'standard' for it",
     )
 
 
 def _components(speakers: Sequence[Sequence[str]]) -> list[str]:
-    """Return for each utterance the first name of its connected component of speakers."""
+    """Return the connected component of speakers of every utterance, by its first name."""
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from sercore.errors import ProtocolError
-from sercore.evaluation.confusion import MEASURES
+from sercore.evaluation.metrics import MEASURES
 from sercore.evaluation.units import UTTERANCE
 from sercore.evaluation.units import Units
 
@@ -90,7 +90,7 @@ def bootstrap(
     Args:
         counts: (units, classes, classes), as from `unit_counts`.
         averaging: see `sercore.evaluation.metrics.Evaluation.averaging`.
-        measure: a key of `sercore.evaluation.confusion.MEASURES`.
+        measure: a key of `sercore.evaluation.metrics.MEASURES`.
         seed: equal for test sets whose draws shall be paired.
         n_draws: how many.
 
@@ -115,7 +115,7 @@ def bootstrap_utterances(
     Args:
         confusion: (classes, classes).
         averaging: see `sercore.evaluation.metrics.Evaluation.averaging`.
-        measure: a key of `sercore.evaluation.confusion.MEASURES`.
+        measure: a key of `sercore.evaluation.metrics.MEASURES`.
         seed: drives the draws.
         n_draws: how many.
     """
@@ -167,7 +167,7 @@ def chance(support: Counts, averaging: str, measure: str = "macro-f1", *, seed: 
     Args:
         support: (classes,), utterances per class.
         averaging: see `sercore.evaluation.metrics.Evaluation.averaging`.
-        measure: a key of `sercore.evaluation.confusion.MEASURES`.
+        measure: a key of `sercore.evaluation.metrics.MEASURES`.
         seed: drives the draws.
     """
     support = np.asarray(support, dtype=np.int64)

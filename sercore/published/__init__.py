@@ -30,7 +30,7 @@ class PublishedSummary:
     """One row of the paper's Table 3."""
 
     checkpoint: str
-    """Name on the Hugging Face hub; what rows of `published_matrix` are called too."""
+    """Name on the Hugging Face hub; a key of `published_matrices`."""
     id_mean: float
     id_std: float
     ood_mean: float
@@ -77,36 +77,41 @@ def eligible_corpora() -> tuple[str, ...]:
 def published_scores() -> pa.Table:
     """Return the published matrices as rows of `sercore.evaluation.scores.SCORE_SCHEMA`.
 
-    What the publication does not tell (revisions, keys, counts) is null.
+    What the publication does not state (revisions, keys, counts) is null.
     """
-    import pyarrow as pa
+    from sercore.evaluation.class_rules import IN_DOMAIN
+    from sercore.evaluation.metrics import MAIN_METRIC
+    from sercore.evaluation.protocols import Adjustment
+    from sercore.evaluation.protocols import ClassRule
+    from sercore.evaluation.scores import DONE
+    from sercore.evaluation.scores import ScoredCell
+    from sercore.evaluation.scores import ScoreRow
+    from sercore.evaluation.scores import table_of
 
-    from sercore.evaluation.scores import SCORE_SCHEMA
-
-    rows: list[dict[str, Any]] = [
-        {
-            "backbone": checkpoint.partition("/")[2].lower(),
-            "checkpoint": checkpoint,
-            "train_corpus": train,
-            "test_corpus": test,
-            "protocol": "paper",
-            "reading": "paper",
-            "mapper": "paper",
-            "class_rule": "in-domain" if train == test else "cluster",
-            "adjustment": "none" if train == test else "published",
-            "averaging": "occurring",
-            "metric": "macro-f1",
-            "value": value,
-            "headline": True,
-            "in_domain": train == test,
-            "status": "done",
-            "demo": False,
-        }
+    return table_of(
+        ScoreRow(
+            cell=ScoredCell(
+                backbone=checkpoint.partition("/")[2].lower(),
+                checkpoint=checkpoint,
+                train_corpus=train,
+                test_corpus=test,
+                protocol="paper",
+                reading="paper",
+                mapper="paper",
+                in_domain=train == test,
+                demo=False,
+            ),
+            class_rule=IN_DOMAIN if train == test else ClassRule.CLUSTER,
+            adjustment=Adjustment.NONE if train == test else Adjustment.PUBLISHED,
+            averaging="occurring",
+            metric=MAIN_METRIC,
+            value=value,
+            headline=True,
+            status=DONE,
+        )
         for checkpoint, cells in published_matrices().items()
         for (train, test), value in cells.items()
-    ]
-    columns = {name: [row.get(name) for row in rows] for name in SCORE_SCHEMA.names}
-    return pa.table(columns, schema=SCORE_SCHEMA)
+    )
 
 
 @cache

@@ -1,112 +1,159 @@
-"""A report as two flat tables, for CSV, Parquet and scripts: its cells and its averages."""
+"""A report as two flat tables, for CSV, Parquet and scripts: its cells and its averages.
+
+The fields of the dataclasses are the columns. A field that is a dataclass contributes its own
+fields in its place.
+"""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import fields
+from dataclasses import is_dataclass
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import get_args
+from typing import get_type_hints
 
 import pyarrow as pa
 from pyarrow import csv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sercore.evaluation.statistics import Interval
+    from sercore.reports.views import BackboneResult
+    from sercore.reports.views import CellView
+    from sercore.reports.views import ComparisonGroup
     from sercore.reports.views import Content
-    from sercore.reports.views import Family
-    from sercore.reports.views import Row
+    from sercore.results.reductions import Average
 
-_FAMILY = [
-    ("run", pa.string()),
-    ("protocol", pa.string()),
-    ("class_rule", pa.string()),
-    ("adjustment", pa.string()),
-    ("metric", pa.string()),
-    ("split", pa.string()),
-    ("probe", pa.string()),
-    ("demo", pa.bool_()),
-    ("backbone", pa.string()),
-    ("checkpoint", pa.string()),
-]
-_INTERVAL = [
-    ("low", pa.float64()),
-    ("high", pa.float64()),
-    ("interval_level", pa.float64()),
-    ("interval_unit", pa.string()),  # speaker, a weaker grouping, or utterance
-    ("interval_units", pa.int64()),  # how many were drawn
-]
 
-CELL_SCHEMA = pa.schema(
-    [
-        *_FAMILY,
-        ("train_corpus", pa.string()),
-        ("test_corpus", pa.string()),
-        ("in_domain", pa.bool_()),
-        ("status", pa.string()),  # done or missing
-        ("reason", pa.string()),
-        ("value", pa.float64()),  # mean over seeds
-        ("deviation", pa.float64()),  # over seeds, or over folds where there is one seed
-        ("lowest", pa.float64()),  # over seeds
-        ("highest", pa.float64()),
-        ("seeds", pa.int64()),
-        ("folds", pa.int64()),
-        ("pooled", pa.bool_()),
-        *_INTERVAL,
-        ("chance_majority", pa.float64()),
-        ("chance_random", pa.float64()),
-        ("chance_random_high", pa.float64()),
-        ("paper", pa.float64()),
-        ("n_classes", pa.int64()),
-        ("n_train", pa.int64()),
-        ("n_test", pa.int64()),
-        ("n_dropped", pa.int64()),
-        ("n_missing", pa.int64()),
-        ("shared_speakers", pa.int64()),
-        ("shared_texts", pa.int64()),
-        ("complete", pa.bool_()),
-    ]
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackboneColumns:
+    """Which backbone, measured how."""
+
+    run: str
+    protocol: str
+    class_rule: str | None
+    adjustment: str | None
+    metric: str
+    split: str | None
+    probe: str | None
+    demo: bool
+    backbone: str
+    checkpoint: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntervalColumns:
+    """An interval; all null without one."""
+
+    low: float | None = None
+    high: float | None = None
+    interval_level: float | None = None
+    interval_unit: str | None = None
+    """What was resampled: ``speaker``, a weaker grouping, or ``utterance``."""
+    interval_units: int | None = None
+    """How many of them there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellLine:
+    """A cell; missing cells have a status, a reason and no value."""
+
+    backbone_of: BackboneColumns
+    train_corpus: str
+    test_corpus: str
+    in_domain: bool
+    status: str
+    """``done`` or ``missing``."""
+    reason: str | None = None
+    value: float | None = None
+    """Mean over seeds."""
+    deviation: float | None = None
+    """Over seeds, or over folds if there is one seed."""
+    lowest: float | None = None
+    """Over seeds."""
+    highest: float | None = None
+    seeds: int | None = None
+    folds: int | None = None
+    pooled: bool | None = None
+    """Whether the value is that of the predictions of all folds together."""
+    interval: IntervalColumns = IntervalColumns()
+    chance_majority: float | None = None
+    chance_random: float | None = None
+    chance_random_high: float | None = None
+    paper: float | None = None
+    n_classes: int | None = None
+    n_train: int | None = None
+    n_test: int | None = None
+    n_dropped: int | None = None
+    n_missing: int | None = None
+    shared_speakers: int | None = None
+    shared_texts: int | None = None
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AverageLine:
+    """An average of a backbone."""
+
+    backbone_of: BackboneColumns
+    reduction: str
+    """``in-domain``, ``out-of-domain``, ``weighted``, ``trained-on`` or ``tested-on``."""
+    corpus: str | None = None
+    mean: float | None
+    deviation: float | None = None
+    n: int
+    of: int
+    complete: bool
+    interval: IntervalColumns
+    paper_mean: float | None = None
+    paper_deviation: float | None = None
+
+
+_TYPES = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
+
+
+def _columns(kind: Any) -> Iterator[tuple[str, pa.DataType]]:
+    hints = get_type_hints(kind)
+    for field in fields(kind):
+        hint = hints[field.name]
+        if is_dataclass(hint):
+            yield from _columns(hint)
+        else:
+            plain = next(part for part in (*get_args(hint), hint) if part in _TYPES)
+            yield field.name, _TYPES[plain]
+
+
+CELL_SCHEMA = pa.schema(list(_columns(CellLine)))
 """Columns of ``cells.csv`` and ``cells.parquet``."""
 
-AVERAGE_SCHEMA = pa.schema(
-    [
-        *_FAMILY,
-        ("reduction", pa.string()),  # in-domain, out-of-domain, weighted, trained-on, tested-on
-        ("corpus", pa.string()),
-        ("mean", pa.float64()),
-        ("deviation", pa.float64()),
-        ("n", pa.int64()),
-        ("of", pa.int64()),
-        ("complete", pa.bool_()),
-        *_INTERVAL,
-        ("paper_mean", pa.float64()),
-        ("paper_deviation", pa.float64()),
-    ]
-)
+AVERAGE_SCHEMA = pa.schema(list(_columns(AverageLine)))
 """Columns of ``averages.csv`` and ``averages.parquet``."""
 
 
 def cells_table(content: Content) -> pa.Table:
-    """Return one row per cell, missing ones too, as `CELL_SCHEMA`."""
-    rows = [
-        {**_family(family, row), **each}
-        for family in content.families
-        for row in family.rows
-        for each in _cells(row)
+    """Return one row per cell, missing cells too, as `CELL_SCHEMA`."""
+    lines = [
+        line
+        for group in content.groups
+        for result in group.backbones
+        for line in _cell_lines(group, result)
     ]
-    return _table(rows, CELL_SCHEMA)
+    return _table(lines, CELL_SCHEMA)
 
 
 def averages_table(content: Content) -> pa.Table:
-    """Return one row per backbone and reduction, as `AVERAGE_SCHEMA`."""
-    rows = [
-        {**_family(family, row), **each}
-        for family in content.families
-        for row in family.rows
-        for each in _averages(row)
+    """Return one row per backbone and average, as `AVERAGE_SCHEMA`."""
+    lines = [
+        line
+        for group in content.groups
+        for result in group.backbones
+        for line in _average_lines(group, result)
     ]
-    return _table(rows, AVERAGE_SCHEMA)
+    return _table(lines, AVERAGE_SCHEMA)
 
 
 def csv_bytes(table: pa.Table) -> bytes:
@@ -116,117 +163,158 @@ def csv_bytes(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
-    columns = {name: [row.get(name) for row in rows] for name in schema.names}
+def _table(lines: Sequence[CellLine] | Sequence[AverageLine], schema: pa.Schema) -> pa.Table:
+    rows = [dict(_flattened(line)) for line in lines]
+    columns = {name: [row[name] for row in rows] for name in schema.names}
     return pa.table(columns, schema=schema)
 
 
-def _family(family: Family, row: Row) -> dict[str, Any]:
-    setting = row.matrix.setting
-    named = ("protocol", "class_rule", "adjustment", "metric", "split", "probe", "demo")
-    return {
-        "run": family.run,
-        **{name: getattr(setting, name) for name in (*named, "backbone", "checkpoint")},
-    }
+def _flattened(line: Any) -> Iterator[tuple[str, Any]]:
+    for field in fields(line):
+        value = getattr(line, field.name)
+        if is_dataclass(value):
+            yield from _flattened(value)
+        else:
+            yield field.name, value
 
 
-def _interval(interval: Interval | None) -> dict[str, Any]:
+def _backbone(group: ComparisonGroup, result: BackboneResult) -> BackboneColumns:
+    setting = result.matrix.setting
+    return BackboneColumns(
+        run=group.run,
+        protocol=setting.protocol,
+        class_rule=setting.class_rule,
+        adjustment=setting.adjustment,
+        metric=setting.metric,
+        split=setting.split,
+        probe=setting.probe,
+        demo=setting.demo,
+        backbone=setting.backbone,
+        checkpoint=setting.checkpoint,
+    )
+
+
+def _interval(interval: Interval | None) -> IntervalColumns:
     if interval is None:
-        return {}
-    return {
-        "low": interval.low,
-        "high": interval.high,
-        "interval_level": interval.level,
-        "interval_unit": interval.unit,
-        "interval_units": interval.n_units,
-    }
+        return IntervalColumns()
+    return IntervalColumns(
+        low=interval.low,
+        high=interval.high,
+        interval_level=interval.level,
+        interval_unit=interval.unit,
+        interval_units=interval.n_units,
+    )
 
 
-def _cells(row: Row) -> Iterator[dict[str, Any]]:
-    counted = ("n_classes", "n_train", "n_test", "n_dropped", "n_missing")
-    for (train, test), view in row.cells.items():
-        cell, chance = view.cell, view.chance
-        seeds = list(cell.by_seed.values())
-        yield {
-            "train_corpus": train,
-            "test_corpus": test,
-            "in_domain": cell.in_domain,
-            "status": "done",
-            "value": cell.value,
-            "deviation": cell.spread,
-            "lowest": min(seeds),
-            "highest": max(seeds),
-            "seeds": len(seeds),
-            "folds": max(len(cell.by_fold) // len(seeds), 1),
-            "pooled": cell.pooled,
-            **_interval(view.interval),
-            "chance_majority": chance.majority if chance else None,
-            "chance_random": chance.random if chance else None,
-            "chance_random_high": chance.random_high if chance else None,
-            "paper": view.published,
-            **{
-                name: getattr(cell, name)
-                for name in (*counted, "shared_speakers", "shared_texts", "complete")
-            },
-        }
-    for (train, test), reason in row.matrix.missing.items():
-        yield {
-            "train_corpus": train,
-            "test_corpus": test,
-            "in_domain": train == test,
-            "status": "missing",
-            "reason": reason,
-            "complete": False,
-        }
+def _cell_lines(group: ComparisonGroup, result: BackboneResult) -> Iterator[CellLine]:
+    backbone = _backbone(group, result)
+    for view in result.cells.values():
+        yield _done(backbone, view)
+    for (train, test), reason in result.matrix.missing.items():
+        yield CellLine(
+            backbone_of=backbone,
+            train_corpus=train,
+            test_corpus=test,
+            in_domain=train == test,
+            status="missing",
+            reason=reason,
+            complete=False,
+        )
 
 
-def _averages(row: Row) -> Iterator[dict[str, Any]]:
-    inside, outside, paper = row.reductions.in_domain, row.reductions.out_of_domain, row.published
-    yield {
-        "reduction": "in-domain",
-        "mean": inside.mean,
-        "deviation": inside.sd,
-        "n": inside.n,
-        "of": inside.of,
-        "complete": inside.complete,
-        **_interval(row.in_domain),
-        "paper_mean": paper.id_mean if paper else None,
-        "paper_deviation": paper.id_std if paper else None,
-    }
+def _done(backbone: BackboneColumns, view: CellView) -> CellLine:
+    cell, chance = view.cell, view.chance
+    seeds = list(cell.by_seed.values())
+    return CellLine(
+        backbone_of=backbone,
+        train_corpus=cell.train,
+        test_corpus=cell.test,
+        in_domain=cell.in_domain,
+        status="done",
+        value=cell.value,
+        deviation=cell.spread,
+        lowest=min(seeds),
+        highest=max(seeds),
+        seeds=len(seeds),
+        folds=max(len(cell.by_fold) // len(seeds), 1),
+        pooled=cell.pooled,
+        interval=_interval(view.interval),
+        chance_majority=chance.majority if chance else None,
+        chance_random=chance.random if chance else None,
+        chance_random_high=chance.random_high if chance else None,
+        paper=view.published,
+        n_classes=cell.n_classes,
+        n_train=cell.n_train,
+        n_test=cell.n_test,
+        n_dropped=cell.n_dropped,
+        n_missing=cell.n_missing,
+        shared_speakers=cell.shared_speakers,
+        shared_texts=cell.shared_texts,
+        complete=cell.complete,
+    )
+
+
+def _average_lines(group: ComparisonGroup, result: BackboneResult) -> Iterator[AverageLine]:
+    backbone = _backbone(group, result)
+    reductions, intervals, paper = result.reductions, result.intervals, result.published
+    inside, outside = reductions.in_domain, reductions.out_of_domain
+    yield AverageLine(
+        backbone_of=backbone,
+        reduction="in-domain",
+        mean=inside.mean,
+        deviation=inside.sd,
+        n=inside.n,
+        of=inside.of,
+        complete=inside.complete,
+        interval=_interval(intervals.in_domain),
+        paper_mean=paper.id_mean if paper else None,
+        paper_deviation=paper.id_std if paper else None,
+    )
     if outside is None:
         return
-    yield {
-        "reduction": "out-of-domain",
-        "mean": outside.average.mean,
-        "deviation": outside.average.sd,
-        "n": outside.n_cells,
-        "of": outside.of_cells,
-        "complete": outside.complete,
-        **_interval(row.out_of_domain),
-        "paper_mean": paper.ood_mean if paper else None,
-        "paper_deviation": paper.ood_std if paper else None,
-    }
-    yield {
-        "reduction": "weighted",
-        "mean": row.reductions.weighted,
-        "n": inside.n + outside.n_cells,
-        "of": inside.of + outside.of_cells,
-        "complete": row.reductions.complete,
-        **_interval(row.weighted),
-        "paper_mean": paper.weighted_average if paper else None,
-    }
-    for kind, averages, intervals in (
-        ("trained-on", outside.rows, row.trained_on),
-        ("tested-on", outside.columns, row.tested_on),
-    ):
-        for name, average in averages.items():
-            yield {
-                "reduction": kind,
-                "corpus": name,
-                "mean": average.mean,
-                "deviation": average.sd,
-                "n": average.n,
-                "of": average.of,
-                "complete": average.complete,
-                **_interval(intervals.get(name)),
-            }
+    yield AverageLine(
+        backbone_of=backbone,
+        reduction="out-of-domain",
+        mean=outside.average.mean,
+        deviation=outside.average.sd,
+        n=outside.n_cells,
+        of=outside.of_cells,
+        complete=outside.complete,
+        interval=_interval(intervals.out_of_domain),
+        paper_mean=paper.ood_mean if paper else None,
+        paper_deviation=paper.ood_std if paper else None,
+    )
+    yield AverageLine(
+        backbone_of=backbone,
+        reduction="weighted",
+        mean=reductions.weighted,
+        n=inside.n + outside.n_cells,
+        of=inside.of + outside.of_cells,
+        complete=reductions.complete,
+        interval=_interval(intervals.weighted),
+        paper_mean=paper.weighted_average if paper else None,
+    )
+    for corpus, average in outside.rows.items():
+        yield _corpus_line(backbone, "trained-on", corpus, average, intervals.rows.get(corpus))
+    for corpus, average in outside.columns.items():
+        yield _corpus_line(backbone, "tested-on", corpus, average, intervals.columns.get(corpus))
+
+
+def _corpus_line(
+    backbone: BackboneColumns,
+    reduction: str,
+    corpus: str,
+    average: Average,
+    interval: Interval | None,
+) -> AverageLine:
+    return AverageLine(
+        backbone_of=backbone,
+        reduction=reduction,
+        corpus=corpus,
+        mean=average.mean,
+        deviation=average.sd,
+        n=average.n,
+        of=average.of,
+        complete=average.complete,
+        interval=_interval(interval),
+    )

@@ -1,9 +1,10 @@
-"""Heat maps of the page, as what its template draws."""
+"""Heat maps of the page."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
-from typing import Any
 
 from sercore.reports.cells import cell_tip
 from sercore.reports.cells import is_unsure
@@ -12,175 +13,219 @@ from sercore.results.text import interval_text
 from sercore.results.text import number
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from collections.abc import Mapping
-    from collections.abc import Sequence
 
     from sercore.evaluation.statistics import Interval
     from sercore.reports.cells import CellIndex
-    from sercore.reports.views import Family
-    from sercore.reports.views import Row
+    from sercore.reports.views import BackboneResult
+    from sercore.reports.views import ComparisonGroup
+    from sercore.reports.views import Side
     from sercore.results.matrices import Pair
     from sercore.results.reductions import Average
+    from sercore.results.reductions import OutOfDomain
 
-HeatTable = dict[str, Any]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatCell:
+    """A square of a heat map."""
+
+    tip: str
+    text: str = ""
+    level: int = 0
+    """Step of the colour scale."""
+    missing: bool = False
+    id: str | None = None
+    """Of the details that a click opens."""
+    label: str = ""
+    """What a screen reader says; with an id."""
+    own: bool = False
+    """Whether it is framed as an in-domain cell among others."""
+    unsure: bool = False
+    """Whether random predictions could reach it."""
 
 
-def matrix_tables(family: Family, row: Row, index: CellIndex) -> list[HeatTable]:
-    """Return one map for each set of corpora that out-of-domain cells connect.
+@dataclass(frozen=True, slots=True)
+class HeatRow:
+    """A row of a heat map; None is an empty square."""
 
-    Its last column is the mean of the row out of domain (Figure 2), its last row that of the
-    column (Figure 3). Without any out-of-domain cell there is none.
+    title: str
+    cells: tuple[HeatCell | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatTable:
+    """A heat map."""
+
+    title: str
+    caption: str
+    corner: str
+    columns: tuple[str, ...]
+    rows: tuple[HeatRow, ...]
+    total: bool = False
+    """Whether the last column holds means."""
+
+
+def matrix_tables(
+    group: ComparisonGroup, result: BackboneResult, index: CellIndex
+) -> Iterator[HeatTable]:
+    """Yield a map for every set of corpora that out-of-domain cells connect.
+
+    Its last column is the out-of-domain mean by train corpus, its last row that by test corpus.
+    Without out-of-domain cells there is no map.
     """
-    found = []
-    outsides = [row.reductions.out_of_domain, *row.reductions.small_clusters]
-    for place, outside in enumerate(each for each in outsides if each is not None):
-        corpora = outside.corpora
-        rows = [
-            {
-                "title": train,
-                "cells": [
-                    *(_cell(row, (train, test), index) for test in corpora),
-                    _average(outside.rows[train], row.trained_on if not place else {}, train),
-                ],
-            }
-            for train in corpora
-        ]
-        rows.append(
-            {
-                "title": "mean, other rows",
-                "cells": [
-                    *(
-                        _average(outside.columns[test], row.tested_on if not place else {}, test)
-                        for test in corpora
-                    ),
-                    _value(outside.average.mean, f"mean of the rows ({outside.coverage})"),
-                ],
-            }
-        )
-        found.append(
-            {
-                "title": f"Matrix of {row.title}",
-                "caption": f"{family.setting.metric}; {outside.coverage}"
-                + ("" if not place else "; a small cluster, in no average above"),
-                "corner": "train ╲ test",
-                "columns": [*corpora, "mean, others"],
-                "total": True,
-                "rows": rows,
-            }
-        )
-    return found
+    metric = group.setting.metric
+    outside = result.reductions.out_of_domain
+    if outside is not None:
+        rows, columns = result.intervals.rows, result.intervals.columns
+        yield _matrix_table(result, outside, rows, columns, index, f"{metric}; {outside.coverage}")
+    for small in result.reductions.small_clusters:
+        caption = f"{metric}; {small.coverage}; a small cluster, which no average above includes"
+        yield _matrix_table(result, small, {}, {}, index, caption)
 
 
-def in_domain_table(family: Family, index: CellIndex) -> HeatTable | None:
-    """Return the in-domain cells of all backbones."""
-    corpora = family.in_domain_corpora
+def in_domain_table(group: ComparisonGroup, index: CellIndex) -> HeatTable | None:
+    """Return the in-domain cells of all backbones, or None if there are none."""
+    corpora = group.in_domain_corpora
     if not corpora:
         return None
-    return {
-        "title": "In-domain scores",
-        "caption": f"{family.setting.metric}; a click shows the confusion matrix.",
-        "corner": "backbone",
-        "columns": [*corpora, "mean"],
-        "total": True,
-        "rows": [
-            {
-                "title": row.title,
-                "cells": [
-                    *(_unframed(_cell(row, (name, name), index)) for name in corpora),
+    return HeatTable(
+        title="In-domain scores",
+        caption=f"{group.setting.metric}; a click shows the confusion matrix.",
+        corner="backbone",
+        columns=(*corpora, "mean"),
+        total=True,
+        rows=tuple(
+            HeatRow(
+                result.title,
+                (
+                    *(_unframed(_cell(result, (name, name), index)) for name in corpora),
                     _value(
-                        row.reductions.in_domain.mean,
-                        f"{row.title}\nin-domain mean ({row.reductions.in_domain.coverage})",
+                        result.reductions.in_domain.mean,
+                        f"{result.title}\nin-domain mean ({result.reductions.in_domain.coverage})",
                     ),
-                ],
-            }
-            for row in family.rows
-        ],
-    }
+                ),
+            )
+            for result in group.backbones
+        ),
+    )
 
 
-def figure_table(family: Family, which: str) -> HeatTable:
-    """Return the numbers of Figure 2 (`which` is ``rows``) or Figure 3 (``columns``)."""
-    corpora = family.clusters[0]
+def corpus_table(group: ComparisonGroup, side: Side) -> HeatTable:
+    """Return the out-of-domain means by train corpus or by test corpus."""
+    corpora = group.clusters[0]
     rows = []
-    for row in family.rows:
-        outside = row.reductions.out_of_domain
-        averages = {} if outside is None else getattr(outside, which)
-        intervals = row.trained_on if which == "rows" else row.tested_on
-        cells = [
-            _average(averages[name], intervals, name) if name in averages else None
-            for name in corpora
-        ]
-        rows.append({"title": row.title, "cells": cells})
-    return {
-        "title": "Means by training corpus" if which == "rows" else "Means by test corpus",
-        "caption": f"Mean {family.setting.metric} over the other corpora.",
-        "corner": "backbone",
-        "columns": list(corpora),
-        "total": False,
-        "rows": rows,
-    }
+    for result in group.backbones:
+        means, intervals = result.means(side)
+        cells = (
+            _average(means[name], intervals, name) if name in means else None for name in corpora
+        )
+        rows.append(HeatRow(result.title, tuple(cells)))
+    return HeatTable(
+        title="Means by training corpus" if side == "rows" else "Means by test corpus",
+        caption=f"Mean {group.setting.metric} over the other corpora.",
+        corner="backbone",
+        columns=corpora,
+        rows=tuple(rows),
+    )
 
 
-def class_table(family: Family) -> HeatTable | None:
-    """Return the mean F1 of each class, in and out of domain."""
-    names = list(dict.fromkeys(name for row in family.rows for name in row.class_f1))
+def class_table(group: ComparisonGroup) -> HeatTable | None:
+    """Return the mean F1 of every class, in and out of domain; None without any."""
+    names = list(dict.fromkeys(name for result in group.backbones for name in result.class_f1))
     columns = [
-        (name, side)
+        (name, inside)
         for name in names
-        for side in (0, 1)
-        if any(row.class_f1.get(name, (None, None))[side] is not None for row in family.rows)
+        for inside in (True, False)
+        if any(_class_value(result, name, inside=inside) is not None for result in group.backbones)
     ]
     if not columns:
         return None
-    return {
-        "title": "F1 of each class",
-        "caption": "in: in-domain cells; out: out-of-domain cells.",
-        "corner": "backbone",
-        "columns": [f"{name}, {('in', 'out')[side]}" for name, side in columns],
-        "total": False,
-        "rows": [_class_row(row, columns) for row in family.rows],
-    }
+    return HeatTable(
+        title="F1 of each class",
+        caption="in: in-domain cells; out: out-of-domain cells.",
+        corner="backbone",
+        columns=tuple(f"{name}, {'in' if inside else 'out'}" for name, inside in columns),
+        rows=tuple(
+            HeatRow(result.title, tuple(_class_cell(result, *column) for column in columns))
+            for result in group.backbones
+        ),
+    )
 
 
-def _class_row(row: Row, columns: Sequence[tuple[str, int]]) -> dict[str, Any]:
-    cells = []
-    for name, side in columns:
-        value = row.class_f1.get(name, (None, None))[side]
-        where = ("in", "out of")[side]
-        tip = f"{row.title}\nmean F1 of {name} {where} domain: {number(value)}"
-        cells.append(_value(value, tip))
-    return {"title": row.title, "cells": cells}
+def _matrix_table(
+    result: BackboneResult,
+    outside: OutOfDomain,
+    by_train: Mapping[str, Interval],
+    by_test: Mapping[str, Interval],
+    index: CellIndex,
+    caption: str,
+) -> HeatTable:
+    corpora = outside.corpora
+    rows = [
+        HeatRow(
+            train,
+            (
+                *(_cell(result, (train, test), index) for test in corpora),
+                _average(outside.rows[train], by_train, train),
+            ),
+        )
+        for train in corpora
+    ]
+    means = (
+        *(_average(outside.columns[test], by_test, test) for test in corpora),
+        _value(outside.average.mean, f"mean of the rows ({outside.coverage})"),
+    )
+    return HeatTable(
+        title=f"Matrix of {result.title}",
+        caption=caption,
+        corner="train ╲ test",
+        columns=(*corpora, "mean, others"),
+        total=True,
+        rows=(*rows, HeatRow("mean, other rows", means)),
+    )
 
 
-def _cell(row: Row, pair: Pair, index: CellIndex) -> dict[str, Any] | None:
-    if pair in row.matrix.missing:
-        reason = row.matrix.missing[pair]
-        tip = f"{row.title}\n{pair[0]} on {pair[1]} is missing: {reason}"
-        return {"missing": True, "tip": tip}
-    view = row.cells.get(pair)
+def _class_value(result: BackboneResult, name: str, *, inside: bool) -> float | None:
+    found = result.class_f1.get(name)
+    if found is None:
+        return None
+    return found.in_domain if inside else found.out_of_domain
+
+
+def _class_cell(result: BackboneResult, name: str, inside: bool) -> HeatCell | None:  # noqa: FBT001
+    value = _class_value(result, name, inside=inside)
+    where = "in" if inside else "out of"
+    return _value(value, f"{result.title}\nmean F1 of {name} {where} domain: {number(value)}")
+
+
+def _cell(result: BackboneResult, pair: Pair, index: CellIndex) -> HeatCell | None:
+    if pair in result.matrix.missing:
+        reason = result.matrix.missing[pair]
+        return HeatCell(
+            missing=True, tip=f"{result.title}\n{pair[0]} on {pair[1]} is missing: {reason}"
+        )
+    view = result.cells.get(pair)
     if view is None:
         return None
-    tip = cell_tip(row, view)
-    return {
-        "missing": False,
-        "id": index.add(row, view),
-        "own": view.cell.in_domain,
-        "level": level(view.cell.value),
-        "text": short(view.cell.value),
-        "unsure": is_unsure(view),
-        "tip": tip,
-        "label": f"{tip.replace(chr(10), ', ')}. Opens the confusion matrix.",
-    }
+    tip = cell_tip(result, view)
+    return HeatCell(
+        id=index.add(result, view),
+        own=view.cell.in_domain,
+        level=level(view.cell.value),
+        text=short(view.cell.value),
+        unsure=is_unsure(view),
+        tip=tip,
+        label=f"{tip.replace(chr(10), ', ')}. Opens the confusion matrix.",
+    )
 
 
-def _unframed(cell: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return a cell among cells that are all in-domain."""
-    return cell if cell is None else {**cell, "own": False}
+def _unframed(cell: HeatCell | None) -> HeatCell | None:
+    """Return a cell for a map that has only in-domain cells."""
+    return cell if cell is None else replace(cell, own=False)
 
 
-def _average(
-    average: Average, intervals: Mapping[str, Interval], name: str
-) -> dict[str, Any] | None:
+def _average(average: Average, intervals: Mapping[str, Interval], name: str) -> HeatCell | None:
     interval = intervals.get(name)
     tip = f"{name}: mean {number(average.mean)} ({average.coverage} cells)"
     if interval is not None:
@@ -188,23 +233,14 @@ def _average(
     return _value(average.mean, tip)
 
 
-def _value(value: float | None, tip: str) -> dict[str, Any] | None:
+def _value(value: float | None, tip: str) -> HeatCell | None:
     if value is None:
         return None
-    return {
-        "missing": False,
-        "id": None,
-        "own": False,
-        "level": level(value),
-        "text": short(value),
-        "unsure": False,
-        "tip": tip,
-        "label": "",
-    }
+    return HeatCell(level=level(value), text=short(value), tip=tip)
 
 
 def short(value: float) -> str:
-    """Return a value in as few letters as a cell has room for.
+    """Return a value with as few characters as a square has room for.
 
     >>> short(0.125), short(1.0)
     ('.12', '1.00')

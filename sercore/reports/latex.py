@@ -1,4 +1,4 @@
-"""The report's tables as LaTeX (booktabs), to be put into a paper as they are."""
+"""The tables of a report as LaTeX (booktabs), ready for a paper."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Sequence
 
+    from sercore.reports.views import BackboneResult
+    from sercore.reports.views import ComparisonGroup
     from sercore.reports.views import Content
-    from sercore.reports.views import Family
-    from sercore.reports.views import Row
+    from sercore.reports.views import Side
     from sercore.results.reductions import Average
 
 _SPECIAL = {
@@ -34,7 +35,7 @@ _PATTERN = re.compile("|".join(map(re.escape, _SPECIAL)))
 
 
 def latex_text(text: object) -> str:
-    r"""Return text that LaTeX sets as it is, on one line.
+    r"""Return text that LaTeX prints as it is, on one line.
 
     >>> latex_text("a_b & 5 %")
     'a\\_b \\& 5 \\%'
@@ -44,74 +45,64 @@ def latex_text(text: object) -> str:
 
 
 def latex_page(content: Content) -> str:
-    """Return Table 3, Figure 2 and Figure 3 of every family as tables.
+    """Return the averages of every group, and its out-of-domain means by corpus, as tables.
 
-    They need the packages booktabs and graphicx. Nothing is left out of a caption that a reader
-    of the numbers must know: what is incomplete and what is demo data stands in it.
+    They need the packages booktabs and graphicx. Captions say what is incomplete and what is demo
+    data.
     """
     lines = ["% Written by sercore. Needs \\usepackage{booktabs} and \\usepackage{graphicx}."]
-    for family in content.families:
-        lines += ["", *_averages(family)]
-        for which, what in (("rows", "trained on"), ("columns", "tested on")):
-            if family.clusters:
-                lines += ["", *_by_corpus(family, which, what)]
+    for group in content.groups:
+        lines += ["", *_averages(group)]
+        if group.clusters:
+            lines += ["", *_by_corpus(group, "rows", "trained on")]
+            lines += ["", *_by_corpus(group, "columns", "tested on")]
     return "\n".join(lines) + "\n"
 
 
-def _averages(family: Family) -> list[str]:
-    best = {
-        name: max(
-            (value for value in (_values(row)[name] for row in family.rows) if value is not None),
-            default=None,
-        )
-        for name in ("id", "ood", "weighted")
-    }
-    ranked = family.refusal is None and len(family.rows) > 1
-    rows = []
-    for row in family.rows:
-        values, cells = _values(row), [latex_text(row.title)]
-        for name, average in (("id", row.reductions.in_domain), ("ood", _outside(row))):
-            text = number(values[name])
-            if ranked and values[name] is not None and values[name] == best[name]:
-                text = f"\\textbf{{{text}}}"
-            cells += [_marked(text, average), latex_text(number(average.sd if average else None))]
-        text = latex_text(number(values["weighted"]))
-        if ranked and values["weighted"] is not None and values["weighted"] == best["weighted"]:
-            text = f"\\textbf{{{text}}}"
-        rows.append([*cells, text])
+def _averages(group: ComparisonGroup) -> list[str]:
+    ranked = group.refusal is None and len(group.backbones) > 1
+    best = _best(group) if ranked else {}
     chance = [
-        latex_text(number(each.random)) if each else ""
-        for each in (family.chance.in_domain, family.chance.out_of_domain)
+        latex_text(number(level.random)) if level else ""
+        for level in (group.chance.in_domain, group.chance.out_of_domain)
     ]
-    foot = [["random answers", chance[0], "", chance[1], "", ""]] if any(chance) else []
+    foot = [["random predictions", chance[0], "", chance[1], "", ""]] if any(chance) else []
     header = [
         r" & \multicolumn{2}{c}{In-domain} & \multicolumn{2}{c}{Out-of-domain} & Weighted \\",
         r"\cmidrule(lr){2-3}\cmidrule(lr){4-5}",
         r"Backbone & mean & dev. & mean & dev. & average \\",
     ]
-    caption = f"Averages per backbone: {family.title}.{_caution(family)}"
-    return _table(caption, f"tab:{family.id}-averages", "lrrrrr", header, rows, foot)
+    caption = f"Averages per backbone: {group.title}.{_caution(group)}"
+    rows = [_average_cells(result, best) for result in group.backbones]
+    return _table(caption, f"tab:{group.id}-averages", "lrrrrr", header, rows, foot)
 
 
-def _by_corpus(family: Family, which: str, what: str) -> list[str]:
-    corpora = family.clusters[0]
+def _average_cells(result: BackboneResult, best: dict[str, float]) -> list[str]:
+    values, cells = _values(result), [latex_text(result.title)]
+    for name, average in (("id", result.reductions.in_domain), ("ood", result.out_of_domain)):
+        cells.append(_marked(_bold(values[name], best.get(name)), average))
+        cells.append(latex_text(number(average.sd if average else None)))
+    return [*cells, _bold(values["weighted"], best.get("weighted"))]
+
+
+def _by_corpus(group: ComparisonGroup, side: Side, what: str) -> list[str]:
+    corpora = group.clusters[0]
     rows = []
-    for row in family.rows:
-        outside = row.reductions.out_of_domain
-        if outside is None:
-            continue
-        averages = getattr(outside, which)
-        cells = [
-            _marked(number(average.mean), average) if (average := averages.get(name)) else "---"
-            for name in corpora
-        ]
-        rows.append([latex_text(row.title), *cells])
+    for result in group.backbones:
+        means, _ = result.means(side)
+        if means:
+            found = [means.get(name) for name in corpora]
+            cells = [
+                _marked(latex_text(number(average.mean if average else None)), average)
+                for average in found
+            ]
+            rows.append([latex_text(result.title), *cells])
     names = " & ".join(f"\\rotatebox{{60}}{{{latex_text(name)}}}" for name in corpora)
     caption = (
-        f"Out-of-domain mean over the other corpora, {what} the corpus: {family.title}."
-        f"{_caution(family)}"
+        f"Out-of-domain mean over the other corpora, {what} the corpus: {group.title}."
+        f"{_caution(group)}"
     )
-    label = f"tab:{family.id}-{what.replace(' ', '-')}"
+    label = f"tab:{group.id}-{what.replace(' ', '-')}"
     return _table(caption, label, "l" + "r" * len(corpora), [f"Backbone & {names} \\\\"], rows, [])
 
 
@@ -142,34 +133,43 @@ def _table(
     ]
 
 
-def _values(row: Row) -> dict[str, float | None]:
-    outside = _outside(row)
+def _values(result: BackboneResult) -> dict[str, float | None]:
+    outside = result.out_of_domain
     return {
-        "id": row.reductions.in_domain.mean,
+        "id": result.reductions.in_domain.mean,
         "ood": outside.mean if outside else None,
-        "weighted": row.reductions.weighted,
+        "weighted": result.reductions.weighted,
     }
 
 
-def _outside(row: Row) -> Average | None:
-    outside = row.reductions.out_of_domain
-    return outside.average if outside else None
+def _best(group: ComparisonGroup) -> dict[str, float]:
+    best: dict[str, float] = {}
+    for result in group.backbones:
+        for name, value in _values(result).items():
+            if value is not None:
+                best[name] = max(value, best.get(name, value))
+    return best
+
+
+def _bold(value: float | None, best: float | None) -> str:
+    """Return a value, in bold letters if it is the best."""
+    text = latex_text(number(value))
+    return f"\\textbf{{{text}}}" if value is not None and value == best else text
 
 
 def _marked(text: str, average: Average | None) -> str:
-    """Return a mean with the mark of an incomplete average."""
-    text = "---" if text == MISSING else text
+    """Return a mean, with an asterisk if the average is incomplete."""
     if average is None or average.complete or average.mean is None:
         return text
     return f"{text}$^\\ast$"
 
 
-def _caution(family: Family) -> str:
+def _caution(group: ComparisonGroup) -> str:
     text = ""
-    if any(not row.reductions.complete for row in family.rows):
-        text += " Averages marked with an asterisk lack cells."
-    if family.refusal:
-        text += " The backbones do not share all cells and are not ranked."
-    if family.setting.demo:
+    if any(not result.reductions.complete for result in group.backbones):
+        text += " Averages with an asterisk lack cells."
+    if group.refusal:
+        text += " The backbones do not have the same cells and are not ranked."
+    if group.setting.demo:
         text += " Synthetic data: these are not results."
     return text

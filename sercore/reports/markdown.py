@@ -4,119 +4,136 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sercore.reports.boards import leak_board
-from sercore.reports.boards import test_tables
 from sercore.reports.content import published_note
+from sercore.reports.tables import leak_board
+from sercore.reports.tables import test_tables
 from sercore.results.summary import matrix_lines
+from sercore.results.summary import with_deviation
 from sercore.results.text import MISSING
 from sercore.results.text import markdown_cell
 from sercore.results.text import markdown_table
 from sercore.results.text import number
+from sercore.results.text import range_text
 from sercore.results.text import signed
 
 if TYPE_CHECKING:
-    from sercore.evaluation.statistics import Interval
+    from sercore.reports.tables import PlainTable
+    from sercore.reports.views import BackboneResult
+    from sercore.reports.views import ComparisonGroup
     from sercore.reports.views import Content
-    from sercore.reports.views import Family
+    from sercore.reports.views import Side
     from sercore.results.reductions import Average
+
+_PAPER_COLUMNS = [
+    *("paper: in-domain", "out-of-domain", "weighted"),
+    *("measured minus paper: in-domain", "out-of-domain", "weighted"),
+]
 
 
 def markdown_page(content: Content) -> str:
-    """Return the report; the single cells' intervals are in the CSV and HTML formats."""
+    """Return the report. The intervals of single cells are in the formats CSV and HTML."""
     lines = [f"# {markdown_cell(content.title)}", ""]
     for notice in content.notices:
         lines += [f"> **{markdown_cell(notice.title)}.** {markdown_cell(notice.text)}", ""]
-    if not content.families:
+    if not content.groups:
         lines += ["No cell is done, so there is nothing to report yet.", ""]
-    for family in content.families:
-        lines += _family_lines(family, several=len(content.runs) > 1)
+    for group in content.groups:
+        lines += _group_lines(group, several=len(content.runs) > 1)
     if content.leaks:
         lines += ["## Leak gap", ""]
-    for table in content.leaks:
-        board = leak_board(table)
-        lines += [f"### {markdown_cell(board['title'])}", "", markdown_cell(board["text"]), ""]
-        rows = [[text for text, _ in line] for line in board["lines"]]
-        lines += [*markdown_table(board["columns"], rows, left=2), ""]
+    for leak in content.leaks:
+        lines += _plain_lines(leak_board(leak))
     for run in content.runs:
         for title, sentences in (("Problems", run.problems), ("Notes", run.notes)):
             if sentences:
                 lines += [f"## {title} of {markdown_cell(run.name)}", ""]
-                lines += [*(f"- {markdown_cell(each)}" for each in sentences), ""]
+                lines += [*(f"- {markdown_cell(sentence)}" for sentence in sentences), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _family_lines(family: Family, *, several: bool) -> list[str]:
-    prefix = f"{family.run}: " if several else ""
-    lines = [f"## {markdown_cell(prefix + family.title)}", ""]
-    if family.refusal:
-        lines += [f"Not ranked: {markdown_cell(family.refusal)}.", ""]
-    lines += [*_board_lines(family), ""]
-    if any(row.published is not None for row in family.rows):
-        lines += [markdown_cell(published_note(family)), ""]
-    for which, title in (
-        ("rows", "Out-of-domain mean by training corpus (Figure 2)"),
-        ("columns", "Out-of-domain mean by test corpus (Figure 3)"),
-    ):
-        if family.clusters:
-            lines += [f"### {title}", "", *_corpus_lines(family, which), ""]
-    for test in test_tables(family):
-        rows = [[text for text, _ in line] for line in test["lines"]]
-        lines += [f"### {test['title']}", "", markdown_cell(test["text"]), ""]
-        lines += [*markdown_table(test["columns"], rows, left=2), ""]
-    for row in family.rows:
-        lines += [*matrix_lines(row.matrix, level=3), ""]
+def _group_lines(group: ComparisonGroup, *, several: bool) -> list[str]:
+    prefix = f"{group.run}: " if several else ""
+    lines = [f"## {markdown_cell(prefix + group.title)}", ""]
+    if group.refusal:
+        lines += [f"Not ranked: {markdown_cell(group.refusal)}.", ""]
+    lines += [*_board_lines(group), ""]
+    if group.has_published:
+        lines += [markdown_cell(published_note(group)), ""]
+    if group.clusters:
+        title = "### Out-of-domain mean by training corpus (Figure 2)"
+        lines += [title, "", *_corpus_lines(group, "rows"), ""]
+        title = "### Out-of-domain mean by test corpus (Figure 3)"
+        lines += [title, "", *_corpus_lines(group, "columns"), ""]
+    for table in test_tables(group):
+        lines += _plain_lines(table)
+    for result in group.backbones:
+        lines += [*matrix_lines(result.matrix, level=3), ""]
     return lines
 
 
-def _board_lines(family: Family) -> list[str]:
-    paper = any(row.published is not None for row in family.rows)
+def _plain_lines(table: PlainTable) -> list[str]:
+    rows = [[cell.text for cell in line] for line in table.lines]
+    title, text = markdown_cell(table.title), markdown_cell(table.text)
+    return [f"### {title}", "", text, "", *markdown_table(table.columns, rows, left=2), ""]
+
+
+def _board_lines(group: ComparisonGroup) -> list[str]:
     header = ["backbone", "in-domain", "interval", "of", "out-of-domain", "interval", "of"]
-    header += ["weighted average"]
-    if paper:
-        header += [
-            "paper: in-domain",
-            "out-of-domain",
-            "weighted",
-            "measured minus paper: in-domain",
-        ]
-        header += ["out-of-domain", "weighted"]
-    rows = []
-    for row in family.rows:
-        inside, outside = row.reductions.in_domain, row.reductions.out_of_domain
-        average = outside.average if outside else None
-        cells = [row.title, _spread(inside), _range(row.in_domain), inside.coverage]
-        cells += [_spread(average), _range(row.out_of_domain)]
-        cells += [outside.coverage if outside else MISSING, number(row.reductions.weighted)]
-        if paper:
-            known = row.published
-            theirs = (known.id_mean, known.ood_mean, known.weighted_average) if known else ()
-            ours = (inside.mean, average.mean if average else None, row.reductions.weighted)
-            pairs = list(zip(ours, theirs, strict=False))
-            cells += [number(their) for _, their in pairs] or [MISSING] * 3
-            cells += [signed(None if our is None else our - their) for our, their in pairs] or [
-                MISSING
-            ] * 3
-        rows.append(cells)
-    chance_in, chance_out = family.chance.in_domain, family.chance.out_of_domain
-    if chance_in or chance_out:
-        for name, title in (("majority", "chance: majority"), ("random", "chance: random")):
-            values = [
-                number(getattr(each, name)) if each else "" for each in (chance_in, chance_out)
-            ]
-            cells = [title, values[0], "", "", values[1], "", "", ""]
+    header += ["weighted average", *(_PAPER_COLUMNS if group.has_published else [])]
+    rows = [
+        _board_cells(result) + (_paper_cells(result) if group.has_published else [])
+        for result in group.backbones
+    ]
+    levels = group.chance.in_domain, group.chance.out_of_domain
+    if any(levels):
+        for title, values in (
+            ("chance: majority", [level.majority if level else None for level in levels]),
+            ("chance: random", [level.random if level else None for level in levels]),
+        ):
+            inside, outside = ("" if value is None else number(value) for value in values)
+            cells = [title, inside, "", "", outside]
             rows.append(cells + [""] * (len(header) - len(cells)))
     return markdown_table(header, rows)
 
 
-def _corpus_lines(family: Family, which: str) -> list[str]:
-    corpora = family.clusters[0]
+def _board_cells(result: BackboneResult) -> list[str]:
+    inside, outside = result.reductions.in_domain, result.reductions.out_of_domain
+    return [
+        result.title,
+        with_deviation(inside),
+        range_text(result.intervals.in_domain),
+        inside.coverage,
+        with_deviation(result.out_of_domain),
+        range_text(result.intervals.out_of_domain),
+        outside.coverage if outside else MISSING,
+        number(result.reductions.weighted),
+    ]
+
+
+def _paper_cells(result: BackboneResult) -> list[str]:
+    paper, outside = result.published, result.out_of_domain
+    if paper is None:
+        return [MISSING] * len(_PAPER_COLUMNS)
+    published = (paper.id_mean, paper.ood_mean, paper.weighted_average)
+    measured = (
+        result.reductions.in_domain.mean,
+        outside.mean if outside else None,
+        result.reductions.weighted,
+    )
+    differences = [
+        None if ours is None else ours - theirs
+        for ours, theirs in zip(measured, published, strict=True)
+    ]
+    return [*map(number, published), *map(signed, differences)]
+
+
+def _corpus_lines(group: ComparisonGroup, side: Side) -> list[str]:
+    corpora = group.clusters[0]
     rows = []
-    for row in family.rows:
-        outside = row.reductions.out_of_domain
-        if outside is None:
-            continue
-        averages = getattr(outside, which)
-        rows.append([row.title, *(_partial(averages.get(name)) for name in corpora)])
+    for result in group.backbones:
+        means, _ = result.means(side)
+        if means:
+            rows.append([result.title, *(_partial(means.get(name)) for name in corpora)])
     return markdown_table(["backbone", *corpora], rows)
 
 
@@ -124,15 +141,3 @@ def _partial(average: Average | None) -> str:
     if average is None or average.mean is None:
         return MISSING
     return number(average.mean) + ("" if average.complete else f" ({average.coverage})")
-
-
-def _spread(average: Average | None) -> str:
-    if average is None or average.mean is None:
-        return MISSING
-    return number(average.mean) + ("" if average.sd is None else f" ± {number(average.sd)}")
-
-
-def _range(interval: Interval | None) -> str:
-    if interval is None:
-        return MISSING
-    return f"{number(interval.low)} to {number(interval.high)}"

@@ -1,99 +1,139 @@
-"""What a report shows, as values."""
+"""The values of a report: everything that its formats show."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Literal
 
 if TYPE_CHECKING:
+    from sercore.evaluation.confusion import Confusion
     from sercore.evaluation.statistics import Chance
     from sercore.evaluation.statistics import Interval
     from sercore.published import PublishedSummary
-    from sercore.results.cell_statistics import Confusion
     from sercore.results.matrices import Cell
     from sercore.results.matrices import Matrix
     from sercore.results.matrices import Pair
     from sercore.results.matrices import Setting
+    from sercore.results.reductions import Average
     from sercore.results.reductions import Reductions
     from sercore.statistics.ranks import Comparison
+
+Side = Literal["rows", "columns"]
+"""Which out-of-domain means: by train corpus (``rows``) or by test corpus (``columns``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellView:
-    """A cell with all that stands behind it."""
+    """A cell of a matrix and its statistics."""
 
     cell: Cell
     interval: Interval | None
     chance: Chance | None
     confusion: Confusion | None
     published: float | None
+    """The value in the paper."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One backbone of a family."""
+class AverageIntervals:
+    """Intervals of the averages of a backbone, over resampled test sets."""
 
-    backbone: str
+    in_domain: Interval | None = None
+    out_of_domain: Interval | None = None
+    weighted: Interval | None = None
+    rows: Mapping[str, Interval] = field(default_factory=dict)
+    """Of the out-of-domain means by train corpus."""
+    columns: Mapping[str, Interval] = field(default_factory=dict)
+    """Of the out-of-domain means by test corpus."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassF1:
+    """The mean F1 of a class over the cells where it has test support."""
+
+    in_domain: float | None
+    out_of_domain: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackboneResult:
+    """The matrix of one backbone, its averages and their uncertainty."""
+
     title: str
-    checkpoint: str | None
     matrix: Matrix
     reductions: Reductions
     cells: Mapping[Pair, CellView]
-    in_domain: Interval | None
-    """Interval of the in-domain mean, over resampled test sets."""
-    out_of_domain: Interval | None
-    weighted: Interval | None
-    trained_on: Mapping[str, Interval]
-    """Intervals of the row reduction (Figure 2) by train corpus."""
-    tested_on: Mapping[str, Interval]
-    """Intervals of the column reduction (Figure 3) by test corpus."""
+    intervals: AverageIntervals
     published: PublishedSummary | None
-    class_f1: Mapping[str, tuple[float | None, float | None]]
-    """By class: mean F1 over the in-domain cells, and over the out-of-domain cells."""
+    """The averages in the paper."""
+    class_f1: Mapping[str, ClassF1]
     by_seed: tuple[Reductions, ...]
-    """The reductions of each split seed that every cell has; empty where there is one seed."""
+    """The averages of each split seed that every cell has; empty if there is one seed."""
+
+    @property
+    def backbone(self) -> str:
+        """Its name, variant included."""
+        return self.matrix.setting.backbone
+
+    @property
+    def out_of_domain(self) -> Average | None:
+        """The out-of-domain average, if the matrix has out-of-domain cells."""
+        outside = self.reductions.out_of_domain
+        return outside.average if outside else None
 
     @property
     def rank_value(self) -> float:
-        """What the leaderboard sorts by at first."""
+        """The value that first sorts the leaderboard."""
         value = self.reductions.weighted
         if value is None:
             value = self.reductions.in_domain.mean
         return -math.inf if value is None else value
 
+    def means(self, side: Side) -> tuple[Mapping[str, Average], Mapping[str, Interval]]:
+        """Return the out-of-domain means by corpus, and their intervals."""
+        outside = self.reductions.out_of_domain
+        if outside is None:
+            return {}, {}
+        if side == "rows":
+            return outside.rows, self.intervals.rows
+        return outside.columns, self.intervals.columns
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChanceRow:
-    """Chance, averaged over the same cells as a backbone's scores."""
+    """Chance, averaged over the same cells as the scores of a backbone."""
 
     in_domain: Chance | None
     out_of_domain: Chance | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """Backbones that stand side by side: one protocol, class rule, adjustment and metric."""
+class ComparisonGroup:
+    """Backbones that can be compared: one protocol, class rule, adjustment, metric and probe."""
 
     id: str
     """Unique in the report; ``[a-z0-9-]``."""
     run: str
     """The run that it comes from."""
     setting: Setting
-    rows: tuple[Row, ...]
+    """Of its first backbone; the others differ in the backbone alone."""
+    backbones: tuple[BackboneResult, ...]
     """Best first."""
     in_domain_corpora: tuple[str, ...]
     clusters: tuple[tuple[str, ...], ...]
-    """The main set of corpora of the out-of-domain averages first."""
+    """Sets of corpora with out-of-domain averages, the main one first."""
     refusal: str | None
-    """Why the backbones cannot be ranked; None where they can."""
+    """Why the backbones cannot be ranked; None if they can."""
     chance: ChanceRow
     in_domain_comparison: Comparison | None
     out_of_domain_comparison: Comparison | None
     common: bool = False
-    """Whether it was restricted to the cells that all backbones have."""
+    """Whether it has only the cells that all backbones have."""
 
     @property
     def title(self) -> str:
@@ -108,10 +148,20 @@ class Family:
             parts.append("demo data")
         return " · ".join(parts)
 
+    @property
+    def has_out_of_domain(self) -> bool:
+        """Whether any backbone has out-of-domain averages."""
+        return any(result.out_of_domain for result in self.backbones)
+
+    @property
+    def has_published(self) -> bool:
+        """Whether the paper has averages of any backbone."""
+        return any(result.published for result in self.backbones)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContent:
-    """What is told about a run as a whole."""
+    """What a report says about a run as a whole."""
 
     name: str
     record: Mapping[str, Any]
@@ -125,7 +175,7 @@ class Content:
 
     runs: tuple[RunContent, ...]
     notices: tuple[Notice, ...]
-    families: tuple[Family, ...]
+    groups: tuple[ComparisonGroup, ...]
     leaks: tuple[LeakTable, ...]
 
     @property
@@ -142,18 +192,18 @@ class LeakGap:
     title: str
     corpus: str
     leaky: CellView
-    """On the paper's split over files."""
+    """On the split over files, as in the paper."""
     clean: CellView
-    """With no speaker on both sides (texts, where a corpus has one speaker)."""
+    """On folds that share no speaker (no text, if the corpus has one speaker)."""
 
     @property
     def gap(self) -> float:
-        """What the split over files adds to the score."""
+        """How much higher the score is on the split over files."""
         return self.leaky.cell.value - self.clean.cell.value
 
     @property
     def separated(self) -> bool | None:
-        """Whether the intervals of the two scores are apart; None where one has none."""
+        """Whether the intervals of the two scores do not overlap; None if one is missing."""
         first, second = self.leaky.interval, self.clean.interval
         if first is None or second is None:
             return None
@@ -162,21 +212,21 @@ class LeakGap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeakTable:
-    """The gaps between two families."""
+    """The leak gaps between two groups."""
 
-    leaky: Family
-    clean: Family
+    leaky: ComparisonGroup
+    clean: ComparisonGroup
     gaps: tuple[LeakGap, ...]
-    """By corpus, then backbone."""
+    """By corpus, then by backbone."""
 
     @property
     def mean(self) -> float:
         """The mean gap."""
-        return sum(each.gap for each in self.gaps) / len(self.gaps)
+        return sum(gap.gap for gap in self.gaps) / len(self.gaps)
 
     @property
     def differs_in(self) -> tuple[str, ...]:
-        """What besides the split differs between the two."""
+        """The settings other than the split that differ between the two groups."""
         names = ("reading", "mapper", "averaging", "audio_path", "probe", "probe_settings")
         return tuple(
             name
@@ -187,9 +237,8 @@ class LeakTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something that a reader must not overlook."""
+    """Something that a reader must know before using the numbers."""
 
-    kind: str
-    """``demo``, ``incomplete``, ``copy``, ``problem``, ``note``."""
+    kind: Literal["demo", "incomplete", "copy", "problem", "note"]
     title: str
     text: str

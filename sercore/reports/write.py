@@ -18,10 +18,10 @@ _NEEDED = {"jinja2": ("html",), "matplotlib": ("html", "png", "svg", "pdf")}
 
 
 def require_libraries(formats: Collection[str]) -> None:
-    """Make sure that the libraries of the formats are installed.
+    """Check that the libraries of the formats are installed.
 
     Raises:
-        SettingsError: one is not.
+        SettingsError: a library is missing.
     """
     for library, needed_by in _NEEDED.items():
         wanted = [name for name in needed_by if name in formats]
@@ -39,7 +39,7 @@ def write_report(
 
     Args:
         content: the report.
-        place: where to.
+        place: receives the files.
         folder: relative to the place; empty for the place itself.
         formats: some of `FORMATS`.
 
@@ -73,11 +73,11 @@ def _files(content: Content, formats: Collection[str]) -> Iterator[tuple[str, by
         yield from _tables(content, formats)
     kinds = [kind for kind in ("png", "svg", "pdf") if kind in formats]
     if kinds:
+        from sercore.reports.drawing import file_of
         from sercore.reports.figures import drawings
-        from sercore.reports.figures import file_of
 
-        for family in content.families:
-            for drawing in drawings(family):
+        for group in content.groups:
+            for drawing in drawings(group):
                 for kind in kinds:
                     yield f"figures/{drawing.name}.{kind}", file_of(drawing, kind)
 

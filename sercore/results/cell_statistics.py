@@ -1,4 +1,4 @@
-"""What stands behind each cell: confusion counts, predictions, and the draws of its interval."""
+"""Statistics of cells: their confusion counts, and intervals from resampled test sets."""
 
 from __future__ import annotations
 
@@ -6,21 +6,31 @@ from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow.compute as pc
 
 from sercore.errors import SercoreError
-from sercore.evaluation.adjustment import Priors
+from sercore.evaluation.adjustment import ClassCounts
 from sercore.evaluation.class_rules import IN_DOMAIN
-from sercore.evaluation.confusion import MEASURES
-from sercore.evaluation.metrics import CONFUSION_SEPARATOR
+from sercore.evaluation.class_rules import Rule
+from sercore.evaluation.confusion import Confusion
+from sercore.evaluation.confusion import confusion_counts
+from sercore.evaluation.metrics import CONFUSION
+from sercore.evaluation.metrics import MEASURES
 from sercore.evaluation.predictions import read_predictions
-from sercore.evaluation.scores import Rule
-from sercore.evaluation.scores import evaluate
+from sercore.evaluation.protocols import Adjustment
+from sercore.evaluation.scores import ScoreKey
+from sercore.evaluation.scores import class_values
+from sercore.evaluation.scores import of_metric
+from sercore.evaluation.scores import rows_of
+from sercore.evaluation.scores import whole_cells
+from sercore.evaluation.scores import with_predictions
+from sercore.evaluation.scoring import evaluate
+from sercore.evaluation.scoring import kept_by
 from sercore.evaluation.statistics import N_DRAWS
 from sercore.evaluation.statistics import bootstrap
 from sercore.evaluation.statistics import bootstrap_utterances
@@ -31,11 +41,12 @@ from sercore.evaluation.statistics import units_for
 from sercore.evaluation.units import UTTERANCE
 from sercore.evaluation.units import unit_counts
 from sercore.evaluation.units import units_of
-from sercore.results.class_counts import StoredPriors
+from sercore.results.class_counts import StoredClassCounts
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from sercore.evaluation.scores import ScoreRow
     from sercore.evaluation.statistics import Interval
     from sercore.evaluation.statistics import Values
     from sercore.evaluation.units import Units
@@ -47,29 +58,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Confusion:
-    """Confusion counts of a cell, over all its fits."""
-
-    labels: tuple[str, ...]
-    """Classes with test support."""
-    predictions: tuple[str, ...]
-    """Classes that could be said."""
-    counts: npt.NDArray[np.int64]
-    """int64 (labels, predictions)."""
-
-    def square(self) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-        """Return all classes and the counts over them on both axes."""
-        classes = tuple(dict.fromkeys((*self.labels, *self.predictions)))
-        counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
-        rows = [classes.index(name) for name in self.labels]
-        columns = [classes.index(name) for name in self.predictions]
-        counts[np.ix_(rows, columns)] = self.counts
-        return classes, counts
-
-
-@dataclass(frozen=True, slots=True)
 class Estimate:
-    """A cell's value on resampled test sets."""
+    """The value of a cell on resampled test sets."""
 
     draws: Values
     """float64 (draws,)."""
@@ -77,33 +67,20 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fit:
-    """One set of predictions of a cell."""
-
-    prediction_key: str
-    probe_key: str
-    train: str
-    test: str
-    test_manifest: str
-    split_seed: int | None
-    rule: str
-    adjustment: str
-    averaging: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """Labels and predictions of one fit after the class rule and the adjustment."""
+class AdjustedPredictions:
+    """Labels and predictions of one probe after the class rule and the adjustment."""
 
     rows: npt.NDArray[np.int64]
     """int64 (utterances,), rows of the test manifest."""
     labels: npt.NDArray[np.int64]
+    """int64 (utterances,), indices into `classes`."""
     predictions: npt.NDArray[np.int64]
+    """int64 (utterances,), indices into `classes`."""
     classes: tuple[str, ...]
 
 
-class Evidence:
-    """Everything that a run stored about its cells.
+class CellStatistics:
+    """Statistics of the cells of a run, from its stored scores and predictions.
 
     Args:
         run: the run.
@@ -114,22 +91,19 @@ class Evidence:
         self._run = run
         self._n_draws = n_draws
         self._units = lru_cache(maxsize=64)(self._read_units)
-        self._priors = StoredPriors(run.workspace, run.record)
+        self._counts = StoredClassCounts(run.workspace, run.record)
 
     def confusion(self, cell: Cell, setting: Setting) -> Confusion | None:
-        """Return the counts of a cell over all its fits, or None where they were not stored."""
-        found = [
-            self._confusions[key, *_scored_as(cell, setting)]
-            for key in cell.prediction_keys
-            if (key, *_scored_as(cell, setting)) in self._confusions
-        ]
-        return _summed(found) if found else None
+        """Return the counts of a cell over all its probes, or None if they are not stored."""
+        found = [self._confusions.get(key) for key in _score_keys(cell, setting)]
+        known = [confusion for confusion in found if confusion is not None]
+        return Confusion.total(known) if known else None
 
     def estimates(self, matrices: Iterable[Matrix]) -> dict[tuple[Setting, Pair], Estimate]:
-        """Return the interval and the draws of every cell whose metric has one.
+        """Return the interval and the draws of every cell whose metric has an interval.
 
-        Draws of one test corpus are shared by all cells of its column, over backbones too, so
-        that differences between cells can be drawn as well.
+        All cells of a column share the draws of its test corpus, over backbones too. So
+        differences between cells can be drawn as well.
         """
         work = [
             (matrix.setting, cell)
@@ -138,7 +112,7 @@ class Evidence:
             for cell in matrix.cells.values()
         ]
         # Column by column: the weights of a test corpus are drawn once.
-        work.sort(key=lambda each: (each[1].test, each[1].in_domain))
+        work.sort(key=lambda item: (item[1].test, item[1].in_domain))
         found = {}
         for setting, cell in work:
             estimate = self._estimate(setting, cell)
@@ -147,181 +121,144 @@ class Evidence:
         draw_weights.cache_clear()
         return found
 
-    def answers(self, prediction_key: str, rule: str, adjustment: str) -> Answers | None:
-        """Return what was said under a rule, or None where it cannot be rebuilt.
+    def predictions(self, key: ScoreKey) -> AdjustedPredictions | None:
+        """Return the adjusted predictions of a probe, or None if they cannot be rebuilt.
 
-        The rebuilt answers must give the stored confusion counts, else they are not used: scores
-        may have been computed from other predictions than those that lie here now.
+        They must give the stored confusion counts, otherwise they are not used: the workspace may
+        hold other predictions than those that were scored.
         """
-        fit = self._fits.get((prediction_key, rule, adjustment))
-        stored = self._confusions.get((prediction_key, rule, adjustment))
-        if fit is None or stored is None:
+        row, stored = self._rows.get(key), self._confusions.get(key)
+        if row is None or stored is None:
             return None
         try:
-            answers = self._rebuild(fit, stored)
+            rebuilt = self._rebuild(row, stored)
         except SercoreError:
             return None
-        return answers if answers is not None and _agree(answers, stored) else None
+        return rebuilt if rebuilt is not None and _agree(rebuilt, stored) else None
 
     def _estimate(self, setting: Setting, cell: Cell) -> Estimate | None:
-        rule, adjustment = _scored_as(cell, setting)
-        keys = [key for key in cell.prediction_keys if (key, rule, adjustment) in self._fits]
+        keys = [key for key in _score_keys(cell, setting) if key in self._rows]
         if not keys:
             return None
-        fits = [self._fits[key, rule, adjustment] for key in keys]
-        answers = [self.answers(key, rule, adjustment) for key in keys]
-        rebuilt = [each for each in answers if each is not None]
-        if len(rebuilt) == len(fits):
-            draws, unit, n_units = self._draw(setting, cell, fits, rebuilt)
+        rows = [self._rows[key] for key in keys]
+        found = [self.predictions(key) for key in keys]
+        rebuilt = [predictions for predictions in found if predictions is not None]
+        if len(rebuilt) == len(rows):
+            draws, unit, n_units = self._draw(setting, cell, rows, rebuilt)
         else:
-            draws, unit, n_units = self._draw_counts(setting, cell, fits)
-        found = interval(cell.value, draws, unit=unit, n_units=n_units)
-        return None if found is None else Estimate(draws, found)
+            draws, unit, n_units = self._draw_counts(setting, cell, rows)
+        around = interval(cell.value, draws, unit=unit, n_units=n_units)
+        return None if around is None else Estimate(draws, around)
 
     def _draw(
-        self, setting: Setting, cell: Cell, fits: Sequence[_Fit], answers: Sequence[Answers]
+        self,
+        setting: Setting,
+        cell: Cell,
+        rows: Sequence[ScoreRow],
+        predictions: Sequence[AdjustedPredictions],
     ) -> tuple[Values, str, int]:
-        whole = self._units(fits[0].test, fits[0].test_manifest)
-        n_classes = len(answers[0].classes)
-        drawn = units_for(whole, np.concatenate([each.rows for each in answers]))
+        """Return draws over resampled speakers, what was drawn, and how many there are."""
+        manifest = rows[0].cell.test_manifest or ""
+        whole = self._units(cell.test, manifest)
+        n_classes = len(predictions[0].classes)
+        drawn = units_for(whole, np.concatenate([part.rows for part in predictions]))
         names, codes = np.unique(drawn.codes, return_inverse=True)
-        starts = np.cumsum([0, *(len(each.rows) for each in answers)])
+        starts = np.cumsum([0, *(len(part.rows) for part in predictions)])
         groups: dict[object, npt.NDArray[np.float32]] = {}
-        for index, (fit, each) in enumerate(zip(fits, answers, strict=True)):
-            own = codes[starts[index] : starts[index + 1]]
-            counts = unit_counts(each.labels, each.predictions, own, len(names), n_classes)
-            key = fit.split_seed if cell.pooled else fit.prediction_key
-            groups[key] = groups[key] + counts if key in groups else counts
-        seed = seed_for(fits[0].test, fits[0].test_manifest, cell.in_domain, drawn.kind)
+        for row, part, start in zip(rows, predictions, starts, strict=False):
+            own = codes[start : start + len(part.rows)]
+            counts = unit_counts(part.labels, part.predictions, own, len(names), n_classes)
+            test_set = _test_set(row, cell)
+            groups[test_set] = groups[test_set] + counts if test_set in groups else counts
+        seed = seed_for(cell.test, manifest, cell.in_domain, drawn.kind)
+        averaging = rows[0].averaging or "supported"
         draws = [
-            bootstrap(counts, fits[0].averaging, setting.metric, seed=seed, n_draws=self._n_draws)
+            bootstrap(counts, averaging, setting.metric, seed=seed, n_draws=self._n_draws)
             for counts in groups.values()
         ]
         return np.mean(draws, axis=0), drawn.kind, len(names)
 
     def _draw_counts(
-        self, setting: Setting, cell: Cell, fits: Sequence[_Fit]
+        self, setting: Setting, cell: Cell, rows: Sequence[ScoreRow]
     ) -> tuple[Values, str, int]:
-        """Draw single utterances from stored counts: all that is left without predictions."""
+        """Draw single utterances from stored counts, where the predictions are missing."""
         groups: dict[object, list[Confusion]] = defaultdict(list)
-        for fit in fits:
-            key = fit.split_seed if cell.pooled else fit.prediction_key
-            groups[key].append(self._confusions[fit.prediction_key, fit.rule, fit.adjustment])
+        for row in rows:
+            groups[_test_set(row, cell)].append(self._confusions[_score_key(row)])
+        averaging = rows[0].averaging or "supported"
         draws, n_units = [], 0
-        for group, found in groups.items():
-            _, counts = _summed(found).square()
+        for test_set, found in groups.items():
+            _, counts = Confusion.total(found).square()
             n_units = max(n_units, int(counts.sum()))
+            seed = seed_for(cell.test, test_set)
             draws.append(
                 bootstrap_utterances(
-                    counts,
-                    fits[0].averaging,
-                    setting.metric,
-                    seed=seed_for(cell.test, group),
-                    n_draws=self._n_draws,
+                    counts, averaging, setting.metric, seed=seed, n_draws=self._n_draws
                 )
             )
         return np.mean(draws, axis=0), UTTERANCE, n_units
 
-    def _rebuild(self, fit: _Fit, stored: Confusion) -> Answers | None:
-        predictions = read_predictions(self._run.workspace, fit.prediction_key)
-        allowed = frozenset((*stored.labels, *stored.predictions))
-        priors = self._priors.of(fit.probe_key, fit.train, fit.test, predictions.classes)
-        if priors is None:
-            if fit.rule != IN_DOMAIN and fit.adjustment != "none":
+    def _rebuild(self, row: ScoreRow, stored: Confusion) -> AdjustedPredictions | None:
+        cell, in_domain = row.cell, row.class_rule == IN_DOMAIN
+        predictions = read_predictions(self._run.workspace, cell.prediction_key or "")
+        classes = predictions.classes
+        counts = self._counts.of(cell.probe_key, cell.train_corpus, cell.test_corpus, classes)
+        if counts is None:
+            if not in_domain and row.adjustment != Adjustment.NONE:
                 return None
-            nothing = np.ones(len(predictions.classes))
-            priors = Priors(nothing, nothing, nothing)
-        if fit.rule != IN_DOMAIN and fit.adjustment != "published":
-            # What could not be said had no training data, whatever the priors say.
-            sayable = np.isin(predictions.classes, stored.predictions)
-            priors = Priors(
-                np.where(sayable, np.maximum(priors.train_part, 1.0), 0.0),
-                priors.train_corpus,
-                priors.test_corpus,
-            )
-        rule = Rule(fit.rule, allowed)
-        evaluation, _ = evaluate(predictions, rule, fit.adjustment, priors, fit.averaging)
-        kept = np.ones(len(predictions), dtype=bool)
-        if fit.rule != IN_DOMAIN:
-            kept = np.isin(np.array(predictions.classes)[predictions.labels], list(allowed))
-        return Answers(
-            predictions.rows[kept],
+            counts = ClassCounts.unknown(len(classes))
+        if not in_domain and row.adjustment != Adjustment.PUBLISHED:
+            # A class that is masked in the stored counts had no training data.
+            unmasked = np.isin(classes, stored.predictions)
+            trained = np.where(unmasked, np.maximum(counts.train_part, 1.0), 0.0)
+            counts = replace(counts, train_part=trained)
+        rule = Rule(row.class_rule or IN_DOMAIN, frozenset((*stored.labels, *stored.predictions)))
+        evaluation = evaluate(
+            predictions, rule, row.adjustment or "", counts, row.averaging or "supported"
+        )
+        return AdjustedPredictions(
+            predictions.rows[kept_by(rule, predictions)],
             evaluation.labels,
             evaluation.predictions,
-            predictions.classes,
+            classes,
         )
 
     def _read_units(self, corpus: str, manifest: str) -> Units:
         return units_of(self._run.workspace.read_table(f"manifests/{corpus}/{manifest}.parquet"))
 
     @cached_property
-    def _fits(self) -> dict[tuple[str, str, str], _Fit]:
-        columns = (
-            "prediction_key", "probe_key", "train_corpus", "test_corpus", "test_manifest",
-            "split_seed", "class_rule", "adjustment", "averaging",
-        )  # fmt: skip
-        scores = self._run.scores
-        whole = pc.and_(pc.equal(scores["status"], "done"), pc.is_null(scores["class"]))
-        rows = scores.select(list(columns)).filter(whole).to_pylist()
-        fits = [_Fit(*(row[name] for name in columns)) for row in rows if row["prediction_key"]]
-        return {(fit.prediction_key, fit.rule, fit.adjustment): fit for fit in fits}
+    def _rows(self) -> dict[ScoreKey, ScoreRow]:
+        """One row of every set of predictions, class rule and adjustment."""
+        done = with_predictions(whole_cells(self._run.scores))
+        return {_score_key(row): row for row in rows_of(done)}
 
     @cached_property
-    def _confusions(self) -> dict[tuple[str, str, str], Confusion]:
-        scores = self._run.scores
-        wanted = pc.and_(pc.equal(scores["metric"], "confusion"), pc.is_valid(scores["value"]))
-        columns = ("prediction_key", "class_rule", "adjustment", "class", "value")
-        narrow = scores.select(list(columns)).filter(wanted)
-        cells: dict[tuple[str, str, str], list[tuple[str, float]]] = defaultdict(list)
-        lists = (narrow[name].to_pylist() for name in columns)
-        for key, rule, adjustment, pair, value in zip(*lists, strict=True):
-            cells[key, rule, adjustment].append((pair, value))
-        return {where: _confusion(pairs) for where, pairs in cells.items()}
+    def _confusions(self) -> dict[ScoreKey, Confusion]:
+        counts = class_values(of_metric(self._run.scores, CONFUSION))
+        return {key: Confusion.from_pairs(pairs) for key, pairs in counts.items()}
 
 
-def _scored_as(cell: Cell, setting: Setting) -> tuple[str, str]:
-    """Return class rule and adjustment of a cell of a matrix."""
+def _score_key(row: ScoreRow) -> ScoreKey:
+    return ScoreKey(row.cell.prediction_key, row.class_rule, row.adjustment)
+
+
+def _score_keys(cell: Cell, setting: Setting) -> list[ScoreKey]:
+    """Return the keys of the scores behind a cell of a matrix."""
+    rule, adjustment = setting.class_rule, setting.adjustment
     if cell.in_domain:
-        return IN_DOMAIN, "none"
-    return str(setting.class_rule), str(setting.adjustment)
+        rule, adjustment = IN_DOMAIN, Adjustment.NONE
+    return [ScoreKey(key, rule, adjustment) for key in cell.prediction_keys]
 
 
-def _confusion(pairs: Sequence[tuple[str, float]]) -> Confusion:
-    labels: dict[str, int] = {}
-    predictions: dict[str, int] = {}
-    places = []
-    for pair, value in pairs:
-        label, _, prediction = pair.partition(CONFUSION_SEPARATOR)
-        row = labels.setdefault(label, len(labels))
-        column = predictions.setdefault(prediction, len(predictions))
-        places.append((row, column, int(value)))
-    counts = np.zeros((len(labels), len(predictions)), dtype=np.int64)
-    for row, column, count in places:
-        counts[row, column] = count
-    return Confusion(tuple(labels), tuple(predictions), counts)
+def _test_set(row: ScoreRow, cell: Cell) -> object:
+    """Return what the rows of one test set share: the folds of one seed, or one probe."""
+    return row.cell.split_seed if cell.pooled else row.cell.prediction_key
 
 
-def _summed(found: Sequence[Confusion]) -> Confusion:
-    if len(found) == 1:
-        return found[0]
-    labels = tuple(sorted({name for each in found for name in each.labels}))
-    predictions = tuple(sorted({name for each in found for name in each.predictions}))
-    counts = np.zeros((len(labels), len(predictions)), dtype=np.int64)
-    for each in found:
-        rows = [labels.index(name) for name in each.labels]
-        columns = [predictions.index(name) for name in each.predictions]
-        counts[np.ix_(rows, columns)] += each.counts
-    return Confusion(labels, predictions, counts)
-
-
-def _agree(answers: Answers, stored: Confusion) -> bool:
-    n = len(answers.classes)
-    counts = unit_counts(answers.labels, answers.predictions, np.zeros_like(answers.labels), 1, n)
-    expected = np.zeros((n, n))
-    index = {name: position for position, name in enumerate(answers.classes)}
-    if not set(stored.labels) | set(stored.predictions) <= set(index):
+def _agree(rebuilt: AdjustedPredictions, stored: Confusion) -> bool:
+    """Return whether predictions give the stored confusion counts."""
+    classes = rebuilt.classes
+    if not {*stored.labels, *stored.predictions} <= set(classes):
         return False
-    rows = [index[name] for name in stored.labels]
-    columns = [index[name] for name in stored.predictions]
-    expected[np.ix_(rows, columns)] = stored.counts
-    return bool(np.array_equal(counts[0], expected))
+    counts = confusion_counts(rebuilt.labels, rebuilt.predictions, len(classes))
+    return bool(np.array_equal(counts, stored.over(classes, classes)))

@@ -1,7 +1,7 @@
-"""Compare two runs: which cells differ, by how much, whether by more than noise, and what else.
+"""Compare two runs: which cells differ, by how much, and whether by more than noise.
 
-Noise here is that of the test set: how much a difference changes when speakers are drawn anew. It
-does not hold what training with another seed would change; runs of several seeds show that.
+Noise is that of the test set: how much a difference changes when speakers are resampled. It does
+not include what another training seed would change; runs of several seeds show that.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,7 +22,8 @@ from sercore.errors import ProtocolError
 from sercore.evaluation.statistics import N_DRAWS
 from sercore.evaluation.statistics import interval
 from sercore.evaluation.statistics import seed_for
-from sercore.results.cell_statistics import Evidence
+from sercore.results.cell_statistics import CellStatistics
+from sercore.results.record import corpora_of
 from sercore.results.stored_run import matrices_of
 from sercore.results.stored_run import reduce_of
 
@@ -31,12 +34,12 @@ if TYPE_CHECKING:
     from sercore.results.matrices import Cell
     from sercore.results.matrices import Matrix
     from sercore.results.matrices import Pair
-    from sercore.results.matrices import Setting
+    from sercore.results.reductions import Reductions
     from sercore.results.stored_run import StoredRun
 
 Verdict = Literal["equal", "noise", "differs", "unknown", "only-first", "only-second"]
-"""``noise``: the interval of the difference holds zero; ``differs``: it does not; ``unknown``:
-there is no interval, since neither predictions nor confusion counts were stored."""
+"""``noise``: the interval of the difference contains zero; ``differs``: it does not; ``unknown``:
+there is no interval, because neither predictions nor confusion counts are stored."""
 
 _PASSING = frozenset(
     {
@@ -51,10 +54,17 @@ _PASSING = frozenset(
         "rescored_from",
     }
 )
-"""Parts of a record that say how a run went, not what it rests on."""
+"""Parts of a record that say how a run went, not what its scores depend on."""
 
-Key = tuple[str, "str | None", bool]
-"""Backbone, class rule, demo."""
+AverageName = Literal["in-domain", "out-of-domain", "weighted"]
+
+
+class MatrixKey(NamedTuple):
+    """What names a matrix in both runs."""
+
+    backbone: str
+    class_rule: str | None
+    demo: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +82,7 @@ class CellDifference:
     interval: Interval | None = None
     """Of second minus first."""
     paired: bool = False
-    """Whether both were measured on the same resampled test sets."""
+    """Whether both values come from the same resampled test sets."""
     same_predictions: bool = False
 
     @property
@@ -85,21 +95,27 @@ class CellDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AverageDifference:
-    """One average of two runs, each over what it has."""
+    """One average of two runs, over the cells that each run has."""
 
     backbone: str
     class_rule: str | None
-    name: str
-    """``in-domain``, ``out-of-domain`` or ``weighted``."""
+    name: AverageName
     first: float | None
     second: float | None
     same_cells: bool
-    """Whether both run over the same cells; if not, their difference means little."""
+    """Whether both cover the same cells; if not, their difference means little."""
+
+    @property
+    def difference(self) -> float | None:
+        """Second minus first."""
+        if self.first is None or self.second is None:
+            return None
+        return self.second - self.first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordDifference:
-    """One entry of the records that differs; None where a run lacks it."""
+    """An entry of the records that differs; None if a run lacks it."""
 
     path: str
     first: Any
@@ -131,18 +147,18 @@ def compare_runs(
 ) -> RunComparison:
     """Compare two runs cell by cell.
 
-    A cell is the same cell where backbone, class rule, train and test corpus are the same; whatever
-    else differs (protocol, revision, seeds) stands among the differences of the records.
+    Cells with the same backbone, class rule, train and test corpus are compared. Everything else
+    that differs (protocol, revision, seeds) is listed under the differences of the records.
 
     Args:
         first: one run.
         second: the other; differences are second minus first.
-        metric: of whole cells; the headline's when None.
-        adjustment: of out-of-domain cells; each run's headline when None.
+        metric: of whole cells; that of the headline if None.
+        adjustment: of out-of-domain cells; the headline of each run if None.
         n_draws: draws per interval.
 
     Raises:
-        ProtocolError: a run holds one cell twice under one backbone's name.
+        ProtocolError: a run has two matrices of one backbone under one class rule.
     """
     sides = [_Side(run, metric, adjustment, n_draws) for run in (first, second)]
     cells: list[CellDifference] = []
@@ -150,7 +166,7 @@ def compare_runs(
     for key in sorted({*sides[0].matrices, *sides[1].matrices}, key=str):
         cells += _cells(key, *sides)
         averages += _averages(key, *sides)
-    # In-domain cells stand in the matrix of every class rule; one of them will do.
+    # In-domain cells are in the matrix of every class rule; one of them is enough.
     unique = {(cell.backbone, cell.class_rule, cell.train, cell.test): cell for cell in cells}
     return RunComparison(
         first=first.name,
@@ -168,73 +184,72 @@ class _Side:
         self, run: StoredRun, metric: str | None, adjustment: str | None, n_draws: int
     ) -> None:
         self.run = run
-        self.matrices: dict[Key, Matrix] = {}
+        self.matrices: dict[MatrixKey, Matrix] = {}
         for matrix in matrices_of(run.scores, run.record, metric=metric, adjustment=adjustment):
             setting = matrix.setting
-            key = (setting.backbone, setting.class_rule, setting.demo)
+            key = MatrixKey(setting.backbone, setting.class_rule, setting.demo)
             if key in self.matrices:
                 raise ProtocolError(
-                    f"the run '{run.name}' holds several matrices of {setting.backbone} that "
-                    "differ in more than the class rule",
-                    hint="compare runs that use one protocol, probe and checkpoint each",
+                    f"the run '{run.name}' has several matrices of {setting.backbone} that differ "
+                    "in more than the class rule",
+                    hint="compare runs with one protocol, one probe and one checkpoint",
                 )
             self.matrices[key] = matrix
-        self._estimates: Mapping[tuple[Setting, Pair], Estimate] = Evidence(run, n_draws).estimates(
-            self.matrices.values()
-        )
-        self._manifests = {
-            name: card.get("manifest") for name, card in (run.record.get("corpora") or {}).items()
-        }
+        self._estimates = CellStatistics(run, n_draws).estimates(self.matrices.values())
+        self._corpora = corpora_of(run.record)
 
-    def estimate(self, key: Key, pair: Pair) -> Estimate | None:
+    def cells(self, key: MatrixKey) -> Mapping[Pair, Cell]:
+        matrix = self.matrices.get(key)
+        return matrix.cells if matrix else {}
+
+    def estimate(self, key: MatrixKey, pair: Pair) -> Estimate | None:
         matrix = self.matrices.get(key)
         return None if matrix is None else self._estimates.get((matrix.setting, pair))
 
     def manifest(self, corpus: str) -> str | None:
-        return self._manifests.get(corpus)
+        found = self._corpora.get(corpus)
+        return found.manifest if found else None
 
 
-def _cells(key: Key, first: _Side, second: _Side) -> Iterator[CellDifference]:
-    nothing: Mapping[Pair, Cell] = {}
-    ones, others = (
-        side.matrices[key].cells if key in side.matrices else nothing for side in (first, second)
-    )
+def _cells(key: MatrixKey, first: _Side, second: _Side) -> Iterator[CellDifference]:
+    ones, others = first.cells(key), second.cells(key)
     for pair in sorted({*ones, *others}):
         one, other = ones.get(pair), others.get(pair)
-        named: dict[str, Any] = {
-            "backbone": key[0],
-            "class_rule": None if pair[0] == pair[1] else key[1],
-            "train": pair[0],
-            "test": pair[1],
-            "first": one.value if one else None,
-            "second": other.value if other else None,
-        }
+        found = CellDifference(
+            backbone=key.backbone,
+            class_rule=None if pair[0] == pair[1] else key.class_rule,
+            train=pair[0],
+            test=pair[1],
+            first=one.value if one else None,
+            second=other.value if other else None,
+            verdict="only-first" if one else "only-second",
+        )
         if one is None or other is None:
-            yield CellDifference(**named, verdict="only-second" if one is None else "only-first")
+            yield found
             continue
-        same = bool(one.prediction_keys) and one.prediction_keys == other.prediction_keys
         estimates = first.estimate(key, pair), second.estimate(key, pair)
         paired = _is_paired(one, other, *estimates) and (
             first.manifest(pair[1]) == second.manifest(pair[1])
         )
         around = _difference(other.value - one.value, *estimates, paired=paired)
-        yield CellDifference(
-            **named,
+        yield replace(
+            found,
             verdict=_verdict(other.value - one.value, around),
             interval=around,
             paired=paired,
-            same_predictions=same,
+            same_predictions=bool(one.prediction_keys)
+            and one.prediction_keys == other.prediction_keys,
         )
 
 
 def _is_paired(one: Cell, other: Cell, first: Estimate | None, second: Estimate | None) -> bool:
-    """Return whether draw i of both cells is the same resampled test set."""
+    """Return whether both cells have the same resampled test sets, draw by draw."""
     if first is None or second is None:
         return False
     a, b = first.interval, second.interval
     if (a.unit, a.n_units, one.n_test) != (b.unit, b.n_units, other.n_test):
         return False
-    # In domain the test part follows from the split.
+    # In domain the split decides the test part.
     return not one.in_domain or set(one.by_seed) == set(other.by_seed)
 
 
@@ -245,7 +260,7 @@ def _difference(
         return None
     draws: Values = second.draws
     if not paired:
-        # Draws of different test sets must not be paired by chance of an equal seed.
+        # An equal seed must not pair draws of different test sets.
         rng = np.random.default_rng(seed_for("compare"))
         draws = rng.permutation(draws)
     units = {first.interval.unit, second.interval.unit}
@@ -265,28 +280,30 @@ def _verdict(difference: float, around: Interval | None) -> Verdict:
     return "noise" if around.low <= 0 <= around.high else "differs"
 
 
-def _averages(key: Key, first: _Side, second: _Side) -> Iterator[AverageDifference]:
+def _averages(key: MatrixKey, first: _Side, second: _Side) -> Iterator[AverageDifference]:
     if key not in first.matrices or key not in second.matrices:
         return
     one, other = (reduce_of(side.matrices[key], side.run.record) for side in (first, second))
-    means = [
-        each.out_of_domain.average.mean if each.out_of_domain else None for each in (one, other)
-    ]
-    found: tuple[tuple[str, float | None, float | None], ...] = (
-        ("in-domain", one.in_domain.mean, other.in_domain.mean),
-        ("out-of-domain", means[0], means[1]),
-        ("weighted", one.weighted, other.weighted),
-    )
-    for name, a, b in found:
-        if a is not None or b is not None:
+    ones, others = _named_averages(one), _named_averages(other)
+    for name, value in ones.items():
+        if value is not None or others[name] is not None:
             yield AverageDifference(
-                backbone=key[0],
-                class_rule=key[1],
+                backbone=key.backbone,
+                class_rule=key.class_rule,
                 name=name,
-                first=a,
-                second=b,
+                first=value,
+                second=others[name],
                 same_cells=one.cells == other.cells,
             )
+
+
+def _named_averages(reductions: Reductions) -> dict[AverageName, float | None]:
+    outside = reductions.out_of_domain
+    return {
+        "in-domain": reductions.in_domain.mean,
+        "out-of-domain": outside.average.mean if outside else None,
+        "weighted": reductions.weighted,
+    }
 
 
 def _record_differences(
@@ -303,7 +320,7 @@ def _record_differences(
 
 def _flat(value: Any, path: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
-        for name, each in value.items():
-            yield from _flat(each, (*path, str(name)))
+        for name, entry in value.items():
+            yield from _flat(entry, (*path, str(name)))
     else:
         yield ".".join(path), value

@@ -1,4 +1,4 @@
-"""Matrices: the done cells of one backbone under one set of choices, and what is missing."""
+"""Matrices: the cells of one backbone under one set of choices, done and missing."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from dataclasses import replace
 from statistics import fmean
 from statistics import stdev
 from typing import TYPE_CHECKING
-from typing import Any
-
-import pyarrow.compute as pc
 
 from sercore.evaluation.class_rules import IN_DOMAIN
-from sercore.evaluation.metrics import METRICS
+from sercore.evaluation.metrics import MAIN_METRIC
+from sercore.evaluation.scores import DONE
+from sercore.evaluation.scores import rows_of
+from sercore.evaluation.scores import whole_cells
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from sercore.evaluation.scores import ScoreRow
 
 Pair = tuple[str, str]
 """Train corpus and test corpus."""
@@ -28,22 +30,10 @@ Pair = tuple[str, str]
 Expected = Mapping[str, Collection[Pair]]
 """By class rule (``in-domain`` too), the cells of a complete matrix."""
 
-DONE = "done"
-
-_SETTING = (
-    "backbone", "checkpoint", "revision", "weights", "layer", "audio_path", "dtype", "reading",
-    "mapper", "split", "probe", "probe_settings", "protocol", "averaging", "metric", "demo",
-)  # fmt: skip
-_NEEDED = (
-    *_SETTING, "train_corpus", "test_corpus", "class_rule", "adjustment", "class", "fold",
-    "split_seed", "value", "headline", "in_domain", "complete", "n_test", "n_classes", "n_dropped",
-    "n_missing", "n_train", "shared_speakers", "shared_texts", "status", "reason", "prediction_key",
-)  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Everything that must be equal among the cells of one matrix."""
+    """Everything that the cells of one matrix have in common."""
 
     backbone: str
     checkpoint: str | None
@@ -66,9 +56,34 @@ class Setting:
     adjustment: str | None
     """Of the out-of-domain cells."""
 
+    @classmethod
+    def of(cls, row: ScoreRow) -> Setting:
+        """Return the setting of a score. In domain no class rule and adjustment apply."""
+        cell = row.cell
+        return cls(
+            backbone=cell.backbone,
+            checkpoint=cell.checkpoint,
+            revision=cell.revision,
+            weights=cell.weights,
+            layer=cell.layer,
+            audio_path=cell.audio_path,
+            dtype=cell.dtype,
+            reading=cell.reading,
+            mapper=cell.mapper,
+            split=cell.split,
+            probe=cell.probe,
+            probe_settings=cell.probe_settings,
+            protocol=cell.protocol,
+            averaging=row.averaging,
+            metric=row.metric or MAIN_METRIC,
+            demo=cell.demo,
+            class_rule=None if cell.in_domain else row.class_rule,
+            adjustment=None if cell.in_domain else row.adjustment,
+        )
+
     @property
-    def family(self) -> tuple[Any, ...]:
-        """What backbones must share for their matrices to stand side by side."""
+    def comparison_key(self) -> tuple[str | bool | None, ...]:
+        """What the matrices of two backbones must share to be compared."""
         return (
             self.protocol, self.class_rule, self.adjustment, self.metric, self.averaging,
             self.reading, self.mapper, self.split, self.probe, self.probe_settings, self.demo,
@@ -77,16 +92,16 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One train corpus on one test corpus: its value over folds and seeds."""
+    """A train corpus and a test corpus: the value over folds and seeds."""
 
     train: str
     test: str
     by_seed: Mapping[int | None, float]
-    """Value by split seed. In domain that of the pooled folds, else the mean over the folds."""
+    """Value by split seed: in domain that of all folds together, else the mean over the folds."""
     by_fold: tuple[float, ...] = ()
-    """Values of the single fits behind it, where there is more than one."""
+    """Values of the single probes, if there is more than one."""
     pooled: bool = False
-    """Whether the value is that of the pooled predictions of all folds."""
+    """Whether the value is that of the predictions of all folds together."""
     complete: bool = True
     """Whether both corpora were whole and nothing was missing."""
     n_train: int | None = None
@@ -105,13 +120,13 @@ class Cell:
 
     @property
     def spread(self) -> float | None:
-        """The standard deviation over seeds (n - 1), or over fits where there is one seed."""
+        """The standard deviation over seeds (n - 1), or over probes if there is one seed."""
         values = list(self.by_seed.values()) if len(self.by_seed) > 1 else list(self.by_fold)
         return stdev(values) if len(values) > 1 else None
 
     @property
     def in_domain(self) -> bool:
-        """Whether it was trained and tested on parts of one corpus."""
+        """Whether the train corpus is the test corpus."""
         return self.train == self.test
 
 
@@ -122,7 +137,7 @@ class Matrix:
     setting: Setting
     cells: Mapping[Pair, Cell]
     missing: Mapping[Pair, str] = field(default_factory=dict)
-    """Cells that belong here and are not done, with the reason."""
+    """Cells of a complete matrix that are not done, with the reason."""
 
     @property
     def in_domain(self) -> tuple[str, ...]:
@@ -152,7 +167,7 @@ class Matrix:
         return replace(self, cells=cells)
 
     def restricted(self, pairs: Collection[Pair]) -> Matrix:
-        """Return the matrix of these cells alone; the others do not count as missing."""
+        """Return the matrix of these cells alone. The other cells do not count as missing."""
         return replace(
             self,
             cells={pair: cell for pair, cell in self.cells.items() if pair in pairs},
@@ -171,26 +186,25 @@ def matrices(
     adjustment: str | None = None,
     expected: Expected | None = None,
 ) -> tuple[Matrix, ...]:
-    """Return every matrix that a table of scores holds.
+    """Return every matrix of a table of scores.
 
     Demo and real corpora, class rules, and cells that differ in any part of their setting never
-    share a matrix. A cell that one backbone has and another of the same family lacks counts as
-    missing there; so do rows whose status is not ``done``.
+    share a matrix. A cell counts as missing if its row is not done, or if another backbone with
+    the same setting has it.
 
     Args:
         scores: rows as in `sercore.evaluation.scores.SCORE_SCHEMA`.
-        metric: which metric of whole cells; the headline's when None.
-        adjustment: which out-of-domain adjustment; the headline's when None.
+        metric: which metric of whole cells; that of the headline if None.
+        adjustment: which out-of-domain adjustment; that of the headline if None.
         expected: by class rule (``in-domain`` too), the pairs that a complete matrix of real
             corpora has.
     """
-    rows = _rows(scores, metric, adjustment)
-    done = [row for row in rows if row["status"] == DONE and row["value"] is not None]
-    undone = [row for row in rows if row["status"] != DONE or row["value"] is None]
-    found = _merged(_families(done))
+    rows = _chosen(rows_of(whole_cells(scores)), metric, adjustment)
+    done = [row for row in rows if _is_done(row)]
+    undone = [row for row in rows if not _is_done(row)]
     return tuple(
         sorted(
-            _with_missing(found, undone, expected or {}),
+            _with_missing(_built(done), undone, expected or {}),
             key=lambda matrix: (
                 matrix.setting.demo,
                 matrix.setting.protocol,
@@ -203,90 +217,83 @@ def matrices(
 
 
 def common_cells(found: Sequence[Matrix]) -> tuple[Matrix, ...]:
-    """Return the matrices restricted to the cells that all of them have."""
+    """Return the matrices with only the cells that all of them have."""
     if not found:
         return ()
     shared = set.intersection(*(set(matrix.cells) for matrix in found))
     return tuple(matrix.restricted(shared) for matrix in found)
 
 
-def _rows(scores: pa.Table, metric: str | None, adjustment: str | None) -> list[dict[str, Any]]:
-    """Return the rows of whole cells that are asked for, and all that are not done."""
-    narrow = scores.select(list(_NEEDED)).filter(pc.is_null(scores["class"]))
-    rows: list[dict[str, Any]] = narrow.to_pylist()
-    main = metric or METRICS[0].id
-    headlines = {_scored_as(row) for row in rows if row["headline"]}
+def _is_done(row: ScoreRow) -> bool:
+    return row.status == DONE and row.value is not None
 
-    def wanted(row: Mapping[str, Any]) -> bool:
-        if row["status"] != DONE:
+
+def _chosen(rows: Sequence[ScoreRow], metric: str | None, adjustment: str | None) -> list[ScoreRow]:
+    """Return the rows of a metric and adjustment, and all rows that are not done."""
+
+    def scored_as(row: ScoreRow) -> tuple[str | None, ...]:
+        return row.cell.protocol, row.class_rule, row.adjustment
+
+    headlines = {scored_as(row) for row in rows if row.headline}
+
+    def wanted(row: ScoreRow) -> bool:
+        if row.status != DONE:
             return True
-        if row["metric"] != main:
+        if row.metric != (metric or MAIN_METRIC):
             return False
-        if adjustment is None or _is_in_domain(row):
-            return _scored_as(row) in headlines
-        return bool(row["adjustment"] == adjustment)
+        if adjustment is None or row.cell.in_domain:
+            return scored_as(row) in headlines
+        return row.adjustment == adjustment
 
     return [row for row in rows if wanted(row)]
 
 
-def _scored_as(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return row["protocol"], row["class_rule"], row["adjustment"]
-
-
-def _families(
-    done: Iterable[Mapping[str, Any]],
-) -> dict[
-    tuple[Any, ...], dict[tuple[str | None, str | None], dict[Pair, list[Mapping[str, Any]]]]
-]:
-    """Group rows by what must be equal, then by class rule and adjustment, then by cell."""
-    families: dict[Any, dict[Any, dict[Pair, list[Mapping[str, Any]]]]] = {}
+def _built(done: Iterable[ScoreRow]) -> list[Matrix]:
+    """Group rows into matrices. In-domain cells belong to the matrix of every class rule."""
+    by_setting: dict[Setting, dict[Pair, list[ScoreRow]]] = {}
     for row in done:
-        key = tuple(row[name] for name in _SETTING)
-        rule = (None, None) if _is_in_domain(row) else (row["class_rule"], row["adjustment"])
-        cells = families.setdefault(key, {}).setdefault(rule, {})
-        cells.setdefault((row["train_corpus"], row["test_corpus"]), []).append(row)
-    return families
-
-
-def _merged(
-    families: Mapping[tuple[Any, ...], Mapping[Any, Mapping[Pair, list[Mapping[str, Any]]]]],
-) -> list[Matrix]:
-    """Join the in-domain cells of a family with each of its class rules."""
-    found = []
-    for key, rules in families.items():
-        diagonal = rules.get((None, None), {})
-        outside = {rule: cells for rule, cells in rules.items() if rule != (None, None)}
-        for (rule, adjustment), cells in (outside or {(None, None): {}}).items():
-            setting = Setting(
-                **dict(zip(_SETTING, key, strict=True)), class_rule=rule, adjustment=adjustment
-            )
-            everything = {pair: _cell(pair, rows) for pair, rows in {**diagonal, **cells}.items()}
-            found.append(Matrix(setting=setting, cells=dict(sorted(everything.items()))))
+        cells = by_setting.setdefault(Setting.of(row), {})
+        cells.setdefault((row.cell.train_corpus, row.cell.test_corpus), []).append(row)
+    diagonals = {
+        setting: cells for setting, cells in by_setting.items() if setting.class_rule is None
+    }
+    found, used = [], set()
+    for setting, cells in by_setting.items():
+        inside = replace(setting, class_rule=None, adjustment=None)
+        if setting != inside:
+            used.add(inside)
+            found.append(_matrix(setting, {**diagonals.get(inside, {}), **cells}))
+    found += [
+        _matrix(setting, cells) for setting, cells in diagonals.items() if setting not in used
+    ]
     return found
 
 
+def _matrix(setting: Setting, cells: Mapping[Pair, list[ScoreRow]]) -> Matrix:
+    return Matrix(
+        setting=setting, cells={pair: _cell(pair, rows) for pair, rows in sorted(cells.items())}
+    )
+
+
 def _with_missing(
-    found: Sequence[Matrix], undone: Sequence[Mapping[str, Any]], expected: Expected
+    found: Sequence[Matrix], undone: Sequence[ScoreRow], expected: Expected
 ) -> list[Matrix]:
-    families: dict[tuple[Any, ...], set[Pair]] = {}
+    """Return matrices that name their missing cells."""
+    together: dict[tuple[str | bool | None, ...], set[Pair]] = {}
     for matrix in found:
-        families.setdefault(matrix.setting.family, set()).update(matrix.cells)
+        together.setdefault(matrix.setting.comparison_key, set()).update(matrix.cells)
     completed = []
     for matrix in found:
         setting = matrix.setting
-        wanted = set(families[setting.family])
+        wanted = set(together[setting.comparison_key])
         reasons: dict[Pair, str] = {}
         for row in undone:
-            pair = (row["train_corpus"], row["test_corpus"])
-            if None in pair or bool(row["demo"]) != setting.demo:
+            if not _belongs(row, setting):
                 continue
-            if row["protocol"] not in (None, setting.protocol):
-                continue
-            if not _is_in_domain(row) and row["class_rule"] not in (None, setting.class_rule):
-                continue
+            pair = (row.cell.train_corpus, row.cell.test_corpus)
             wanted.add(pair)
-            if row["backbone"] in (None, setting.backbone):
-                reasons[pair] = row["reason"] or row["status"]
+            if row.cell.backbone == setting.backbone:
+                reasons[pair] = row.reason or row.status
         if not setting.demo:
             wanted.update(expected.get(IN_DOMAIN, ()))
             wanted.update(expected.get(setting.class_rule or IN_DOMAIN, ()))
@@ -299,38 +306,45 @@ def _with_missing(
     return completed
 
 
-def _is_in_domain(row: Mapping[str, Any]) -> bool:
-    return bool(row["in_domain"]) or row["train_corpus"] == row["test_corpus"]
+def _belongs(row: ScoreRow, setting: Setting) -> bool:
+    """Return whether the cell of a row that is not done would be in a matrix."""
+    if row.cell.demo != setting.demo or row.cell.protocol != setting.protocol:
+        return False
+    return row.cell.in_domain or row.class_rule in (None, setting.class_rule)
 
 
-def _cell(pair: Pair, rows: list[Mapping[str, Any]]) -> Cell:
-    pooled = [row for row in rows if row["fold"] is None]
-    fits = [row for row in rows if row["fold"] is not None]
+def _cell(pair: Pair, rows: Sequence[ScoreRow]) -> Cell:
+    over_folds = [row for row in rows if row.cell.fold is None]
+    single = [row for row in rows if row.cell.fold is not None]
     by_seed: dict[int | None, list[float]] = {}
-    for row in pooled or fits:
-        by_seed.setdefault(row["split_seed"], []).append(row["value"])
-    first = (pooled or fits)[0]
+    for row in over_folds or single:
+        by_seed.setdefault(row.cell.split_seed, []).append(_value(row))
+    first = (over_folds or single)[0]
+    keys = {row.cell.prediction_key for row in single or over_folds}
     return Cell(
         train=pair[0],
         test=pair[1],
-        by_seed={seed: fmean(values) for seed, values in sorted(by_seed.items(), key=_by_seed)},
-        by_fold=tuple(row["value"] for row in fits) if len(fits) > 1 else (),
-        pooled=bool(pooled),
-        complete=all(row["complete"] is not False for row in rows),
-        prediction_keys=tuple(
-            sorted({row["prediction_key"] or "" for row in fits or pooled} - {""})
-        ),
-        **{
-            name: first[name]
-            for name in (
-                "n_train", "n_test", "n_dropped", "n_missing", "n_classes", "shared_speakers",
-                "shared_texts",
-            )
-        },
-    )  # fmt: skip
+        by_seed={seed: fmean(values) for seed, values in sorted(by_seed.items(), key=_seed_order)},
+        by_fold=tuple(map(_value, single)) if len(single) > 1 else (),
+        pooled=bool(over_folds),
+        complete=all(row.cell.complete is not False for row in rows),
+        prediction_keys=tuple(sorted(key for key in keys if key)),
+        n_train=first.cell.n_train,
+        n_test=first.n_test,
+        n_dropped=first.n_dropped,
+        n_missing=first.cell.n_missing,
+        n_classes=first.n_classes,
+        shared_speakers=first.cell.shared_speakers,
+        shared_texts=first.cell.shared_texts,
+    )
 
 
-def _by_seed(item: tuple[int | None, Any]) -> int:
+def _value(row: ScoreRow) -> float:
+    assert row.value is not None
+    return row.value
+
+
+def _seed_order(item: tuple[int | None, object]) -> int:
     return -1 if item[0] is None else item[0]
 
 
@@ -340,4 +354,5 @@ def _components(pairs: Iterable[Pair]) -> tuple[tuple[str, ...], ...]:
         touched = [cluster for cluster in clusters if cluster & set(pair)]
         clusters = [cluster for cluster in clusters if cluster not in touched]
         clusters.append(set(pair).union(*touched))
-    return tuple(sorted((tuple(sorted(each)) for each in clusters), key=lambda c: (-len(c), c)))
+    found = (tuple(sorted(cluster)) for cluster in clusters)
+    return tuple(sorted(found, key=lambda corpora: (-len(corpora), corpora)))

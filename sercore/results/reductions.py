@@ -1,4 +1,4 @@
-"""Reductions: what a matrix comes down to, and how much of it was there.
+"""Reductions: the averages of a matrix, and how much of it they cover.
 
 Definitions (SER Evals, Osman, Kaplan, Nadeem 2024, section 4), with M[train, test] and E the
 corpora between which out-of-domain cells are averaged:
@@ -19,7 +19,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from typing import Any
 
 import numpy as np
 
@@ -43,25 +42,25 @@ LAMBDA = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Average:
-    """A mean that says how much of what it should cover was there."""
+    """A mean, and how many of its values are there."""
 
     mean: float | None
     sd: float | None
-    """Standard deviation, dividing by n - 1; None under two values."""
+    """Standard deviation (n - 1); None if there are fewer than two values."""
     n: int
     of: int
-    """How many values a complete average covers."""
+    """How many values a complete average has."""
     missing: tuple[str, ...] = ()
-    """Names of the values that were not there."""
+    """Names of the missing values."""
 
     @property
     def complete(self) -> bool:
-        """Whether nothing was missing."""
+        """Whether no value is missing."""
         return self.n == self.of
 
     @property
     def coverage(self) -> str:
-        """How much was there: ``8 of 9``."""
+        """How many values are there: ``8 of 9``."""
         return f"{self.n} of {self.of}"
 
 
@@ -71,9 +70,9 @@ class OutOfDomain:
 
     corpora: tuple[str, ...]
     rows: Mapping[str, Average]
-    """By train corpus: Figure 2."""
+    """By train corpus, over the other test corpora: Figure 2 of the paper."""
     columns: Mapping[str, Average]
-    """By test corpus: Figure 3."""
+    """By test corpus, over the other train corpora: Figure 3 of the paper."""
     average: Average
     """Mean and deviation of the row means; `n` counts rows with any cell."""
     n_cells: int
@@ -81,40 +80,40 @@ class OutOfDomain:
 
     @property
     def complete(self) -> bool:
-        """Whether every cell was there."""
+        """Whether no cell is missing."""
         return self.n_cells == self.of_cells
 
     @property
     def coverage(self) -> str:
-        """How much was there: ``8 of 9 rows, 64 of 72 cells``."""
+        """How much is there: ``8 of 9 rows, 64 of 72 cells``."""
         return f"{self.average.coverage} rows, {self.n_cells} of {self.of_cells} cells"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reductions:
-    """Everything one backbone's matrix comes down to."""
+    """All averages of the matrix of one backbone."""
 
     setting: Setting
     in_domain: Average
     out_of_domain: OutOfDomain | None
-    """Over the main set of corpora; None where the matrix has no out-of-domain cell."""
+    """Over the main set of corpora; None if the matrix has no out-of-domain cell."""
     small_clusters: tuple[OutOfDomain, ...]
-    """Sets of corpora beside the main one; they enter no average of the paper."""
+    """Over the other sets of corpora, which no average of the paper includes."""
     weighted: float | None
-    """The weighted average of what was there; None where either deviation is undefined."""
+    """The weighted average of the values that are there; None if a deviation is undefined."""
     cells: frozenset[Pair]
-    """The cells that entered the in-domain and the main out-of-domain averages."""
+    """The cells in the in-domain and the main out-of-domain averages."""
 
     @property
     def complete(self) -> bool:
-        """Whether nothing that belongs to the averages was missing."""
+        """Whether no cell of the averages is missing."""
         outside = self.out_of_domain
         return self.in_domain.complete and (outside is None or outside.complete)
 
 
 @dataclass(frozen=True, slots=True)
 class Reduced:
-    """The arithmetic alone, over any number of leading axes (draws, seeds); NaN is missing."""
+    """The averages as arrays, over any number of leading axes (draws, seeds); NaN is missing."""
 
     in_domain_mean: Values
     in_domain_sd: Values
@@ -147,20 +146,16 @@ def reduce_matrix(matrix: Matrix, *, eligible: Collection[str] | None = None) ->
 
     Args:
         matrix: the cells.
-        eligible: the corpora between which out-of-domain cells are averaged; None means the
-            largest set of corpora that out-of-domain cells connect.
+        eligible: the corpora of the out-of-domain averages; None means the largest set of corpora
+            that out-of-domain cells connect.
     """
-    clusters = list(matrix.clusters)
-    if eligible is not None:
-        inside = tuple(sorted({name for each in clusters for name in each} & set(eligible)))
-        rest = [tuple(name for name in each if name not in inside) for each in clusters]
-        clusters = ([inside] if len(inside) > 1 else []) + [each for each in rest if len(each) > 1]
-        main = clusters[0] if len(inside) > 1 else None
-    else:
-        main = clusters[0] if clusters else None
+    main, others = _main_cluster(matrix.clusters, eligible)
     outside = None if main is None else _out_of_domain(matrix, main)
-    values = {name: matrix.cells[name, name].value for name in matrix.in_domain
-              if (name, name) in matrix.cells}  # fmt: skip
+    values = {
+        name: matrix.cells[name, name].value
+        for name in matrix.in_domain
+        if (name, name) in matrix.cells
+    }
     diagonal = _average(values, matrix.in_domain)
     used = {(name, name) for name in values}
     if main is not None:
@@ -169,7 +164,7 @@ def reduce_matrix(matrix: Matrix, *, eligible: Collection[str] | None = None) ->
         setting=matrix.setting,
         in_domain=diagonal,
         out_of_domain=outside,
-        small_clusters=tuple(_out_of_domain(matrix, each) for each in clusters if each != main),
+        small_clusters=tuple(_out_of_domain(matrix, corpora) for corpora in others),
         weighted=_weighted(diagonal, outside),
         cells=frozenset(used),
     )
@@ -187,8 +182,8 @@ def reduce_scores(
 
     Args:
         scores: rows as in `sercore.evaluation.scores.SCORE_SCHEMA`.
-        metric: which metric of whole cells; the headline's when None.
-        adjustment: which out-of-domain adjustment; the headline's when None.
+        metric: which metric of whole cells; that of the headline if None.
+        adjustment: which out-of-domain adjustment; that of the headline if None.
         eligible: as in `reduce_matrix`.
         expected: as in `sercore.results.matrices.matrices`.
     """
@@ -197,28 +192,40 @@ def reduce_scores(
 
 
 def require_comparable(reductions: Sequence[Reductions]) -> None:
-    """Refuse to rank averages that run over different cells or under different choices.
+    """Refuse to rank averages that cover different cells or have different settings.
 
     Raises:
-        ProtocolError: they do; the message names a backbone and what it lacks.
+        ProtocolError: they cannot be ranked; the message names a backbone and what it lacks.
     """
-    if len({each.setting.family for each in reductions}) > 1:
+    if len({backbone.setting.comparison_key for backbone in reductions}) > 1:
         raise ProtocolError(
             "averages under different protocols, class rules, metrics or probes cannot be ranked "
             "together",
             hint="rank each of them alone",
         )
-    everything = frozenset[Any]().union(*(each.cells for each in reductions))
-    for each in reductions:
-        lacking = sorted(everything - each.cells)
+    everything: frozenset[Pair] = frozenset().union(*(backbone.cells for backbone in reductions))
+    for backbone in reductions:
+        lacking = sorted(everything - backbone.cells)
         if lacking:
             train, test = lacking[0]
             raise ProtocolError(
-                f"{each.setting.backbone} lacks {len(lacking)} of {len(everything)} cells that "
+                f"{backbone.setting.backbone} lacks {len(lacking)} of {len(everything)} cells that "
                 f"other backbones have ({train} on {test} first), so their averages cannot be "
                 "ranked",
-                hint="finish the run, or ask for the cells that all of them have: --common-cells",
+                hint="finish the run, or use only the cells that all of them have: --common-cells",
             )
+
+
+def _main_cluster(
+    clusters: Sequence[tuple[str, ...]], eligible: Collection[str] | None
+) -> tuple[tuple[str, ...] | None, list[tuple[str, ...]]]:
+    """Return the corpora of the main out-of-domain averages, and the other sets of corpora."""
+    if eligible is None:
+        return (clusters[0], list(clusters[1:])) if clusters else (None, [])
+    connected = {name for corpora in clusters for name in corpora}
+    main = tuple(sorted(connected & set(eligible)))
+    rest = [tuple(name for name in corpora if name not in main) for corpora in clusters]
+    return main if len(main) > 1 else None, [corpora for corpora in rest if len(corpora) > 1]
 
 
 def _out_of_domain(matrix: Matrix, corpora: tuple[str, ...]) -> OutOfDomain:
@@ -231,12 +238,14 @@ def _out_of_domain(matrix: Matrix, corpora: tuple[str, ...]) -> OutOfDomain:
 
     def average(name: str, side: int) -> Average:
         pairs = [pair for pair in inside if pair[side] == name]
-        there = {pair[1 - side]: matrix.cells[pair].value for pair in pairs if pair in matrix.cells}
-        return _average(there, [pair[1 - side] for pair in pairs])
+        values = {
+            pair[1 - side]: matrix.cells[pair].value for pair in pairs if pair in matrix.cells
+        }
+        return _average(values, [pair[1 - side] for pair in pairs])
 
     rows = {name: average(name, 0) for name in corpora}
     columns = {name: average(name, 1) for name in corpora}
-    means = {name: each.mean for name, each in rows.items() if each.mean is not None}
+    means = {name: row.mean for name, row in rows.items() if row.mean is not None}
     trained = [name for name in corpora if rows[name].of]
     return OutOfDomain(
         corpora=corpora,
@@ -269,16 +278,16 @@ def _weighted(inside: Average, outside: OutOfDomain | None) -> float | None:
 
 
 def _mean(values: Values, axis: int) -> Values:
-    there = np.isfinite(values)
-    n = there.sum(axis=axis)
-    total = np.where(there, values, 0.0).sum(axis=axis)
+    finite = np.isfinite(values)
+    n = finite.sum(axis=axis)
+    total = np.where(finite, values, 0.0).sum(axis=axis)
     return np.asarray(np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0))
 
 
 def _sd(values: Values) -> Values:
-    there = np.isfinite(values)
-    n = there.sum(axis=-1)
-    gaps = np.where(there, values - _mean(values, -1)[..., np.newaxis], 0.0)
+    finite = np.isfinite(values)
+    n = finite.sum(axis=-1)
+    gaps = np.where(finite, values - _mean(values, -1)[..., np.newaxis], 0.0)
     squares = (gaps**2).sum(axis=-1)
     variance = np.divide(squares, n - 1, out=np.full(n.shape, np.nan), where=n > 1)
     return np.asarray(np.sqrt(variance))

@@ -1,4 +1,4 @@
-"""A run as it lies in a workspace: its record, its scores, and what a complete one would hold."""
+"""A stored run: its record, its scores, and the cells that a complete run has."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from typing import Any
 
 from sercore.errors import WorkspaceError
 from sercore.evaluation.class_rules import IN_DOMAIN
+from sercore.evaluation.protocols import ClassRule
 from sercore.evaluation.scores import SCORE_SCHEMA
 from sercore.results.matrices import matrices
+from sercore.results.record import corpora_of
+from sercore.results.record import missing_corpora
 from sercore.results.reductions import reduce_matrix
 
 if TYPE_CHECKING:
@@ -23,12 +26,10 @@ if TYPE_CHECKING:
     from sercore.results.reductions import Reductions
     from sercore.storage.workspace import Workspace
 
-CLUSTER = "cluster"
-
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRun:
-    """A run that was read back."""
+    """A run, read from a workspace."""
 
     name: str
     record: Mapping[str, Any]
@@ -54,15 +55,15 @@ def read_run(workspace: Workspace, name: str) -> StoredRun:
     """Read a run.
 
     Raises:
-        WorkspaceError: there is none of this name, or its files are not readable.
+        WorkspaceError: no run has this name, or its files cannot be read.
     """
     folder = f"runs/{name}"
     if not workspace.exists(f"{folder}/scores.parquet"):
-        names = [each for each in workspace.list("runs") if not each.startswith(".")]
+        names = [other for other in workspace.list("runs") if not other.startswith(".")]
         close = get_close_matches(name, names, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else (
-            f"there are {', '.join(names)}" if names else "'sercore run' makes one"
-        )  # fmt: skip
+        hint = f"the workspace has {', '.join(names)}" if names else "'sercore run' creates one"
+        if close:
+            hint = f"did you mean '{close[0]}'?"
         started = workspace.exists(f"{folder}/run.json")
         what = "has no scores yet" if started else "does not exist"
         raise WorkspaceError(f"the run '{name}' in {workspace.root} {what}", hint=hint)
@@ -70,8 +71,9 @@ def read_run(workspace: Workspace, name: str) -> StoredRun:
     lacking = [column for column in SCORE_SCHEMA.names if column not in scores.column_names]
     if lacking:
         raise WorkspaceError(
-            f"the scores of the run '{name}' have no column {', '.join(lacking)}",
-            hint="they were written by another version of sercore: run it again",
+            f"the scores of the run '{name}' have no column {', '.join(lacking)}: another version "
+            "of sercore wrote them",
+            hint="run it again",
         )
     record = (
         workspace.read_json(f"{folder}/run.json") if workspace.exists(f"{folder}/run.json") else {}
@@ -86,34 +88,30 @@ def read_run(workspace: Workspace, name: str) -> StoredRun:
 def eligible_corpora_of(record: Mapping[str, Any]) -> frozenset[str] | None:
     """Return the corpora of a run whose cards are eligible for out-of-domain averages.
 
-    None where the record names no corpus: then the largest cluster stands for them.
+    None if the record names no corpus: the averages then use the largest cluster.
     """
-    corpora = _corpora(record)
+    corpora = corpora_of(record)
     if not corpora:
         return None
-    return frozenset(name for name, card in corpora.items() if card.get("ood_eligible"))
+    return frozenset(name for name, corpus in corpora.items() if corpus.ood_eligible)
 
 
 def expected_cells(record: Mapping[str, Any]) -> Expected:
-    """Return the cells that a run would have, had every real corpus that it looked for been there.
+    """Return the cells that a run would have with every real corpus that it looked for.
 
-    Corpora that are missing count as eligible where the paper's Table 1 says so.
+    Table 1 of the paper decides which of the missing corpora are eligible.
     """
     from sercore.published import eligible_corpora
 
-    there = {name: card for name, card in _corpora(record).items() if not card.get("demo")}
-    if not there:
+    found = {name: corpus for name, corpus in corpora_of(record).items() if not corpus.demo}
+    if not found:
         return {}
-    absent = {
-        str(each.get("name"))
-        for each in record.get("missing") or ()
-        if isinstance(each, Mapping) and each.get("kind") == "corpus"
-    }
-    outside = {name for name, card in there.items() if card.get("ood_eligible")}
+    absent = missing_corpora(record)
+    outside = {name for name, corpus in found.items() if corpus.ood_eligible}
     outside |= absent & set(eligible_corpora())
     return {
-        IN_DOMAIN: {(name, name) for name in {*there, *absent}},
-        CLUSTER: set(permutations(sorted(outside), 2)),
+        IN_DOMAIN: {(name, name) for name in {*found, *absent}},
+        ClassRule.CLUSTER: set(permutations(sorted(outside), 2)),
     }
 
 
@@ -124,25 +122,22 @@ def matrices_of(
     metric: str | None = None,
     adjustment: str | None = None,
 ) -> tuple[Matrix, ...]:
-    """Return the matrices of a run, with what its record says is missing."""
+    """Return the matrices of a run, and the cells that its record says are missing."""
     return matrices(scores, metric=metric, adjustment=adjustment, expected=expected_cells(record))
 
 
 def reduce_of(matrix: Matrix, record: Mapping[str, Any]) -> Reductions:
     """Return the reductions of one matrix of a run.
 
-    Under the class rule `cluster` the out-of-domain averages run over the eligible corpora, as
-    in the paper; under the others over all that are connected.
+    Under the class rule `cluster` the out-of-domain averages cover the eligible corpora, as in the
+    paper; under other rules they cover all corpora that cells connect.
     """
-    eligible = eligible_corpora_of(record) if matrix.setting.class_rule == CLUSTER else None
+    eligible = (
+        eligible_corpora_of(record) if matrix.setting.class_rule == ClassRule.CLUSTER else None
+    )
     if eligible is not None:
         missing = {name for pair in matrix.missing for name in pair}
         from sercore.published import eligible_corpora
 
         eligible |= missing & set(eligible_corpora())
     return reduce_matrix(matrix, eligible=eligible)
-
-
-def _corpora(record: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    corpora = record.get("corpora")
-    return corpora if isinstance(corpora, Mapping) else {}

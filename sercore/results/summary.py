@@ -1,4 +1,4 @@
-"""The short summary at the end of a run: matrices, the three reductions, problems."""
+"""The summary of a run in Markdown: matrices, averages, problems."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
 
+from sercore.results.record import sentences
 from sercore.results.stored_run import matrices_of
 from sercore.results.stored_run import reduce_of
 from sercore.results.text import MISSING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from sercore.results.matrices import Matrix
     from sercore.results.reductions import Average
+    from sercore.results.reductions import OutOfDomain
     from sercore.results.reductions import Reductions
 
 _MOST_PROBLEMS = 50
@@ -30,8 +32,7 @@ def summary_markdown(scores: pa.Table, record: Mapping[str, Any]) -> str:
 
     Args:
         scores: rows as in `sercore.evaluation.scores.SCORE_SCHEMA`.
-        record: the run's record; ``name``, ``versions`` and ``problems`` are read if they are
-            there.
+        record: of the run.
     """
     found = matrices_of(scores, record)
     lines = [f"# {markdown_cell(record.get('name') or 'Run')}", ""]
@@ -40,9 +41,9 @@ def summary_markdown(scores: pa.Table, record: Mapping[str, Any]) -> str:
     for matrix in found:
         lines += [*matrix_lines(matrix), ""]
     if found:
-        lines += [*_reduction_lines([reduce_of(each, record) for each in found]), ""]
+        lines += [*_reduction_lines([reduce_of(matrix, record) for matrix in found]), ""]
     lines += _missing_lines(found)
-    lines += _problem_lines(record.get("problems") or ())
+    lines += _problem_lines(sentences(record, "problems"))
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -62,16 +63,16 @@ def matrix_lines(matrix: Matrix, level: int = 2) -> list[str]:
     trains = sorted({train for train, _ in (*matrix.cells, *matrix.missing)})
     tests = sorted({test for _, test in (*matrix.cells, *matrix.missing)})
 
-    def cell(train: str, test: str) -> str:
-        there = matrix.cells.get((train, test))
-        if there is not None:
-            return number(there.value) + ("" if there.complete else "*")
+    def text(train: str, test: str) -> str:
+        done = matrix.cells.get((train, test))
+        if done is not None:
+            return number(done.value) + ("" if done.complete else "*")
         return "missing" if (train, test) in matrix.missing else ""
 
-    rows = [[train, *(cell(train, test) for test in tests)] for train in trains]
+    rows = [[train, *(text(train, test) for test in tests)] for train in trains]
     lines = [f"{'#' * level} {markdown_cell(matrix_title(matrix))}", ""]
     lines += markdown_table(["train \\ test", *tests], rows)
-    if not all(each.complete for each in matrix.cells.values()):
+    if not all(cell.complete for cell in matrix.cells.values()):
         lines += ["", "\\* a corpus was not whole, or some of its audio could not be used."]
     return lines
 
@@ -79,47 +80,47 @@ def matrix_lines(matrix: Matrix, level: int = 2) -> list[str]:
 def _reduction_lines(reductions: Sequence[Reductions]) -> list[str]:
     header = ["backbone", "protocol", "class rule", "in-domain", "of", "out-of-domain", "of"]
     lines = ["## Reductions", ""]
-    rows = []
-    for each in reductions:
-        outside = each.out_of_domain
-        demo = " (demo)" if each.setting.demo else ""
-        rows.append(
-            [
-                each.setting.backbone + demo,
-                each.setting.protocol,
-                each.setting.class_rule or MISSING,
-                with_deviation(each.in_domain),
-                each.in_domain.coverage,
-                with_deviation(outside.average) if outside else MISSING,
-                outside.coverage if outside else MISSING,
-                number(each.weighted),
-            ]
-        )
+    rows = [_reduction_cells(backbone) for backbone in reductions]
     lines += markdown_table([*header, "weighted average"], rows, left=3)
-    for each in reductions:
-        if each.out_of_domain is None:
-            continue
-        inside = each.out_of_domain
-        lines += ["", f"Out-of-domain means of {markdown_cell(each.setting.backbone)} by corpus:"]
-        lines += ["", *markdown_table(
-            ["corpus", "trained on it", "of", "tested on it", "of"],
-            [
-                [
-                    name,
-                    number(inside.rows[name].mean),
-                    inside.rows[name].coverage,
-                    number(inside.columns[name].mean),
-                    inside.columns[name].coverage,
-                ]
-                for name in inside.corpora
-            ],
-        )]  # fmt: skip
+    for backbone in reductions:
+        outside = backbone.out_of_domain
+        if outside is not None:
+            name = markdown_cell(backbone.setting.backbone)
+            lines += ["", f"Out-of-domain means of {name} by corpus:", "", *_corpus_lines(outside)]
     return lines
 
 
-def with_deviation(average: Average) -> str:
+def _reduction_cells(backbone: Reductions) -> list[str]:
+    setting, outside = backbone.setting, backbone.out_of_domain
+    return [
+        setting.backbone + (" (demo)" if setting.demo else ""),
+        setting.protocol,
+        setting.class_rule or MISSING,
+        with_deviation(backbone.in_domain),
+        backbone.in_domain.coverage,
+        with_deviation(outside.average) if outside else MISSING,
+        outside.coverage if outside else MISSING,
+        number(backbone.weighted),
+    ]
+
+
+def _corpus_lines(outside: OutOfDomain) -> list[str]:
+    rows = [
+        [
+            name,
+            number(outside.rows[name].mean),
+            outside.rows[name].coverage,
+            number(outside.columns[name].mean),
+            outside.columns[name].coverage,
+        ]
+        for name in outside.corpora
+    ]
+    return markdown_table(["corpus", "trained on it", "of", "tested on it", "of"], rows)
+
+
+def with_deviation(average: Average | None) -> str:
     """Return ``mean ± deviation``."""
-    if average.mean is None:
+    if average is None or average.mean is None:
         return MISSING
     spread = "" if average.sd is None else f" ± {number(average.sd)}"
     return number(average.mean) + spread
@@ -140,19 +141,10 @@ def _missing_lines(found: Sequence[Matrix]) -> list[str]:
     return ["## Missing", "", *lines, ""]
 
 
-def _problem_lines(problems: Sequence[Any]) -> list[str]:
+def _problem_lines(problems: Sequence[str]) -> list[str]:
     if not problems:
         return []
-    lines = [f"- {markdown_cell(problem_text(each))}" for each in problems[:_MOST_PROBLEMS]]
+    lines = [f"- {markdown_cell(problem)}" for problem in problems[:_MOST_PROBLEMS]]
     if len(problems) > _MOST_PROBLEMS:
-        lines.append(f"- and {len(problems) - _MOST_PROBLEMS} more in the run's record")
+        lines.append(f"- and {len(problems) - _MOST_PROBLEMS} more in the record of the run")
     return ["## Problems", "", *lines, ""]
-
-
-def problem_text(problem: Any) -> str:
-    """Return one problem of a record, a sentence or a mapping as `Problem`, as a sentence."""
-    if not isinstance(problem, Mapping):
-        return str(problem)
-    text = f"{problem.get('where', '')}: {problem.get('message', '')}".strip(": ")
-    hint = problem.get("hint")
-    return f"{text}; {hint}" if hint else text

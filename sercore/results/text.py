@@ -1,4 +1,4 @@
-"""How numbers and tables are written as text; nothing here decides what they are."""
+"""Numbers, counts and tables as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from sercore.evaluation.statistics import Interval
 
 MISSING = "—"
-"""Stands for a value that is not there; never 0."""
+"""Shown in place of a missing value."""
+
+_PLURALS = {"corpus": "corpora"}
 
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#])")
 
@@ -41,17 +43,17 @@ def markdown_table(
         left: how many columns are aligned to the left; the others are numbers.
     """
     rules = [":--" if index < left else "--:" for index in range(len(header))]
-    lines = [[markdown_cell(each) for each in line] for line in (header, *rows)]
+    lines = [[markdown_cell(cell) for cell in line] for line in (header, *rows)]
     return [f"| {' | '.join(cells)} |" for cells in (lines[0], rules, *lines[1:])]
 
 
 def plural(count: int, noun: str) -> str:
     """Return a count with its noun.
 
-    >>> plural(1, "cell"), plural(2, "cell")
-    ('1 cell', '2 cells')
+    >>> plural(1, "cell"), plural(2, "cell"), plural(2, "corpus")
+    ('1 cell', '2 cells', '2 corpora')
     """
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{count} {noun}" if count == 1 else f"{count} {_PLURALS.get(noun, noun + 's')}"
 
 
 def signed(value: float | None, digits: int = 3) -> str:
@@ -66,10 +68,17 @@ def signed(value: float | None, digits: int = 3) -> str:
     return text[1:] if not float(text) else text
 
 
+def range_text(interval: Interval | None) -> str:
+    """Return the ends of an interval, or `MISSING`."""
+    if interval is None:
+        return MISSING
+    return f"{number(interval.low)} to {number(interval.high)}"
+
+
 def interval_text(interval: Interval) -> str:
-    """Return an interval with what was drawn for it."""
+    """Return an interval and the units that were resampled for it."""
     percent = f"{interval.level:.0%}".replace("%", " %")
     return (
-        f"{percent} interval {number(interval.low)} to {number(interval.high)} "
-        f"({plural(interval.n_units, interval.unit)} drawn)"
+        f"{percent} interval {range_text(interval)} "
+        f"({plural(interval.n_units, interval.unit)} resampled)"
     )

@@ -395,7 +395,7 @@ class Driver:
 
     def _pooled_scores(self) -> pa.Table:
         try:
-            return self._scorebook.pooled_table()
+            return self._scorebook.table_with_out_of_fold()
         except Exception as error:  # noqa: BLE001 - a metric is a plugin: the folds' scores stay
             reason = self._explain(error)
             self._notifier.problem(f"the predictions of the folds were not pooled: {reason}")

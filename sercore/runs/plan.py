@@ -16,9 +16,8 @@ from sercore.errors import BackboneUnavailableError
 from sercore.errors import CorpusMissingError
 from sercore.errors import SercoreError
 from sercore.errors import SettingsError
-from sercore.evaluation.class_rules import IN_DOMAIN
-from sercore.evaluation.class_rules import class_rule
-from sercore.evaluation.scores import Rule
+from sercore.evaluation.class_rules import in_domain_rule
+from sercore.evaluation.class_rules import rules_between
 from sercore.probes.interface import pools
 from sercore.runs.planned import Missing
 from sercore.runs.planned import MissingKind
@@ -238,20 +237,18 @@ def _folds(corpus: PlannedCorpus, selection: Selection) -> list[tuple[int, Fold]
 def _test_sets(
     train: PlannedCorpus, corpora: Iterable[PlannedCorpus], selection: Selection
 ) -> tuple[TestSet, ...]:
-    everything = frozenset(train.mapper.classes)
-    test_sets = [TestSet(train, (Rule(IN_DOMAIN, everything),), in_domain=True)]
+    test_sets = [TestSet(train, (in_domain_rule(train.mapper.classes),), in_domain=True)]
     for test in corpora:
-        if test.id == train.id or test.corpus.card.demo != train.corpus.card.demo:
+        if test.id == train.id:
             continue
-        rules: list[Rule] = []
-        for name in selection.protocol.class_rules:
-            allowed = class_rule(
-                name, train.label_set, test.label_set, small_clusters=selection.small_clusters
-            )
-            if allowed:
-                rules.append(Rule(name, allowed))
+        rules = rules_between(
+            train.label_set,
+            test.label_set,
+            selection.protocol.class_rules,
+            small_clusters=selection.small_clusters,
+        )
         if rules:
-            test_sets.append(TestSet(test, tuple(rules), in_domain=False))
+            test_sets.append(TestSet(test, rules, in_domain=False))
     return tuple(test_sets)
 
 

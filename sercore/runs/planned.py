@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from sercore.evaluation.adjustment import Priors
+from sercore.evaluation.adjustment import ClassCounts
 from sercore.evaluation.class_rules import LabelSet
 from sercore.evaluation.splits import count_shared
 from sercore.evaluation.splits import seed_of
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from sercore.corpora.interface import Corpus
     from sercore.corpora.labels import LabelMapper
     from sercore.corpora.manifest import Manifest
+    from sercore.evaluation.class_rules import Rule
     from sercore.evaluation.protocols import Protocol
-    from sercore.evaluation.scores import Rule
     from sercore.evaluation.splits import Fold
     from sercore.probes.interface import Probe
     from sercore.runs.selection import Selection
@@ -86,9 +86,15 @@ class PlannedCorpus:
 
     @cached_property
     def label_set(self) -> LabelSet:
-        """The classes that occur."""
+        """What class rules ask about the corpus."""
         present = np.unique(self.labels[self.labels >= 0])
-        return LabelSet(self.corpus.card, frozenset(self.mapper.classes[i] for i in present))
+        card = self.corpus.card
+        return LabelSet(
+            classes=frozenset(self.mapper.classes[i] for i in present),
+            cluster=card.cluster,
+            ood_eligible=card.ood_eligible,
+            demo=card.demo,
+        )
 
     @cached_property
     def labels_digest(self) -> str:
@@ -205,9 +211,9 @@ class ProbeJob:
             "probe_seed": self.seed,
         }
 
-    def priors(self, test_set: TestSet) -> Priors:
+    def class_counts(self, test_set: TestSet) -> ClassCounts:
         """Return the class counts that adjustments may use."""
-        return Priors(
+        return ClassCounts(
             train_part=self.train.counts(self.fold.train),
             train_corpus=self.train.counts(),
             test_corpus=test_set.corpus.counts(),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sercore.errors import ProtocolError
-from sercore.evaluation.confusion import SUPPORTED
+from sercore.evaluation.metrics import SUPPORTED
 from sercore.evaluation.units import UTTERANCE
 from sercore.evaluation.units import unit_counts
 from sercore.evaluation.units import units_in
@@ -104,7 +104,7 @@ def estimate_from_answers(
         units: of the whole test manifest.
         n_classes: the size of the class space.
         averaging: see `sercore.evaluation.metrics.Evaluation.averaging`.
-        measure: a key of `sercore.evaluation.confusion.MEASURES`.
+        measure: a key of `sercore.evaluation.metrics.MEASURES`.
 
     Raises:
         ProtocolError: as `count_by_unit` and `sercore.statistics.jackknife.estimate_cell`.

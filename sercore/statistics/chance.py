@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sercore.errors import ProtocolError
-from sercore.evaluation.confusion import MEASURES
+from sercore.evaluation.metrics import MEASURES
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -54,7 +54,7 @@ def chance(
 
     Args:
         support: (classes,), utterances per class.
-        measure: a key of `sercore.evaluation.confusion.MEASURES`.
+        measure: a key of `sercore.evaluation.metrics.MEASURES`.
         sayable: bool (classes,), which classes the probe can say; None means all.
         answers: (classes,), how often the probe said each class.
 
@@ -90,7 +90,7 @@ def blind_score(labels: Values, answers: Values, measure: str) -> float:
     Args:
         labels: float64 (classes,), their frequencies; the average runs over those above zero.
         answers: float64 (classes,), the frequencies of what is said.
-        measure: a key of `sercore.evaluation.confusion.MEASURES`.
+        measure: a key of `sercore.evaluation.metrics.MEASURES`.
     """
     return float(MEASURES[measure](np.outer(labels, answers), "supported"))
 

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from sercore.errors import ProtocolError
-from sercore.evaluation.confusion import MEASURES
-from sercore.evaluation.confusion import SUPPORTED
-from sercore.evaluation.confusion import averaged
-from sercore.evaluation.confusion import f1
-from sercore.evaluation.confusion import recall
+from sercore.evaluation.metrics import MEASURES
+from sercore.evaluation.metrics import SUPPORTED
+from sercore.evaluation.metrics import averaged
+from sercore.evaluation.metrics import f1
+from sercore.evaluation.metrics import recall
 from sercore.evaluation.units import UTTERANCE
 from sercore.statistics.intervals import Component
 from sercore.statistics.intervals import Note
@@ -74,7 +74,7 @@ def leave_one_out(counts: Counts, averaging: str, measure: str) -> tuple[float, 
         counts: (units, classes, classes), label first, as from
             `sercore.evaluation.units.unit_counts`.
         averaging: see `sercore.evaluation.metrics.Evaluation.averaging`.
-        measure: a key of `sercore.evaluation.confusion.MEASURES`.
+        measure: a key of `sercore.evaluation.metrics.MEASURES`.
 
     Raises:
         ProtocolError: the measure is not one of confusion counts.
@@ -95,7 +95,7 @@ def leave_one_utterance_out(
     Args:
         confusion: int (classes, classes).
         averaging: see `sercore.evaluation.metrics.Evaluation.averaging`.
-        measure: a key of `sercore.evaluation.confusion.MEASURES`.
+        measure: a key of `sercore.evaluation.metrics.MEASURES`.
 
     Returns:
         The measure and float64 (utterances,), in the order of the counts' cells.
@@ -127,7 +127,7 @@ def estimate_cell(
         seeds: for each seed its fits, each (units, classes, classes). All fits have the same units
             in the same order; a unit that is not in a fit's test set has counts of zero.
         averaging: see `sercore.evaluation.metrics.Evaluation.averaging`.
-        measure: a key of `sercore.evaluation.confusion.MEASURES`.
+        measure: a key of `sercore.evaluation.metrics.MEASURES`.
         unit: what the units are.
         unit_ids: int64 (units,); their positions when None.
         notes: what the reader must know about the units.
@@ -168,7 +168,7 @@ def estimate_from_confusions(
     Args:
         seeds: for each seed its fits, each int (classes, classes).
         averaging: see `sercore.evaluation.metrics.Evaluation.averaging`.
-        measure: a key of `sercore.evaluation.confusion.MEASURES`.
+        measure: a key of `sercore.evaluation.metrics.MEASURES`.
 
     Raises:
         ProtocolError: there is no fit, or a fit has no utterance.

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from sercore.errors import ProtocolError
-from sercore.evaluation.confusion import SUPPORTED
+from sercore.evaluation.metrics import SUPPORTED
 from sercore.statistics.averages import Stratum
 from sercore.statistics.averages import stratified_jackknife
 from sercore.statistics.intervals import LEVEL
@@ -78,7 +78,7 @@ def leak_gap(
         random: for each seed (units, classes, classes): counts over all folds of random-kfold.
         disjoint: likewise of speaker-disjoint folds: same seeds, same units, same utterances.
         averaging: see `sercore.evaluation.metrics.Evaluation.averaging`.
-        measure: a key of `sercore.evaluation.confusion.MEASURES`.
+        measure: a key of `sercore.evaluation.metrics.MEASURES`.
         unit: what the units are.
         level: the nominal coverage.
 

@@ -1,7 +1,7 @@
-"""A whole run with simulated logits, for tests and benchmarks of what reads runs.
+"""A whole run with simulated logits, for tests and benchmarks of code that reads runs.
 
-Corpora have the shapes of the paper's Table 1; no audio, backbone or probe is behind them. Scores
-are computed by the real code, and everything is stored where a real run stores it.
+The corpora can have the shapes of Table 1 of the paper. There is no audio, backbone or probe. The
+real code computes the scores, and every file is stored where a real run stores it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import asdict
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -18,20 +19,26 @@ import pyarrow as pa
 
 from sercore.corpora.labels import CLASSES
 from sercore.corpora.manifest import SCHEMA
-from sercore.evaluation.adjustment import Priors
-from sercore.evaluation.class_rules import IN_DOMAIN
+from sercore.evaluation.adjustment import ClassCounts
+from sercore.evaluation.class_rules import LabelSet
+from sercore.evaluation.class_rules import in_domain_rule
+from sercore.evaluation.class_rules import rules_between
 from sercore.evaluation.metrics import METRICS
 from sercore.evaluation.predictions import Predictions
 from sercore.evaluation.predictions import write_predictions
 from sercore.evaluation.protocols import PROTOCOLS
-from sercore.evaluation.scores import SCORE_SCHEMA
-from sercore.evaluation.scores import Rule
-from sercore.evaluation.scores import score
+from sercore.evaluation.protocols import ClassRule
+from sercore.evaluation.scores import FAILED
+from sercore.evaluation.scores import ScoredCell
+from sercore.evaluation.scores import ScoreRow
+from sercore.evaluation.scores import table_of
+from sercore.evaluation.scoring import score
 from sercore.storage.digests import digest_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from sercore.evaluation.class_rules import Rule
     from sercore.evaluation.protocols import Protocol
     from sercore.storage.workspace import Workspace
 
@@ -54,6 +61,21 @@ class SimulatedCorpus:
     classes: tuple[str, ...]
     eligible: bool
     demo: bool = False
+
+    @property
+    def cluster(self) -> str | None:
+        """The cluster of the eligible corpora; the others have none."""
+        return "seven" if self.eligible else None
+
+    @property
+    def label_set(self) -> LabelSet:
+        """What class rules ask about the corpus."""
+        return LabelSet(
+            classes=frozenset(self.classes),
+            cluster=self.cluster,
+            ood_eligible=self.eligible,
+            demo=self.demo,
+        )
 
 
 @dataclass(frozen=True)
@@ -99,17 +121,17 @@ def simulate_run(
     """Write a run with simulated logits.
 
     Args:
-        workspace: where to.
-        name: the run's.
-        corpora: what it spans.
-        backbones: name to checkpoint and quality; 0 hears nothing, 1 is good.
-        protocol: one of the built-in ones.
-        seed: drives everything.
+        workspace: receives the files.
+        name: of the run.
+        corpora: shapes of its corpora.
+        backbones: name to checkpoint and quality; 0 is chance, 1 is good.
+        protocol: one of the built-in protocols.
+        seed: of all random numbers.
         lacking: cells (backbone, train corpus, test corpus) that failed.
     """
-    chosen = {each.id: each for each in PROTOCOLS}[protocol]
+    chosen = next(known for known in PROTOCOLS if known.id == protocol)
     built = [_build(workspace, shape, seed) for shape in corpora]
-    rows: list[dict[str, Any]] = []
+    rows: list[ScoreRow] = []
     for backbone, (checkpoint, quality) in backbones.items():
         for train in built:
             key = digest_of(["probe", name, backbone, train.shape.id, seed])
@@ -121,19 +143,17 @@ def simulate_run(
                     continue
                 cell = _cell(chosen, backbone, checkpoint, train, test, key, len(trained), seed)
                 if (backbone, train.shape.id, test.shape.id) in lacking:
-                    failure = {"status": "failed", "reason": "the simulated cell was left out"}
-                    rows.append({**cell, **failure, "class_rule": rule.name, "complete": False})
+                    rows.append(_failed(cell, rule))
                     continue
                 predictions = _predict(train, test, backbone, quality, seed)
-                write_predictions(workspace, cell["prediction_key"], predictions)
-                priors = Priors(
+                write_predictions(workspace, cell.prediction_key or "", predictions)
+                counts = ClassCounts(
                     train_part=train.counts(trained),
                     train_corpus=train.counts(),
                     test_corpus=test.counts(),
                 )
-                rows += score(cell, predictions, rule, priors, chosen, METRICS)
-    columns = {column: [row.get(column) for row in rows] for column in SCORE_SCHEMA.names}
-    workspace.write_table(f"runs/{name}/scores.parquet", pa.table(columns, schema=SCORE_SCHEMA))
+                rows += score(cell, predictions, rule, counts, chosen, METRICS)
+    workspace.write_table(f"runs/{name}/scores.parquet", table_of(rows))
     workspace.write_json(
         f"runs/{name}/run.json", _record(name, chosen, built, backbones, seed, len(lacking))
     )
@@ -188,11 +208,18 @@ def _predict(
 
 def _rule(train: _Corpus, test: _Corpus) -> Rule | None:
     if train.shape.id == test.shape.id:
-        return Rule(IN_DOMAIN, frozenset(CLASSES))
-    pair = (train.shape, test.shape)
-    if not all(each.eligible for each in pair) or train.shape.demo != test.shape.demo:
-        return None
-    return Rule("cluster", frozenset({*train.shape.classes, *test.shape.classes} - {"other"}))
+        return in_domain_rule(CLASSES)
+    found = rules_between(train.shape.label_set, test.shape.label_set, [ClassRule.CLUSTER])
+    return found[0] if found else None
+
+
+def _failed(cell: ScoredCell, rule: Rule) -> ScoreRow:
+    return ScoreRow(
+        cell=replace(cell, complete=False),
+        class_rule=rule.name,
+        status=FAILED,
+        reason="the simulated cell was left out",
+    )
 
 
 def _cell(
@@ -204,40 +231,40 @@ def _cell(
     probe_key: str,
     n_train: int,
     seed: int,
-) -> dict[str, Any]:
+) -> ScoredCell:
     inside = train.shape.id == test.shape.id
     speakers = set(train.speakers[train.test_part].tolist())
     rest = np.setdiff1d(np.arange(len(train.labels)), train.test_part)
     shared = len(speakers & set(train.speakers[rest].tolist()))
-    return {
-        "backbone": backbone,
-        "checkpoint": checkpoint,
-        "layer": "last",
-        "audio_path": protocol.audio_path,
-        "dtype": "float32",
-        "train_corpus": train.shape.id,
-        "train_manifest": train.manifest,
-        "reading": protocol.reading,
-        "mapper": protocol.mapper,
-        "split": protocol.split,
-        "fold": 0,
-        "split_seed": seed,
-        "probe": "simulated",
-        "probe_settings": "{}",
-        "probe_seed": seed,
-        "probe_key": probe_key,
-        "test_corpus": test.shape.id,
-        "test_manifest": test.manifest,
-        "prediction_key": digest_of(["prediction", probe_key, test.shape.id]),
-        "protocol": protocol.id,
-        "in_domain": inside,
-        "n_train": n_train,
-        "n_missing": 0,
-        "complete": True,
-        "shared_speakers": shared if inside else 0,
-        "shared_texts": None if inside else 0,
-        "demo": test.shape.demo,
-    }
+    return ScoredCell(
+        backbone=backbone,
+        checkpoint=checkpoint,
+        layer="last",
+        audio_path=protocol.audio_path,
+        dtype="float32",
+        train_corpus=train.shape.id,
+        train_manifest=train.manifest,
+        reading=protocol.reading,
+        mapper=protocol.mapper,
+        split=protocol.split,
+        fold=0,
+        split_seed=seed,
+        probe="simulated",
+        probe_settings="{}",
+        probe_seed=seed,
+        probe_key=probe_key,
+        test_corpus=test.shape.id,
+        test_manifest=test.manifest,
+        prediction_key=digest_of(["prediction", probe_key, test.shape.id]),
+        protocol=protocol.id,
+        in_domain=inside,
+        n_train=n_train,
+        n_missing=0,
+        complete=True,
+        shared_speakers=shared if inside else 0,
+        shared_texts=None if inside else 0,
+        demo=test.shape.demo,
+    )
 
 
 def _write_probe_record(
@@ -277,7 +304,7 @@ def _record(
                 "language": "none",
                 "licence": None,
                 "demo": corpus.shape.demo,
-                "cluster": "seven" if corpus.shape.eligible else None,
+                "cluster": corpus.shape.cluster,
                 "ood_eligible": corpus.shape.eligible,
                 "manifest": corpus.manifest,
                 "utterances": len(corpus.labels),

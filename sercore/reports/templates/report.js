@@ -162,11 +162,11 @@
       const total = cell.counts[i].reduce((a, b) => a + b, 0);
       const j = cell.predictions.indexOf(label);
       const hits = j < 0 ? 0 : cell.counts[i][j];
-      const said = j < 0 ? 0 : cell.counts.reduce((a, row) => a + row[j], 0);
+      const predicted = j < 0 ? 0 : cell.counts.reduce((a, row) => a + row[j], 0);
       const row = make("tr");
       row.append(make("th", label, { scope: "row" }));
       const shown = (value) => Number.isFinite(value) ? value.toFixed(3) : data.missing;
-      [total, shown(hits / said), shown(hits / total), shown((2 * hits) / (total + said))]
+      [total, shown(hits / predicted), shown(hits / total), shown((2 * hits) / (total + predicted))]
         .forEach((value) => row.append(make("td", value)));
       body.append(row);
     });
@@ -186,11 +186,11 @@
     const facts = make("dl");
     for (const [name, value] of cell.facts) facts.append(make("dt", name), make("dd", value));
     inner.append(facts);
-    if (cell.counts) {
+    if (cell.counts.length) {
       inner.append(make("h3", "Confusion"), scrolled(confusion(cell)));
       inner.append(make("h3", "Classes"), scrolled(classes(cell)));
     } else {
-      inner.append(make("p", "The confusion counts of this cell were not stored."));
+      inner.append(make("p", "The confusion counts of this cell are not stored."));
     }
     dialog.replaceChildren(inner);
     hide();
