@@ -5,7 +5,7 @@ Two ways, with the same meaning:
 - `Hooked` runs the command in a fork of a process that imported everything once, with the functions
   of `os` replaced; steps are counted over all threads. It is fast and works on every POSIX system.
 - `Traced` runs the command under strace, which kills it inside the real system call, whoever calls
-  it; strace counts each system call apart.
+  it; strace counts the calls of one kind in one thread.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ PRELOADED = [
     "sercore.cli.score",
     "sercore.reports.write",
     "sercore.runs.driver",
+    "sercore.runs.worker",
     "sklearn.linear_model",
     "soundfile",
     "soxr",

@@ -25,7 +25,7 @@ RUN = ["run", "--dataset", "urdu", "--dataset", "emodb", "--backbone", "logmel",
 RUN += ["--class-rule", "shared-classes", "--threads", "1", "--quiet"]
 RUN += ["--probe", "logistic"]
 FETCH = ["fetch", "subesco", "--accept-licence", "--from"]
-TIMED = {"run.json", "ledger.parquet", "log.parquet"}
+TIMED = {"run.json", "journal.parquet", "log.parquet"}
 """Files that hold timings, and no results."""
 
 
@@ -54,7 +54,7 @@ def address(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Return the folders of all trials: what commands work on, and where each of them starts."""
+    """Return the folders of all trials: inputs, working folders and start states."""
     base = tmp_path_factory.mktemp("crash")
     write_urdu(base / "corpora" / "URDU-Dataset-master", n_per_class=4)
     write_emodb(base / "corpora" / "emodb", n_per_class=4)

@@ -145,7 +145,7 @@ def print_json(value: Any) -> None:
 
 
 def _is_quiet() -> bool:
-    """Return whether the running command was told to print results only."""
+    """Return whether the running command prints results only."""
     context = click.get_current_context(silent=True)
     given = context.params if context is not None else {}
     return bool(given.get("quiet") or given.get("as_json"))

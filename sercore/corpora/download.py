@@ -159,6 +159,7 @@ def fetch(
 def _clean_up(folder: str, data: Path, workspace: Workspace) -> None:
     """Remove what a process left that was killed after it unpacked a corpus."""
     Workspace(data).sweep()
+    workspace.sweep()
     if workspace.is_local and workspace.exists(folder):
         with workspace.try_lease(folder) as lease:
             if lease is not None:

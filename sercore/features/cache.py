@@ -128,6 +128,8 @@ def trim(workspace: Workspace, budget: int, *, dry_run: bool = False) -> Trim:
         WorkspaceError: the workspace is not on this machine, or cannot be written.
     """
     stores = cached_stores(workspace)
+    if not dry_run:
+        workspace.sweep()  # what an earlier `trim` was removing when it was killed
     left = sum(each.n_bytes for each in stores)
     removed: list[CachedStore] = []
     kept: list[CachedStore] = []

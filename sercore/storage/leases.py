@@ -71,7 +71,7 @@ class Holder:
 
     key: str
     token: str
-    """Random; tells two leases of one process apart."""
+    """Random; differs between two leases of one process."""
     host: str
     machine: str
     pid: int
@@ -146,7 +146,7 @@ class Leases:
     """The leases of a workspace.
 
     On this machine and on network file systems with locks, taking, renewing and dropping a lease
-    are each one step: they run under a file lock that is held for a few milliseconds. Behind
+    are single steps: they run under a file lock that is held for a few milliseconds. Behind
     fsspec there is no such lock: two processes that start within one round trip can both take a
     lease, and one of them notices when it reads the lease again.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process on one machine, told apart from later processes with the same number."""
+    """A process on one machine, not to be confused with a later process of the same number."""
 
     machine: str
     """Identifies the running kernel and its process numbers, 12 hexadecimal digits."""

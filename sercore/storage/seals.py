@@ -38,7 +38,7 @@ def damage(data: bytes) -> str | None:
     """Return what is wrong with a sealed file, as the end of a sentence; None if it is intact."""
     view = memoryview(data)
     found = False
-    # The content may quote another file's seal, so each seal that is found may be the right one.
+    # The content may quote another file's seal, so any of the seals may be its own.
     for match in _SEAL.finditer(data):
         found = True
         digest = hashlib.sha256(view[: match.start(1)])
