@@ -40,7 +40,7 @@ from sercore.devices import set_threads
 from sercore.features.packed import PackedFrames
 from sercore.probes.frame_reader import FrameReader
 from sercore.probes.framewise import FramewiseProbe
-from sercore.probes.recipe import Recipe
+from sercore.probes.training_recipe import TrainingRecipe
 
 UTTERANCES, FRAMES, BATCH, HIDDEN, CLASSES = 428, 58_000, 32, 512, 8
 GOALS = {1024: (0.75, 1.5), 384: (0.60, 2.0)}
@@ -129,7 +129,7 @@ def _measure(width: int, folder: Path, *, quick: bool) -> list[Figure]:
 
 
 def _sercore(frames: PackedFrames, labels: npt.NDArray[np.int64]) -> float:
-    fitted = FramewiseProbe(recipe=Recipe(epochs=EPOCHS)).fit(
+    fitted = FramewiseProbe(recipe=TrainingRecipe(epochs=EPOCHS)).fit(
         frames,
         np.arange(len(frames)),
         labels,
@@ -169,7 +169,7 @@ def _shared_work(frames: PackedFrames, *, probes: int) -> float:
     cuts = np.flatnonzero(np.diff((np.cumsum(frames.length[order]) - 1) // 768)) + 1
     began = time.perf_counter()
     for places in np.split(order, cuts):
-        part = reader.take(places)
+        part = reader.read(places)
         out = torch.mm(part, weight.t(), out=buffer[: len(part)])
         gradient.addmm_(out.t(), part)
     return time.perf_counter() - began
@@ -311,7 +311,9 @@ def stream_once(path: Path, width: int, n_frames: int, *, in_memory: bool = Fals
 
     # Repeats of a small corpus give its single epochs a length that can be measured.
     epochs = max(2, 1_000_000 // n_frames)
-    fitted = FramewiseProbe(recipe=Recipe(epochs=epochs if n_frames < 5_000_000 else 1)).fit(
+    fitted = FramewiseProbe(
+        recipe=TrainingRecipe(epochs=epochs if n_frames < 5_000_000 else 1)
+    ).fit(
         frames,
         np.arange(len(frames)),
         labels,

@@ -16,19 +16,19 @@ from torch import nn
 
 from sercore.errors import ProtocolError
 from sercore.features.packed import PackedFrames
-from sercore.probes.builtin import FRAMEWISE
-from sercore.probes.builtin import PROBES
+from sercore.plugins.builtin import sercore_probes
+from sercore.probes.framewise import FRAMEWISE
 from sercore.probes.framewise import FramewiseProbe
 from sercore.probes.interface import FittedProbe
 from sercore.probes.interface import Probe
-from sercore.probes.mlp import NAMES
-from sercore.probes.mlp import Perceptron
-from sercore.probes.recipe import Recipe
+from sercore.probes.perceptron import PARAMETER_NAMES
+from sercore.probes.perceptron import Perceptron
+from sercore.probes.training_recipe import TrainingRecipe
 
 pytestmark = pytest.mark.torch
 
 WIDTH, CLASSES = 12, 8
-SMALL = Recipe(hidden=16, epochs=4, batch=8, learning_rate=1e-2)
+SMALL = TrainingRecipe(hidden=16, epochs=4, batch=8, learning_rate=1e-2)
 
 
 def packed(utterances, dtypes=(np.float16,), per_block=7):
@@ -83,7 +83,7 @@ def fit(recipe, utterances, labels, *, rows=None, frames=None, seed=3, progress=
 
 
 def same(a, b):
-    return all(np.array_equal(a.weights[name], b.weights[name]) for name in NAMES)
+    return all(np.array_equal(a.weights[name], b.weights[name]) for name in PARAMETER_NAMES)
 
 
 class Reference(nn.Module):
@@ -160,7 +160,7 @@ def test_weights_and_losses_equal_those_of_the_straightforward_loop(n):
 
 
 def test_first_weights_are_drawn_as_published():
-    weights = Perceptron.initialised(384, 8, Recipe(), seed=5, device="cpu").weights()
+    weights = Perceptron.initialised(384, 8, TrainingRecipe(), seed=5, device="cpu").weights()
     bound = (6 / (384 + 512)) ** 0.5
     assert np.abs(weights["hidden.weight"]).max() <= bound
     assert weights["hidden.weight"].std() == pytest.approx(bound / 3**0.5, rel=0.01)
@@ -316,10 +316,10 @@ def test_frames_that_are_not_finite_are_refused():
 
 def test_probes_describe_themselves_without_torch():
     code = (
-        "import sys; from sercore.probes.builtin import PROBES;"
-        "p = [(p.id, dict(p.settings)) for p in PROBES];"
+        "import sys; from sercore.plugins.builtin import sercore_probes;"
+        "settings = [(probe.id, dict(probe.settings)) for probe in sercore_probes()];"
         "assert not {'torch', 'numpy', 'sklearn'} & set(sys.modules), sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert all(isinstance(probe, Probe) for probe in PROBES)
-    assert len({probe.id for probe in PROBES}) == len(PROBES)
+    assert all(isinstance(probe, Probe) for probe in sercore_probes())
+    assert [probe.id for probe in sercore_probes()] == ["framewise", "fast", "pooled", "logistic"]

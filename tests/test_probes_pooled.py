@@ -14,14 +14,14 @@ from sercore.probes.framewise import FramewiseProbe
 from sercore.probes.interface import FittedProbe
 from sercore.probes.interface import Probe
 from sercore.probes.logistic import LogisticProbe
-from sercore.probes.mean_pooling import pooled_frames
+from sercore.probes.mean_pooling import mean_frames
 from sercore.probes.pooled import PooledProbe
-from sercore.probes.recipe import Recipe
+from sercore.probes.training_recipe import TrainingRecipe
 
 pytestmark = pytest.mark.torch
 
 WIDTH, CLASSES = 12, 8
-SMALL = Recipe(hidden=16, epochs=6, batch=8, learning_rate=1e-2)
+SMALL = TrainingRecipe(hidden=16, epochs=6, batch=8, learning_rate=1e-2)
 BOTH = pytest.mark.parametrize(
     "probe", [PooledProbe(recipe=SMALL), LogisticProbe()], ids=["m", "l"]
 )
@@ -68,17 +68,17 @@ def same(a, b):
     )
 
 
-def test_pooled_frames_are_means():
+def test_mean_frames_are_means():
     utterances, _ = corpus()
     expected = np.stack([u.astype(np.float64).mean(axis=0) for u in utterances])
-    pooled = pooled_frames(packed(utterances), np.arange(60))
+    pooled = mean_frames(packed(utterances), np.arange(60))
     np.testing.assert_allclose(pooled, expected, atol=1e-5)
     assert pooled.dtype == np.float32
 
 
 def test_pooled_is_the_framewise_probe_on_utterances_of_one_mean_frame():
     utterances, labels = corpus()
-    means = pooled_frames(packed(utterances), np.arange(60))
+    means = mean_frames(packed(utterances), np.arange(60))
     framewise = fit(FramewiseProbe(recipe=SMALL), [row[None] for row in means], labels)
     assert same(fit(PooledProbe(recipe=SMALL), utterances, labels), framewise)
 
@@ -87,7 +87,7 @@ def test_pooled_is_the_framewise_probe_on_utterances_of_one_mean_frame():
 def test_logistic_says_what_scikit_learn_says(classes):
     utterances, labels = corpus(classes=classes)
     fitted = fit(LogisticProbe(), utterances, labels)
-    means = pooled_frames(packed(utterances), np.arange(60)).astype(np.float64)
+    means = mean_frames(packed(utterances), np.arange(60)).astype(np.float64)
     scaler = StandardScaler().fit(means)
     expected = LogisticRegression(max_iter=1000).fit(scaler.transform(means), labels)
     logits = fitted.logits(packed(utterances), np.arange(60)).astype(np.float64)

@@ -120,7 +120,7 @@ def sample(widths: Iterable[int], *, epochs: int = 2, utterances: int = 320) -> 
     from sercore.devices import set_threads
     from sercore.environment import peak_memory_mb
     from sercore.features.packed import PackedFrames
-    from sercore.probes.builtin import FRAMEWISE
+    from sercore.probes.framewise import FRAMEWISE
     from sercore.probes.framewise import FramewiseProbe
 
     set_threads()
@@ -163,7 +163,7 @@ def extrapolate(
         sampled: what was measured here, with all their widths.
         devices: the machines.
     """
-    from sercore.probes.builtin import FRAMEWISE
+    from sercore.probes.framewise import FRAMEWISE
     from sercore.published import eligible_corpora
     from sercore.published import table1
 

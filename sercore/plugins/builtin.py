@@ -10,7 +10,10 @@ from sercore.evaluation.metrics import METRICS
 from sercore.evaluation.protocols import PROTOCOLS
 from sercore.executors.local import LocalExecutor
 from sercore.plugins.hookspecs import hookimpl
-from sercore.probes.builtin import PROBES
+from sercore.probes.framewise import FAST
+from sercore.probes.framewise import FRAMEWISE
+from sercore.probes.logistic import LOGISTIC
+from sercore.probes.pooled import POOLED
 
 if TYPE_CHECKING:
     from sercore.corpora.labels import LabelMapper
@@ -32,7 +35,7 @@ def sercore_metrics() -> Iterable[Metric]:
 
 @hookimpl
 def sercore_probes() -> Iterable[Probe]:
-    return PROBES
+    return (FRAMEWISE, FAST, POOLED, LOGISTIC)
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""Ask several probes about one test corpus while its frames are read once."""
+"""Compute the logits of several probes on one test corpus while its frames are read once."""
 
 from __future__ import annotations
 
@@ -16,62 +16,62 @@ if TYPE_CHECKING:
     from sercore.probes.interface import Progress
 
 _SLAB_BYTES = 64 << 20
-"""Frames that all probes see before the next are read: what the page cache surely keeps."""
+"""Bytes of frames that are read at a time; small enough to stay in the page cache."""
 
 
-def logits_in_one_pass(
+def batched_logits(
     frames: PackedFrames,
-    asked: Mapping[str, tuple[FittedProbe, npt.NDArray[np.int64]]],
+    requests: Mapping[str, tuple[FittedProbe, npt.NDArray[np.int64]]],
     progress: Progress | None = None,
     *,
     slab_bytes: int = _SLAB_BYTES,
 ) -> dict[str, npt.NDArray[np.float32] | Exception]:
     """Return the logits of several probes on parts of one corpus.
 
-    The frames are walked in the order in which they are stored, slab by slab, and every probe
-    answers about a slab before the next is read. So a corpus that does not fit in memory is read
-    from disk once, however many probes there are. What a probe says about an utterance does not
-    depend on the slab it is in (`sercore.probes.interface.FittedProbe.logits`).
+    Frames are read in the order in which they are stored, one slab at a time. All probes score a
+    slab before the next slab is read, so a corpus that does not fit in memory is read from disk
+    once for all probes. The logits of an utterance do not depend on its slab
+    (`sercore.probes.interface.FittedProbe.logits`).
 
     Args:
         frames: the frames of the corpus.
-        asked: by any name, a probe and the rows it is asked about, int64 (n,).
-        progress: told (utterances done, utterances in all).
-        slab_bytes: how much is read at a time.
+        requests: by name, a probe and the rows that it scores, int64 (n,).
+        progress: called with (utterances done, utterances in all).
+        slab_bytes: bytes of frames that are read at a time.
 
     Returns:
-        By name, float32 (n, classes) in the order of the rows; or what the probe raised, which
-        costs the others nothing.
+        By name, float32 (n, classes) in the order of the rows, or the exception that the probe
+        raised. A probe that fails does not affect the others.
     """
-    answers: dict[str, npt.NDArray[np.float32] | Exception] = {}
-    wanted = np.unique(np.concatenate([rows for _, rows in asked.values()]))
+    results: dict[str, npt.NDArray[np.float32] | Exception] = {}
+    wanted = np.unique(np.concatenate([rows for _, rows in requests.values()]))
     done = 0
     for slab in _slabs(frames, wanted, slab_bytes):
         in_slab = np.zeros(len(frames), bool)
         in_slab[slab] = True
-        for name, (fitted, rows) in asked.items():
+        for name, (probe, rows) in requests.items():
             places = np.flatnonzero(in_slab[rows])
-            known = answers.get(name)
-            if isinstance(known, Exception) or (known is not None and not places.size):
+            logits = results.get(name)
+            if isinstance(logits, Exception) or (logits is not None and not places.size):
                 continue
             try:
-                part = fitted.logits(frames, rows[places])
-            except Exception as error:  # noqa: BLE001 - a probe is a plugin: its failure is its own
-                answers[name] = error
+                part = probe.logits(frames, rows[places])
+            except Exception as error:  # noqa: BLE001 - a probe is a plugin and may raise anything
+                results[name] = error
                 continue
-            if known is None:
-                known = answers[name] = np.empty((len(rows), part.shape[1]), np.float32)
-            known[places] = part
+            if logits is None:
+                logits = results[name] = np.empty((len(rows), part.shape[1]), np.float32)
+            logits[places] = part
         done += len(slab)
         if progress is not None:
             progress(done, len(wanted))
-    return answers
+    return results
 
 
 def _slabs(
     frames: PackedFrames, rows: npt.NDArray[np.int64], slab_bytes: int
 ) -> Iterator[npt.NDArray[np.int64]]:
-    """Cut rows into runs of what lies side by side on disk; one empty run if there are none."""
+    """Cut rows into runs that are adjacent on disk; without rows, return one empty run."""
     stored = rows[np.lexsort((frames.start[rows], frames.block[rows]))]
     itemsize = np.array([block.itemsize for block in frames.blocks], np.int64)
     sizes = frames.length[stored] * frames.width * itemsize[frames.block[stored]]

@@ -1,8 +1,8 @@
-"""Frames of chosen utterances, gathered from the memory maps into one reused buffer.
+"""Read batches of frames from memory maps into one buffer that is reused.
 
-The same gathering serves a corpus that fits in memory and one that does not: the page cache
-decides what is read again, so both give the same bits and neither needs anonymous memory for the
-frames.
+One code path serves corpora that fit in memory and corpora that do not. The page cache of the
+operating system decides what is read from disk again, so both give the same bits, and the process
+needs no memory of its own for the frames of a corpus.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from sercore.errors import ProtocolError
+from sercore.probes.checks import check_every_utterance_has_frames
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from sercore.features.packed import PackedFrames
 
 _WILL_NEED = getattr(mmap, "MADV_WILLNEED", None)
-_READ_AHEAD_FROM = 1 << 30
-"""Bytes of training frames from which the next batch is announced to the kernel."""
+_PREFETCH_FROM = 1 << 30
+"""Bytes of chosen frames from which on `FrameReader.prefetch` has an effect."""
 
 
 class FrameReader:
-    """Gathers the frames of chosen utterances of one corpus as float32.
+    """Reads frames of chosen utterances of one corpus as float32 tensors.
 
     Args:
         frames: the frames of the corpus.
-        rows: int64 (n,), the utterances that will be asked for, by their place in this array.
-        device: where the gathered frames are wanted.
-        max_frames: most frames that one call will gather.
+        rows: int64 (n,), the chosen utterances. Methods take positions in this array.
+        device: where the frames are needed, ``cpu`` or ``cuda[:n]``.
+        max_frames: upper bound of the frames that one call reads.
 
     Raises:
         ProtocolError: an utterance has no frames.
@@ -49,15 +49,10 @@ class FrameReader:
         device: str,
         max_frames: int,
     ) -> None:
+        check_every_utterance_has_frames(frames, rows)
         self._lengths = frames.length[rows].astype(np.int64)
-        if (missing := np.flatnonzero(self._lengths <= 0)).size:
-            raise ProtocolError(
-                f"utterance {int(rows[missing[0]])} of the corpus has no frames"
-                f" ({missing.size} of the {rows.size} asked for have none)",
-                hint="leave out the utterances whose extraction failed",
-            )
         blocks = [_as_tensor(block) for block in frames.blocks]
-        # One view per utterance, made once: a batch is then a single concatenation.
+        # One view per utterance, made once, so that a batch is a single concatenation.
         self._views = [
             blocks[block][start : start + length]
             for block, start, length in zip(
@@ -67,29 +62,28 @@ class FrameReader:
                 strict=True,
             )
         ]
-        kinds = {view.dtype for view in self._views}
-        pinned = device != "cpu"
+        dtypes = {view.dtype for view in self._views}
         self._stored = torch.empty(
             (max_frames, frames.width),
-            dtype=kinds.pop() if len(kinds) == 1 else torch.float32,
-            pin_memory=pinned,
+            dtype=dtypes.pop() if len(dtypes) == 1 else torch.float32,
+            pin_memory=device != "cpu",
         )
         self._frames = torch.empty((max_frames, frames.width), device=device)
         n_bytes = int(self._lengths.sum()) * frames.width * self._stored.element_size()
-        self._announces = n_bytes >= _READ_AHEAD_FROM
+        self._prefetches = n_bytes >= _PREFETCH_FROM and _WILL_NEED is not None
 
-    def taken(self, stride: int, offset: int) -> npt.NDArray[np.int64]:
-        """Return how many frames `take` gives of each utterance, int64 (n,)."""
-        taken: npt.NDArray[np.int64] = -((offset % self._lengths - self._lengths) // stride)
-        return taken
+    def lengths(self, stride: int, offset: int) -> npt.NDArray[np.int64]:
+        """Return how many frames `read` gives of each utterance, int64 (n,)."""
+        lengths: npt.NDArray[np.int64] = -((offset % self._lengths - self._lengths) // stride)
+        return lengths
 
-    def take(self, places: npt.NDArray[np.int64], stride: int = 1, offset: int = 0) -> torch.Tensor:
-        """Return the frames of some utterances one after the other.
+    def read(self, places: npt.NDArray[np.int64], stride: int = 1, offset: int = 0) -> torch.Tensor:
+        """Return the frames of some utterances, one utterance after the other.
 
         Args:
-            places: int64 (utterances,), places in the rows given at the start.
-            stride: take every n-th frame only.
-            offset: the first frame taken, modulo the utterance's length.
+            places: int64 (utterances,), positions in the rows of the constructor.
+            stride: read every n-th frame only.
+            offset: index of the first frame read, modulo the utterance's length.
 
         Returns:
             float32 (frames, width) on the device; the next call overwrites it.
@@ -105,9 +99,15 @@ class FrameReader:
         stored = torch.cat(chosen, out=self._stored[:n_frames])
         return self._frames[:n_frames].copy_(stored, non_blocking=True)
 
-    def announce(self, places: npt.NDArray[np.int64]) -> None:
-        """Ask the kernel to read these utterances ahead, where the corpus is too big to stay."""
-        if not self._announces or _WILL_NEED is None:
+    def prefetch(self, places: npt.NDArray[np.int64]) -> None:
+        """Ask the kernel to load some utterances, if the chosen frames exceed 1 GiB.
+
+        Smaller corpora stay in the page cache and need no hint.
+
+        Args:
+            places: int64 (utterances,), positions in the rows of the constructor.
+        """
+        if not self._prefetches:
             return
         for place in places.tolist():
             _will_need(self._views[place])
@@ -120,7 +120,7 @@ def _libc() -> ctypes.CDLL:
 
 def _as_tensor(block: npt.NDArray[np.float16] | npt.NDArray[np.float32]) -> torch.Tensor:
     with warnings.catch_warnings():
-        # Memory maps are read-only, and nothing here writes to them.
+        # Memory maps are read-only, and this module does not write to them.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(block)
 

@@ -8,24 +8,24 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 from typing import Any
 
-from sercore.probes.recipe import Recipe
+from sercore.probes.training_recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from sercore.features.packed import PackedFrames
-    from sercore.probes.fitted import FittedPerceptron
+    from sercore.probes.fitted_perceptron import FittedPerceptron
     from sercore.probes.interface import Progress
 
 
 @dataclass(frozen=True, slots=True)
 class FramewiseProbe:
-    """A perceptron that is trained and applied frame by frame."""
+    """A perceptron that is trained on, and applied to, every frame."""
 
     id: str = "framewise"
     summary: str = "The published probe: one hidden layer on every frame, logits averaged."
-    recipe: Recipe = field(default_factory=Recipe)
+    recipe: TrainingRecipe = field(default_factory=TrainingRecipe)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -49,7 +49,7 @@ class FramewiseProbe:
             ProtocolError: there is nothing to train on, or an utterance has no frames, no class
                 or frames that are not finite.
         """
-        from sercore.probes.fitted import FittedPerceptron
+        from sercore.probes.fitted_perceptron import FittedPerceptron
         from sercore.probes.training import train
 
         model, log = train(
@@ -67,12 +67,12 @@ class FramewiseProbe:
     def load(
         self, weights: Mapping[str, npt.NDArray[Any]], *, device: str = "cpu"
     ) -> FittedPerceptron:
-        """Return a probe trained earlier from its weights.
+        """Return a trained probe from its stored weights.
 
         Raises:
-            ProtocolError: an array is missing or has another shape than the rest implies.
+            ProtocolError: an array is missing or has an unexpected shape.
         """
-        from sercore.probes.fitted import FittedPerceptron
+        from sercore.probes.fitted_perceptron import FittedPerceptron
 
         return FittedPerceptron.from_weights(weights, self.recipe, device=device)
 
@@ -81,6 +81,6 @@ FRAMEWISE = FramewiseProbe()
 
 FAST = FramewiseProbe(
     id="fast",
-    summary="The published probe on every fourth frame, drawn anew each epoch, half the epochs.",
-    recipe=Recipe(epochs=50, frame_stride=4, learning_rate=2e-4),
+    summary="The published probe on every fourth frame, with half the epochs.",
+    recipe=TrainingRecipe(epochs=50, frame_stride=4, learning_rate=2e-4),
 )

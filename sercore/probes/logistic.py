@@ -1,4 +1,4 @@
-"""Logistic regression on the mean of the frames: the simplest probe that is in common use."""
+"""Logistic regression on mean frames: the simplest probe in common use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import ClassVar
 
-from sercore.errors import ProtocolError
 from sercore.probes.interface import EpochRecord
 
 if TYPE_CHECKING:
@@ -17,13 +16,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from sercore.features.packed import PackedFrames
-    from sercore.probes.interface import FittedProbe
     from sercore.probes.interface import Progress
 
-NAMES = ("centre", "scale", "weight", "bias")
-"""The arrays that make up a trained regression, as they are stored."""
+ARRAY_NAMES = ("centre", "scale", "weight", "bias")
+"""Names of the stored arrays of a trained regression."""
 
-_IMPOSSIBLE = -27.631  # log(1e-12): what the published adjustment takes an absent class to be
+_ABSENT_CLASS_LOGIT = -27.631
+"""log(1e-12), the value that the published adjustment uses for an absent class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class LogisticProbe:
     inverse_penalty: float = 1.0
     """Scikit-learn's ``C`` of the squared penalty."""
     max_iterations: int = 1000
-    """Where the solver stops if it has not converged before."""
+    """The solver stops here if it has not converged."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -59,11 +58,11 @@ class LogisticProbe:
         device: str,
         progress: Progress | None = None,
     ) -> FittedLogistic:
-        """Solve on some utterances of a corpus; see `sercore.probes.interface.Probe.fit`.
+        """Train on some utterances of a corpus; see `sercore.probes.interface.Probe.fit`.
 
-        The problem is convex, so the seed changes nothing; it is always solved on the processor.
-        The order of `rows` changes nothing either. A class without utterances keeps a logit of
-        log(1e-12), which no utterance can overcome in practice.
+        The problem is convex and is always solved on the CPU, so `seed`, `device` and the order of
+        `rows` do not change the result. A class without utterances gets a logit of log(1e-12), so
+        that it is never predicted in practice.
 
         Raises:
             ProtocolError: there is nothing to train on, or an utterance has no frames, no class
@@ -73,66 +72,62 @@ class LogisticProbe:
         import numpy as np
 
         from sercore.probes.checks import check_training_part
-        from sercore.probes.mean_pooling import pooled_frames
+        from sercore.probes.mean_pooling import mean_frames
 
         check_training_part(rows, labels, n_classes)
         began = time.perf_counter()
         by_row = np.argsort(rows, kind="stable")
-        pooled = pooled_frames(frames, rows[by_row]).astype(np.float64)
-        labels = labels[by_row]
-        centre, spread = pooled.mean(axis=0), pooled.std(axis=0)
-        scale = np.where(spread > 0, spread, 1.0)
-        weight = np.zeros((n_classes, frames.width))
-        bias = np.full(n_classes, _IMPOSSIBLE)
-        present = np.unique(labels)
-        iterations = 0
-        if len(present) == 1:  # nothing to tell apart
-            bias[present] = 0.0
-        else:
-            standardised = (pooled - centre) / scale
-            weight[present], bias[present], iterations = self._solve(standardised, labels)
-        fitted = FittedLogistic(
-            {
-                name: value.astype(np.float32)
-                for name, value in zip(NAMES, (centre, scale, weight, bias), strict=True)
-            },
-            log=(),
-        )
+        means, labels = mean_frames(frames, rows[by_row]), labels[by_row]
+        weights, iterations = self._solve(means.astype(np.float64), labels, n_classes)
         if progress is not None:
             progress(1, 1)
-        loss = _loss(fitted.of_means(pooled.astype(np.float32)), labels)
+        loss = _loss(FittedLogistic(weights, log=()).logits_of_means(means), labels)
         record = EpochRecord(epoch=iterations, loss=loss, seconds=time.perf_counter() - began)
-        return FittedLogistic(fitted.weights, log=(record,))
+        return FittedLogistic(weights, log=(record,))
 
-    def load(self, weights: Mapping[str, npt.NDArray[Any]], *, device: str = "cpu") -> FittedProbe:
-        """Return a regression solved earlier from its weights.
+    def load(
+        self, weights: Mapping[str, npt.NDArray[Any]], *, device: str = "cpu"
+    ) -> FittedLogistic:
+        """Return a trained regression from its stored weights.
 
         Raises:
-            ProtocolError: an array is missing or has another shape than the rest implies.
+            ProtocolError: an array is missing or has an unexpected shape.
         """
+        from sercore.probes.checks import check_stored_names
+        from sercore.probes.checks import check_stored_shapes
+
         del device
-        if missing := sorted(set(NAMES) - set(weights)):
-            raise ProtocolError(
-                f"the stored probe lacks {', '.join(missing)}",
-                hint="it was written by another kind of probe; train it again",
-            )
+        check_stored_names(weights, ARRAY_NAMES)
         n_classes, width = len(weights["bias"]), weights["weight"].shape[-1]
-        for name, shape in {
-            "centre": (width,),
-            "scale": (width,),
-            "weight": (n_classes, width),
-        }.items():
-            if weights[name].shape != shape:
-                raise ProtocolError(
-                    f"{name} of the stored probe has shape {weights[name].shape}, expected {shape}",
-                    hint="it was written by another kind of probe; train it again",
-                )
-        return FittedLogistic({name: weights[name] for name in NAMES}, log=())
+        check_stored_shapes(
+            weights, {"centre": (width,), "scale": (width,), "weight": (n_classes, width)}
+        )
+        return FittedLogistic({name: weights[name] for name in ARRAY_NAMES}, log=())
 
     def _solve(
+        self, means: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], n_classes: int
+    ) -> tuple[dict[str, npt.NDArray[np.float32]], int]:
+        """Return the trained arrays by name, and the number of iterations."""
+        import numpy as np
+
+        centre, spread = means.mean(axis=0), means.std(axis=0)
+        scale = np.where(spread > 0, spread, 1.0)
+        weight = np.zeros((n_classes, means.shape[1]))
+        bias = np.full(n_classes, _ABSENT_CLASS_LOGIT)
+        present = np.unique(labels)
+        iterations = 0
+        if len(present) == 1:  # there is no boundary to learn
+            bias[present] = 0.0
+        else:
+            standardised = (means - centre) / scale
+            weight[present], bias[present], iterations = self._regress(standardised, labels)
+        arrays = zip(ARRAY_NAMES, (centre, scale, weight, bias), strict=True)
+        return {name: array.astype(np.float32) for name, array in arrays}, iterations
+
+    def _regress(
         self, standardised: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
-        """Return weights and biases of the classes that occur, and the iterations it took."""
+        """Return weights and biases of the classes present, and the number of iterations."""
         import warnings
 
         import numpy as np
@@ -141,21 +136,22 @@ class LogisticProbe:
 
         model = LogisticRegression(C=self.inverse_penalty, max_iter=self.max_iterations)
         with warnings.catch_warnings():
-            # The stored log tells the iterations, so a solution cut short shows there.
+            # The stored log holds the iterations, so a solution that was cut short is visible.
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(standardised, labels)
         weight, bias = model.coef_, model.intercept_
-        if len(weight) == 1:  # two classes: one row says how much likelier the second is
-            weight, bias = (np.concatenate([-each / 2, each / 2]) for each in (weight, bias))
+        if len(weight) == 1:  # two classes: scikit-learn gives the log odds of the second alone
+            weight = np.concatenate([-weight / 2, weight / 2])
+            bias = np.concatenate([-bias / 2, bias / 2])
         return weight, bias, int(model.n_iter_.max())
 
 
 class FittedLogistic:
-    """A solved regression.
+    """A trained regression.
 
     Args:
-        weights: its arrays by the names of `NAMES`.
-        log: one record: iterations, training loss, seconds.
+        weights: the arrays by the names in `ARRAY_NAMES`.
+        log: one record with iterations, training loss and seconds.
     """
 
     def __init__(
@@ -166,12 +162,12 @@ class FittedLogistic:
 
     @property
     def weights(self) -> Mapping[str, npt.NDArray[Any]]:
-        """Every array needed to use it again, by name."""
+        """The trained arrays by name; `LogisticProbe.load` takes them."""
         return self._weights
 
     @property
     def log(self) -> tuple[EpochRecord, ...]:
-        """One record whose epoch is the number of iterations; empty if it was loaded."""
+        """One record whose epoch is the number of iterations; empty for a probe that was loaded."""
         return self._log
 
     def logits(self, frames: PackedFrames, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
@@ -180,30 +176,27 @@ class FittedLogistic:
         Raises:
             ProtocolError: the frames have another width than the probe, or an utterance has none.
         """
-        from sercore.probes.mean_pooling import pooled_frames
+        from sercore.probes.checks import check_width
+        from sercore.probes.mean_pooling import mean_frames
 
-        width = len(self._weights["centre"])
-        if frames.width != width:
-            raise ProtocolError(
-                f"the probe was trained on frames {width} wide, these are {frames.width} wide",
-                hint="use the backbone, layer and variant that the probe was trained on",
-            )
-        return self.of_means(pooled_frames(frames, rows))
+        check_width(frames, len(self._weights["centre"]))
+        return self.logits_of_means(mean_frames(frames, rows))
 
-    def of_means(self, means: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def logits_of_means(self, means: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the logits of mean frames, float32 (utterances, classes)."""
         import numpy as np
 
-        w = self._weights
-        standardised = (means - w["centre"]) / w["scale"]
-        logits = np.empty((len(means), len(w["bias"])), np.float32)
-        # One by one: a product over all rows would round differently with their number.
-        for place, one in enumerate(standardised):
-            logits[place] = w["weight"] @ one + w["bias"]
+        weights = self._weights
+        standardised = (means - weights["centre"]) / weights["scale"]
+        logits = np.empty((len(means), len(weights["bias"])), np.float32)
+        # One row at a time: the rounding of a product over all rows depends on their number.
+        for place, mean in enumerate(standardised):
+            logits[place] = weights["weight"] @ mean + weights["bias"]
         return logits
 
 
 def _loss(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
+    """Return the mean cross-entropy."""
     import numpy as np
     from scipy.special import log_softmax
 

@@ -1,8 +1,8 @@
-"""The pooled twin of the published probe: the mean of the frames, then the same perceptron.
+"""The pooled counterpart of the published probe: mean frame first, then the same perceptron.
 
-Both probes share recipe, code and number of parameters; what differs is only whether frames are
-averaged before the hidden layer or after it. So the difference of their scores answers whether
-classifying frame by frame helps.
+Both probes share recipe, code and number of parameters. They differ in one point: whether frames
+are averaged before or after the hidden layer. The difference of their scores therefore shows
+whether classifying every frame helps.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import ClassVar
 
-from sercore.probes.recipe import Recipe
+from sercore.probes.framewise import FramewiseProbe
+from sercore.probes.training_recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +33,7 @@ class PooledProbe:
 
     id: str = "pooled"
     summary: str = "The mean of the frames, then the perceptron of the published probe."
-    recipe: Recipe = field(default_factory=Recipe)
+    recipe: TrainingRecipe = field(default_factory=TrainingRecipe)
     pools: ClassVar[bool] = True
 
     @property
@@ -50,7 +51,7 @@ class PooledProbe:
         seed: int,
         device: str,
         progress: Progress | None = None,
-    ) -> FittedProbe:
+    ) -> FittedPooled:
         """Train on some utterances of a corpus; see `sercore.probes.interface.Probe.fit`.
 
         Raises:
@@ -60,39 +61,35 @@ class PooledProbe:
         import numpy as np
 
         from sercore.probes.checks import check_training_part
-        from sercore.probes.fitted import FittedPerceptron
-        from sercore.probes.training import train
+        from sercore.probes.mean_pooling import packed_mean_frames
 
-        by_row = np.argsort(rows, kind="stable")  # the order of rows must mean nothing
         check_training_part(rows, labels, n_classes)
-        model, log = train(
-            _as_frames(frames, rows[by_row]),
+        by_row = np.argsort(rows, kind="stable")  # so that the order of rows changes nothing
+        fitted = FramewiseProbe(recipe=self.recipe).fit(
+            packed_mean_frames(frames, rows[by_row]),
             np.arange(len(rows)),
             labels[by_row],
-            self.recipe,
             n_classes=n_classes,
             seed=seed,
             device=device,
             progress=progress,
         )
-        return FittedPooled(FittedPerceptron(model, log=log))
+        return FittedPooled(fitted)
 
-    def load(self, weights: Mapping[str, npt.NDArray[Any]], *, device: str = "cpu") -> FittedProbe:
-        """Return a probe trained earlier from its weights.
+    def load(self, weights: Mapping[str, npt.NDArray[Any]], *, device: str = "cpu") -> FittedPooled:
+        """Return a trained probe from its stored weights.
 
         Raises:
-            ProtocolError: an array is missing or has another shape than the rest implies.
+            ProtocolError: an array is missing or has an unexpected shape.
         """
-        from sercore.probes.fitted import FittedPerceptron
-
-        return FittedPooled(FittedPerceptron.from_weights(weights, self.recipe, device=device))
+        return FittedPooled(FramewiseProbe(recipe=self.recipe).load(weights, device=device))
 
 
 class FittedPooled:
     """A trained perceptron that is applied to mean frames.
 
     Args:
-        perceptron: what it was trained to.
+        perceptron: the trained perceptron.
     """
 
     def __init__(self, perceptron: FittedProbe) -> None:
@@ -100,40 +97,25 @@ class FittedPooled:
 
     @property
     def weights(self) -> Mapping[str, npt.NDArray[Any]]:
-        """Every array needed to use it again, by name."""
+        """The trained arrays by name; `PooledProbe.load` takes them."""
         return self._perceptron.weights
 
     @property
     def log(self) -> tuple[EpochRecord, ...]:
-        """What each epoch did; empty for a probe that was loaded."""
+        """One record per epoch; empty for a probe that was loaded."""
         return self._perceptron.log
 
     def logits(self, frames: PackedFrames, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Return the logits of the mean frame of some utterances, float32 (rows, classes).
+        """Return the logits of the mean frame of each utterance, float32 (rows, classes).
 
         Raises:
             ProtocolError: the frames have another width than the probe, or an utterance has none.
         """
         import numpy as np
 
-        return self._perceptron.logits(_as_frames(frames, rows), np.arange(len(rows)))
+        from sercore.probes.mean_pooling import packed_mean_frames
 
-
-def _as_frames(frames: PackedFrames, rows: npt.NDArray[np.int64]) -> PackedFrames:
-    """Return a corpus of the chosen utterances, each with its mean as the only frame."""
-    import numpy as np
-
-    from sercore.features.packed import PackedFrames
-    from sercore.probes.mean_pooling import pooled_frames
-
-    n = len(rows)
-    return PackedFrames(
-        blocks=[pooled_frames(frames, rows)],
-        block=np.zeros(n, np.int32),
-        start=np.arange(n, dtype=np.int64),
-        length=np.ones(n, np.int64),
-        width=frames.width,
-    )
+        return self._perceptron.logits(packed_mean_frames(frames, rows), np.arange(len(rows)))
 
 
 POOLED = PooledProbe()

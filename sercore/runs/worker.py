@@ -35,7 +35,7 @@ from sercore.evaluation.predictions import predictions_path
 from sercore.evaluation.predictions import write_predictions
 from sercore.executors.task import TaskReport
 from sercore.features.layer_means import LayerMeans
-from sercore.probes.batched_inference import logits_in_one_pass
+from sercore.probes.batched_inference import batched_logits
 from sercore.probes.store import ProbeRecord
 from sercore.probes.store import StoredSplit
 from sercore.probes.store import probe_record_path
@@ -251,7 +251,7 @@ class Worker:
                 asked[key] = (fitted, rows[frames.length[rows] > 0])
             except Exception as error:  # noqa: BLE001 - one probe must not cost the others
                 failed[key] = error
-        answers = logits_in_one_pass(frames, asked, progress) if asked else {}
+        answers = batched_logits(frames, asked, progress) if asked else {}
         for key, answer in answers.items():
             if isinstance(answer, Exception):
                 failed[key] = answer
