@@ -1,4 +1,4 @@
-"""Which device and precision ``auto`` means here."""
+"""Devices, precision and threads: what ``auto`` means on this machine."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from pathlib import Path
 
 
 def choose_device(asked: str) -> str:
-    """Return a torch device name.
+    """Return the name of a torch device.
 
-    ``auto`` is the first CUDA device where the driver shows one, else the CPU; the driver is looked
-    for before torch is imported, since that takes seconds and most planning needs none.
+    ``auto`` is ``cuda`` if there is a usable CUDA device, else ``cpu``. Without an NVIDIA driver
+    torch is not imported, because the import takes seconds.
+
+    Args:
+        asked: ``auto`` or the name of a device.
     """
     if asked != "auto":
         return asked
@@ -25,7 +28,11 @@ def choose_device(asked: str) -> str:
 def choose_dtype(asked: str, device: str) -> str:
     """Return the precision of an encoder's forward pass.
 
-    ``auto`` is float32 on the CPU (reduced precision is slower there) and bfloat16 on CUDA.
+    ``auto`` is bfloat16 on CUDA, and float32 on the CPU, where reduced precision is slower.
+
+    Args:
+        asked: ``auto`` or the name of a precision.
+        device: the name of a torch device.
     """
     if asked != "auto":
         return asked
@@ -33,17 +40,17 @@ def choose_dtype(asked: str, device: str) -> str:
 
 
 def available_processors() -> int:
-    """Return the processors that this process may use."""
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def set_threads(n: int | None = None) -> int:
-    """Set torch's threads and return their number.
+    """Set the number of torch's threads and return it.
 
     Args:
-        n: threads; the processors that this process may use when None.
+        n: threads; None for one per processor that this process may use.
     """
     import torch
 

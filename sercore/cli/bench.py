@@ -3,43 +3,56 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from sercore.cli import options as shared
 
 if TYPE_CHECKING:
-    from sercore.diagnostics.cost_model import FullScale
+    from collections.abc import Mapping
+
+    from rich.console import Console
+
+    from sercore.diagnostics.cost_model import FullScaleCost
+    from sercore.diagnostics.cost_model import Machine
+
+_POSITIVE = click.FloatRange(0, min_open=True)
+_SHARE = click.FloatRange(0, 1, min_open=True)
 
 
 @click.group()
 def bench() -> None:
-    """Estimate what a full-scale run takes."""
-
-
-_POSITIVE = click.FloatRange(0, min_open=True)
+    """Estimate what the full benchmark costs."""
 
 
 @bench.command("full-scale")
-@click.option("--gpus", type=click.IntRange(1), default=8, show_default=True, help="Many GPUs.")
+@click.option(
+    "--gpus",
+    type=click.IntRange(1),
+    default=8,
+    show_default=True,
+    help="Estimate for one GPU and for this many.",
+)
 @click.option(
     "--gpu-tflops",
     type=_POSITIVE,
     default=100.0,
     show_default=True,
-    help="Assumed peak of one GPU at the precision of the encoder.",
+    help="Assumed peak of a GPU at the precision of the encoder.",
 )
 @click.option(
     "--gpu-probe-tflops",
     type=_POSITIVE,
     default=15.0,
     show_default=True,
-    help="Assumed float32 peak of one GPU.",
+    help="Assumed float32 peak of a GPU.",
 )
 @click.option(
     "--utilisation",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=_SHARE,
     default=0.3,
     show_default=True,
     help="Assumed share of a GPU's peak that is reached.",
@@ -49,122 +62,148 @@ _POSITIVE = click.FloatRange(0, min_open=True)
     type=_POSITIVE,
     default=10.0,
     show_default=True,
-    help="Assumed GB/s from memory to one GPU.",
+    help="Assumed GB/s from memory to a GPU.",
 )
 @click.option(
     "--cpu-utilisation",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=_SHARE,
     default=0.7,
     show_default=True,
-    help="Assumed share of this processor's measured matrix rate that an encoder reaches.",
+    help="Assumed share of the measured matrix rate that an encoder reaches on this CPU.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=2, show_default=True, help="Sampled.")
+@click.option(
+    "--epochs", type=click.IntRange(1), default=2, show_default=True, help="Epochs to measure."
+)
 @click.option(
     "--utterances",
     type=click.IntRange(32),
     default=320,
     show_default=True,
-    help="Sampled utterances of 20 to 450 random frames.",
+    help="Utterances to measure with, of 20 to 450 random frames each.",
 )
 @shared.json_option
 def full_scale(
-    gpus: int,
-    gpu_tflops: float,
-    gpu_probe_tflops: float,
-    utilisation: float,
-    link_gbs: float,
-    cpu_utilisation: float,
     epochs: int,
     utterances: int,
     as_json: bool,  # noqa: FBT001 - click passes flags so
+    **rates: Any,
 ) -> None:
-    """Extrapolate the full benchmark from epochs sampled on this machine.
+    """Estimate the time and disk space of the full benchmark.
 
-    Shapes are those of the paper's Table 1 and of the installed backbones. The processor's times
-    are scaled from measurements; those of GPUs follow from the rates given here and were measured
-    by nobody.
+    Corpora have the sizes of the paper's Table 1; backbones are those installed. Times on this CPU
+    are scaled from rates that this command measures first. Times on GPUs follow from the assumed
+    rates below and are not measured.
     """
-    from sercore.diagnostics.cost_model import Device
-    from sercore.diagnostics.cost_model import extrapolate
+    from sercore.diagnostics.cost_model import estimate_full_scale
     from sercore.diagnostics.cost_model import installed_cards
-    from sercore.diagnostics.cost_model import sample
+    from sercore.diagnostics.cost_model import measure_rates
 
+    assumed = _Assumptions(**rates)
     cards = installed_cards()
-    sampled = sample((card.width for card in cards), epochs=epochs, utterances=utterances)
-    devices = [
-        Device(
+    measured = measure_rates((card.width for card in cards), epochs=epochs, utterances=utterances)
+    cost = estimate_full_scale(cards, measured, assumed.machines(measured.flops))
+    if as_json:
+        shared.print_json(asdict(cost) | {"assumptions": assumed.as_dict()})
+    else:
+        _print(cost, assumed.as_dict())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Assumptions:
+    """The rates that the user assumes; see the options of `full_scale`."""
+
+    gpus: int
+    gpu_tflops: float
+    gpu_probe_tflops: float
+    utilisation: float
+    link_gbs: float
+    cpu_utilisation: float
+
+    def machines(self, cpu_flops: float) -> list[Machine]:
+        """Return this CPU, one GPU and several GPUs.
+
+        Args:
+            cpu_flops: measured rate of matrix products on this CPU.
+        """
+        from sercore.diagnostics.cost_model import Machine
+
+        cpu = Machine(
             name="this processor",
             count=1,
-            encoder_flops=sampled.flops * cpu_utilisation,
+            encoder_flops=cpu_flops * self.cpu_utilisation,
             probe_flops=None,
             link_bytes=None,
             measured=True,
-        ),
-        *(
-            Device(
+        )
+        gpus = (
+            Machine(
                 name=name,
                 count=count,
-                encoder_flops=gpu_tflops * 1e12 * utilisation,
-                probe_flops=gpu_probe_tflops * 1e12 * utilisation,
-                link_bytes=link_gbs * 1e9,
+                encoder_flops=self.gpu_tflops * 1e12 * self.utilisation,
+                probe_flops=self.gpu_probe_tflops * 1e12 * self.utilisation,
+                link_bytes=self.link_gbs * 1e9,
                 measured=False,
             )
-            for name, count in {"one GPU": 1, f"{gpus} GPUs": gpus}.items()
-        ),
-    ]
-    result = extrapolate(cards, sampled, devices)
-    assumptions = {
-        "encoder on the processor": f"{cpu_utilisation:.0%} of its measured matrix rate",
-        "encoder on a GPU": f"{utilisation:.0%} of {gpu_tflops:g} TFLOP/s",
-        "probe on a GPU": f"{utilisation:.0%} of {gpu_probe_tflops:g} TFLOP/s, frames at"
-        f" {link_gbs:g} GB/s",
-    }
-    if as_json:
-        shared.print_json(asdict(result) | {"assumptions": assumptions})
-    else:
-        _draw(result, assumptions)
+            for name, count in {"one GPU": 1, f"{self.gpus} GPUs": self.gpus}.items()
+        )
+        return [cpu, *gpus]
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the assumed rates as text, by what they apply to."""
+        gpu = f"{self.utilisation:.0%} of"
+        return {
+            "encoder on the processor": f"{self.cpu_utilisation:.0%} of its measured matrix rate",
+            "encoder on a GPU": f"{gpu} {self.gpu_tflops:g} TFLOP/s",
+            "probe on a GPU": (
+                f"{gpu} {self.gpu_probe_tflops:g} TFLOP/s, frames at {self.link_gbs:g} GB/s"
+            ),
+        }
 
 
-def _draw(result: FullScale, assumptions: dict[str, str]) -> None:
-    from rich import box
+def _print(cost: FullScaleCost, assumptions: Mapping[str, str]) -> None:
     from rich.console import Console
-    from rich.table import Table
 
     console = Console(highlight=False)
     console.print(
-        f"{result.utterances:,} utterances, {result.hours:.0f} hours, {result.fits} probe fits of"
-        f" {result.epochs} epochs, {result.cells} cells",
+        f"{cost.utterances:,} utterances, {cost.hours:.0f} hours, {cost.fits} probes of"
+        f" {cost.epochs} epochs, {cost.cells} cells",
         markup=False,
     )
+    _print_stages(console, cost)
+    largest = max(cost.frame_bytes, key=lambda name: cost.frame_bytes[name])
+    memory = cost.sampled.peak_memory_mb
+    peak = "unknown" if memory is None else f"{memory:.0f} MB"
+    lines = [
+        (
+            f"frames on disk: {_gb(sum(cost.frame_bytes.values()))} for all backbones,"
+            f" {_gb(cost.frame_bytes[largest])} at a time (for {largest}, the largest)"
+        ),
+        f"predictions: {_gb(cost.prediction_bytes)} without compression",
+        (
+            f"measured: {cost.sampled.flops / 1e9:.0f} GFLOP/s of float32 matrix products,"
+            f" peak memory {peak}"
+        ),
+        *(f"assumed: {name}: {rate}" for name, rate in assumptions.items()),
+    ]
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _print_stages(console: Console, cost: FullScaleCost) -> None:
+    from rich import box
+    from rich.table import Table
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("machine", "stage"):
-        table.add_column(name)
+    table.add_column("machine")
+    table.add_column("stage")
     table.add_column("wall time", justify="right")
-    table.add_column("how it is known")
-    for stage in result.stages:
-        known = "scaled from times measured now" if stage.measured else "computed, not measured"
-        if stage.measured and stage.stage == "extract":
-            known = "computed from the matrix rate measured now"
-        table.add_row(stage.machine, stage.stage, _duration(stage.seconds), known)
+    table.add_column("basis")
+    for stage in cost.stages:
+        basis = "assumed rates"
+        if stage.measured:
+            basis = "measured matrix rate" if stage.stage == "extract" else "measured epochs"
+        table.add_row(stage.machine, stage.stage, _duration(stage.seconds), basis)
     console.print(table)
-    largest = max(result.frame_bytes, key=lambda name: result.frame_bytes[name])
-    console.print(
-        f"frames on disk: {_gb(sum(result.frame_bytes.values()))} in all;"
-        f" {_gb(result.frame_bytes[largest])} for the largest backbone ({largest}), which is what"
-        f" is needed at once\npredictions: {_gb(result.prediction_bytes)}, uncompressed",
-        markup=False,
-        soft_wrap=True,
-    )
-    sampled = result.sampled
-    memory = "unknown" if sampled.peak_memory_mb is None else f"{sampled.peak_memory_mb:.0f} MB"
-    console.print(
-        f"measured now: {sampled.flops / 1e9:.0f} GFLOP/s of float32 matrix products;"
-        f" largest memory of this process {memory}",
-        markup=False,
-        soft_wrap=True,
-    )
-    for what, assumed in assumptions.items():
-        console.print(f"assumed: {what}: {assumed}", markup=False, soft_wrap=True)
 
 
 def _duration(seconds: float) -> str:

@@ -13,7 +13,9 @@ from sercore.cli.text import printable
 @click.command()
 @click.argument("probe")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--backbone", metavar="NAME", help="The backbone's weights, if they were moved.")
+@click.option(
+    "--backbone", metavar="NAME", help="Name or hf:PATH of the backbone, if its weights were moved."
+)
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
 @shared.workspace_option
 @shared.config_option
@@ -30,10 +32,11 @@ def predict(
     config: Path | None,
     as_json: bool,  # noqa: FBT001 - click passes flags so
 ) -> None:
-    """Label FILES with the stored PROBE (the first letters of its key suffice).
+    """Predict the emotion of FILES with a stored probe.
 
-    'sercore status --probes' lists the probes. A file that cannot be decoded is named, the others
-    are labelled, and the exit status is 1.
+    PROBE is the key of a stored probe, or the first letters of it; 'sercore status --probes' lists
+    the keys. If a file cannot be decoded, the command prints the error, continues with the other
+    files, and exits with status 1.
     """
     from sercore.devices import choose_device
     from sercore.plugins.registry import registry

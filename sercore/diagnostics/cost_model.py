@@ -1,9 +1,8 @@
-"""What the full benchmark takes on a machine: sampled here, extrapolated, assumptions stated.
+"""Estimate the cost of the full benchmark from rates measured on this machine.
 
-Corpora have the sizes and mean durations of the paper's Table 1; backbones are those installed.
-Times on the processor rest on rates that are measured when this runs: matrix products, epochs of
-the probe over random frames, and scoring of test utterances. Times on other devices are arithmetic
-over stated rates; nothing of them was measured.
+Corpora have the sizes and mean durations of the paper's Table 1; backbones are those that are
+installed. CPU times follow from three rates that are measured first: matrix products, epochs of
+the probe on random frames, and scoring. GPU times follow from assumed rates and are not measured.
 """
 
 from __future__ import annotations
@@ -22,130 +21,112 @@ if TYPE_CHECKING:
 
 _TRAIN_SHARE = 0.8
 _WINDOW_SECONDS = {"whisper": 30.0, "clap": 10.0}
-"""Families that encode a window of this length whatever the utterance lasts."""
-_FLOAT16, _FLOAT32 = 2, 4
+"""Families that encode a window of this length, however short the utterance is."""
+_FLOAT16_BYTES, _FLOAT32_BYTES = 2, 4
 _CLASSES = 8
-_BATCH_FLOPS = 1 << 31  # of the matrix products that are timed
+_BATCH_FLOPS = 1 << 31
+"""Operations of the matrix products that are timed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
-    """The rates by which a kind of machine is extrapolated."""
+class Machine:
+    """One or more devices of the same kind, and their rates."""
 
     name: str
     count: int
+    """Number of devices."""
     encoder_flops: float
-    """Floating-point operations per second that an encoder reaches on one of them."""
+    """Floating-point operations per second that an encoder reaches on one device."""
     probe_flops: float | None
-    """The same for a probe; None where times were sampled instead."""
+    """The same for a probe; None where the times of a probe are measured instead."""
     link_bytes: float | None
-    """Bytes per second from the page cache to one of them; None where there is no link."""
+    """Bytes per second from the page cache to one device; None where there is no link."""
     measured: bool
-    """Whether its rates were measured now, or are assumptions."""
+    """True if the rates are measured, False if they are assumed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sampled:
-    """What was measured on this processor."""
+class MeasuredRates:
+    """The rates of this machine's CPU."""
 
     flops: float
-    """Of float32 matrix products, per second."""
+    """Operations per second of float32 matrix products."""
     train_seconds: dict[int, float]
-    """Of one frame in one epoch, by width."""
+    """Seconds per frame and epoch of training, by frame width."""
     predict_seconds: dict[int, float]
-    """Of one frame, by width."""
+    """Seconds per frame of scoring, by frame width."""
     peak_memory_mb: float | None
-    """Largest resident memory of the process that sampled."""
+    """Peak resident memory of the process that measured, in mebibytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """What one stage of the full benchmark takes on one machine."""
+class StageCost:
+    """The time of one stage of the full benchmark on one machine."""
 
     machine: str
     stage: str
     seconds: float
     measured: bool
-    """Whether it is scaled from times measured here, or computed from assumed rates."""
+    """True if it follows from measured rates, False if it follows from assumed rates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FullScale:
-    """The extrapolated benchmark."""
+class FullScaleCost:
+    """The estimated cost of the full benchmark."""
 
     utterances: int
     hours: float
+    """Hours of audio."""
     fits: int
+    """Probes to train."""
     cells: int
     epochs: int
-    stages: tuple[Stage, ...]
+    """Epochs per probe."""
+    stages: tuple[StageCost, ...]
     frame_bytes: dict[str, int]
-    """On disk, by backbone; with the work done backbone by backbone only the largest is needed
-    at once."""
+    """Disk space of the frames by backbone. Backbones run one after the other, so only the
+    largest is needed at a time."""
     prediction_bytes: int
-    """Of uncompressed logits."""
-    sampled: Sampled
+    """Disk space of all logits without compression."""
+    sampled: MeasuredRates
 
 
 def installed_cards() -> list[BackboneCard]:
-    """Return the cards of all installed backbones with weights.
+    """Return the cards of all installed backbones that have weights.
 
     Raises:
-        UnknownNameError: there is none.
+        UnknownNameError: no such backbone is installed.
     """
     from sercore.plugins.registry import registry
 
-    cards = [each.card for each in registry().backbones if each.card.parameters]
+    cards = [backbone.card for backbone in registry().backbones if backbone.card.parameters]
     if not cards:
         raise UnknownNameError(
-            "no backbone with weights is installed, so there is nothing to extrapolate",
+            "no backbone with weights is installed, so there is nothing to estimate",
             hint="install a backbone plugin, such as sercore-backbone-whisper-medium",
         )
     return cards
 
 
-def sample(widths: Iterable[int], *, epochs: int = 2, utterances: int = 320) -> Sampled:
-    """Measure this processor: matrix products, and the default probe over random frames.
+def measure_rates(
+    widths: Iterable[int], *, epochs: int = 2, utterances: int = 320
+) -> MeasuredRates:
+    """Measure this CPU: matrix products, and the default probe on random frames.
 
     Args:
-        widths: the frame widths that matter.
-        epochs: epochs of the probe per width, after one that warms up.
-        utterances: how many of 20 to 450 frames.
+        widths: the frame widths to measure.
+        epochs: measured epochs per width; one more warms up.
+        utterances: number of utterances, of 20 to 450 frames each.
     """
-    from dataclasses import replace
-    from statistics import median
-
-    import numpy as np
-
     from sercore.devices import set_threads
     from sercore.environment import peak_memory_mb
-    from sercore.features.packed import PackedFrames
-    from sercore.probes.framewise import FRAMEWISE
-    from sercore.probes.framewise import FramewiseProbe
 
     set_threads()
-    rng = np.random.default_rng(0)
-    lengths = rng.integers(20, 451, utterances)
-    rows, starts = np.arange(utterances), np.cumsum(lengths) - lengths
-    labels = rng.integers(0, _CLASSES, utterances)
-    recipe = replace(FRAMEWISE.recipe, epochs=epochs + 1)
-    seen = recipe.batches(utterances) * min(recipe.batch, utterances) / utterances
     train: dict[int, float] = {}
     predict: dict[int, float] = {}
     for width in sorted(set(widths)):
-        flat = rng.standard_normal((int(lengths.sum()), width), dtype=np.float32)
-        frames = PackedFrames(
-            [flat.astype(np.float16)], np.zeros(utterances, np.int32), starts, lengths, width
-        )
-        fitted = FramewiseProbe(recipe=recipe).fit(
-            frames, rows, labels, n_classes=_CLASSES, seed=0, device="cpu"
-        )
-        taken = median(record.seconds for record in fitted.log[1:])
-        train[width] = taken / (seen * frames.n_frames)
-        began = time.perf_counter()
-        fitted.logits(frames, rows)
-        predict[width] = (time.perf_counter() - began) / frames.n_frames
-    return Sampled(
+        train[width], predict[width] = _probe_seconds_per_frame(width, epochs, utterances)
+    return MeasuredRates(
         flops=_measure_flops(),
         train_seconds=train,
         predict_seconds=predict,
@@ -153,127 +134,194 @@ def sample(widths: Iterable[int], *, epochs: int = 2, utterances: int = 320) -> 
     )
 
 
-def extrapolate(
-    cards: Sequence[BackboneCard], sampled: Sampled, devices: Sequence[Device]
-) -> FullScale:
-    """Return what the full benchmark takes on each kind of machine.
+def estimate_full_scale(
+    cards: Sequence[BackboneCard], rates: MeasuredRates, machines: Sequence[Machine]
+) -> FullScaleCost:
+    """Return the cost of the full benchmark on each machine.
 
     Args:
         cards: the backbones.
-        sampled: what was measured here, with all their widths.
-        devices: the machines.
+        rates: the measured rates, with the widths of all backbones.
+        machines: the machines to estimate for.
     """
     from sercore.probes.framewise import FRAMEWISE
-    from sercore.published import eligible_corpora
-    from sercore.published import table1
 
-    corpora = table1()
-    seconds = {row["id"]: row["samples"] * row["avg_duration_s"] for row in corpora}
-    samples = {row["id"]: row["samples"] for row in corpora}
-    eligible = set(eligible_corpora())
-    targets = {
-        train: [train] + [test for test in eligible if train in eligible and test != train]
-        for train in seconds
+    corpora = _corpora()
+    tests_of = _test_corpora_by_train_corpus(corpora)
+    scored = {
+        train.id: sum(test.utterances * share for test, share in tests)
+        for train, tests in tests_of.items()
     }
-    recipe = FRAMEWISE.recipe
-    n_frames = {
-        (card.id, name): int(_frames_of(card, samples[name], seconds[name]))
-        for card in cards
-        for name in seconds
-    }
-    stages = []
-    for device in devices:
-        encoding, training, predicting = [], [], []
-        for card in cards:
-            product = 2 * card.width * recipe.hidden  # operations a frame; training has two
-            for name, duration in seconds.items():
-                encoded = _encoded_seconds(card, samples[name], duration)
-                flops = 2 * (card.parameters or 0) * card.frame_rate * encoded
-                encoding.append(flops / device.encoder_flops)
-                trained = n_frames[card.id, name] * _TRAIN_SHARE * recipe.epochs
-                training.append(
-                    _probe_seconds(device, card, trained, sampled.train_seconds, 2 * product)
-                )
-                asked = sum(
-                    n_frames[card.id, test] * (1 - _TRAIN_SHARE if test == name else 1)
-                    for test in targets[name]
-                )
-                predicting.append(
-                    _probe_seconds(device, card, asked, sampled.predict_seconds, product)
-                )
-        for stage, tasks in {
-            "extract": encoding,
-            "train probes": training,
-            "predict": predicting,
-        }.items():
-            stages.append(
-                Stage(
-                    machine=device.name,
-                    stage=stage,
-                    seconds=makespan(tasks, device.count),
-                    measured=device.measured,
-                )
-            )
-    cells = sum(len(tests) for tests in targets.values())
-    rows = sum(
-        samples[test] * (1 - _TRAIN_SHARE if test == name else 1)
-        for name, tests in targets.items()
-        for test in tests
-    )
-    return FullScale(
-        utterances=sum(samples.values()),
-        hours=sum(seconds.values()) / 3600,
-        fits=len(cards) * len(seconds),
-        cells=len(cards) * cells,
-        epochs=recipe.epochs,
-        stages=tuple(stages),
+    return FullScaleCost(
+        utterances=sum(corpus.utterances for corpus in corpora),
+        hours=sum(corpus.seconds for corpus in corpora) / 3600,
+        fits=len(cards) * len(corpora),
+        cells=len(cards) * sum(map(len, tests_of.values())),
+        epochs=FRAMEWISE.recipe.epochs,
+        stages=tuple(
+            stage for machine in machines for stage in _stages(machine, cards, rates, tests_of)
+        ),
         frame_bytes={
-            card.id: sum(n_frames[card.id, name] for name in seconds) * card.width * _FLOAT16
+            card.id: sum(_n_frames(card, corpus) for corpus in corpora)
+            * card.width
+            * _FLOAT16_BYTES
             for card in cards
         },
-        prediction_bytes=int(len(cards) * rows) * _CLASSES * _FLOAT32,
-        sampled=sampled,
+        prediction_bytes=int(len(cards) * sum(scored.values())) * _CLASSES * _FLOAT32_BYTES,
+        sampled=rates,
     )
 
 
 def makespan(seconds: Iterable[float], workers: int) -> float:
-    """Return when all tasks are done if each free worker takes the longest that is left.
+    """Return when all tasks are done if each free worker takes the longest task that is left.
 
     >>> makespan([3, 3, 2, 2, 2], 2)
     7.0
     """
     busy = [0.0] * workers
-    for each in sorted(seconds, reverse=True):
-        heapq.heapreplace(busy, busy[0] + each)
+    for duration in sorted(seconds, reverse=True):
+        heapq.heapreplace(busy, busy[0] + duration)
     return max(busy)
 
 
-def _encoded_seconds(card: BackboneCard, samples: int, seconds: float) -> float:
-    """Return the seconds that an encoder computes, windows that are mostly silence included."""
+@dataclass(frozen=True, slots=True)
+class _Corpus:
+    """The size of one corpus."""
+
+    id: str
+    utterances: int
+    seconds: float
+    """Duration of all utterances."""
+
+
+_Tests = list[tuple[_Corpus, float]]
+"""Test corpora, each with the share of its utterances that is scored."""
+
+
+def _corpora() -> list[_Corpus]:
+    """Return the corpora of the paper's Table 1."""
+    from sercore.published import table1
+
+    return [
+        _Corpus(row["id"], row["samples"], row["samples"] * row["avg_duration_s"])
+        for row in table1()
+    ]
+
+
+def _test_corpora_by_train_corpus(corpora: Sequence[_Corpus]) -> dict[_Corpus, _Tests]:
+    """Return the cells of the matrix: in-domain for all, out-of-domain among eligible corpora."""
+    from sercore.published import eligible_corpora
+
+    eligible = set(eligible_corpora())
+    tests: dict[_Corpus, _Tests] = {}
+    for train in corpora:
+        tests[train] = [(train, 1 - _TRAIN_SHARE)]
+        if train.id in eligible:
+            tests[train] += [
+                (test, 1.0) for test in corpora if test.id in eligible and test is not train
+            ]
+    return tests
+
+
+def _stages(
+    machine: Machine,
+    cards: Sequence[BackboneCard],
+    rates: MeasuredRates,
+    tests_of: dict[_Corpus, _Tests],
+) -> list[StageCost]:
+    """Return the time of every stage on one machine."""
+    from sercore.probes.framewise import FRAMEWISE
+
+    recipe = FRAMEWISE.recipe
+    encoding, training, predicting = [], [], []
+    for card in cards:
+        product = 2 * card.width * recipe.hidden  # operations per frame; training needs two
+        for train, tests in tests_of.items():
+            flops = 2 * (card.parameters or 0) * card.frame_rate * _encoded_seconds(card, train)
+            encoding.append(flops / machine.encoder_flops)
+            trained = _n_frames(card, train) * _TRAIN_SHARE * recipe.epochs
+            training.append(
+                _probe_seconds(machine, card, trained, rates.train_seconds, 2 * product)
+            )
+            scored = sum(_n_frames(card, test) * share for test, share in tests)
+            predicting.append(_probe_seconds(machine, card, scored, rates.predict_seconds, product))
+    return [
+        StageCost(
+            machine=machine.name,
+            stage=stage,
+            seconds=makespan(tasks, machine.count),
+            measured=machine.measured,
+        )
+        for stage, tasks in (
+            ("extract", encoding),
+            ("train probes", training),
+            ("predict", predicting),
+        )
+    ]
+
+
+def _encoded_seconds(card: BackboneCard, corpus: _Corpus) -> float:
+    """Return the seconds that an encoder computes, the silence of fixed windows included."""
     window = _WINDOW_SECONDS.get(card.family)
-    return seconds if window is None else samples * window
+    return corpus.seconds if window is None else corpus.utterances * window
 
 
-def _frames_of(card: BackboneCard, samples: int, seconds: float) -> float:
-    """Return the frames that are kept."""
-    if card.family == "clap":  # always its whole window
-        return samples * _WINDOW_SECONDS["clap"] * card.frame_rate
-    return seconds * card.frame_rate
+def _n_frames(card: BackboneCard, corpus: _Corpus) -> int:
+    """Return the frames of a corpus that are kept."""
+    if card.family == "clap":  # keeps its whole window
+        return int(corpus.utterances * _WINDOW_SECONDS["clap"] * card.frame_rate)
+    return int(corpus.seconds * card.frame_rate)
 
 
 def _probe_seconds(
-    device: Device, card: BackboneCard, frames: float, sampled: dict[int, float], flops: int
+    machine: Machine,
+    card: BackboneCard,
+    frames: float,
+    seconds_per_frame: dict[int, float],
+    flops: int,
 ) -> float:
-    """Return what a probe takes for some frames: as sampled by width, or by a device's rates."""
-    if device.probe_flops is None or device.link_bytes is None:
-        return frames * sampled[card.width]
-    # Every frame crosses the link every time.
-    computing = frames * flops / device.probe_flops
-    return max(computing, frames * card.width * _FLOAT16 / device.link_bytes)
+    """Return the time of a probe, from measured seconds per frame or from a machine's rates."""
+    if machine.probe_flops is None or machine.link_bytes is None:
+        return frames * seconds_per_frame[card.width]
+    # Every frame crosses the link in every epoch.
+    computing = frames * flops / machine.probe_flops
+    return max(computing, frames * card.width * _FLOAT16_BYTES / machine.link_bytes)
+
+
+def _probe_seconds_per_frame(width: int, epochs: int, utterances: int) -> tuple[float, float]:
+    """Measure the default probe on random frames; return its seconds for training and scoring."""
+    from dataclasses import replace
+    from statistics import median
+
+    import numpy as np
+
+    from sercore.features.packed import PackedFrames
+    from sercore.probes.framewise import FRAMEWISE
+    from sercore.probes.framewise import FramewiseProbe
+
+    rng = np.random.default_rng(width)
+    lengths = rng.integers(20, 451, utterances)
+    rows, starts = np.arange(utterances), np.cumsum(lengths) - lengths
+    labels = rng.integers(0, _CLASSES, utterances)
+    flat = rng.standard_normal((int(lengths.sum()), width), dtype=np.float32)
+    frames = PackedFrames(
+        [flat.astype(np.float16)], np.zeros(utterances, np.int32), starts, lengths, width
+    )
+    recipe = replace(FRAMEWISE.recipe, epochs=epochs + 1)
+    fitted = FramewiseProbe(recipe=recipe).fit(
+        frames, rows, labels, n_classes=_CLASSES, seed=0, device="cpu"
+    )
+    # The last partial batch of an epoch is dropped, so an epoch sees a share of the utterances.
+    share_seen = recipe.batches(utterances) * min(recipe.batch, utterances) / utterances
+    epoch_seconds = median(record.seconds for record in fitted.log[1:])
+    began = time.perf_counter()
+    fitted.logits(frames, rows)
+    scoring_seconds = time.perf_counter() - began
+    return epoch_seconds / (share_seen * frames.n_frames), scoring_seconds / frames.n_frames
 
 
 def _measure_flops() -> float:
-    """Return the rate of float32 matrix products of an encoder's shapes, the best of five."""
+    """Return the best of five rates of float32 matrix products with shapes of an encoder."""
     import torch
 
     n, width = 1500, 1024

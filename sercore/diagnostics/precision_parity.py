@@ -1,7 +1,7 @@
-"""How far a backbone's frames move in reduced precision, and in a batch, on this machine.
+"""Compare a backbone's frames in reduced precision with float32, on this machine.
 
-Measured on synthetic speech with the weights that are here, so that it can be asked before a long
-extraction on a new device.
+The comparison uses synthetic speech and the real weights. It takes a short time, so users can run
+it before a long extraction on a new device.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from sercore.backbones.interface import Waveform
 
 LIMITS = {"bfloat16": 5e-2, "float16": 1e-2}
-"""Largest relative difference from float32 that counts as parity: about four times what real
-Whisper tiny.en shows with bfloat16, and seven times with float16."""
+"""Largest relative difference from float32 that counts as parity: about four times the difference
+that Whisper tiny.en shows in bfloat16, and seven times the one in float16."""
 
 _SECONDS = (0.7, 1.3, 2.1, 3.4, 5.0, 9.7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parity:
-    """What a check measured. Differences are relative, of the worst utterance."""
+class PrecisionParity:
+    """The result of a comparison. Differences are relative; the worst utterance counts."""
 
     backbone: str
-    """As the user named it, variant included."""
+    """The name that the user typed, with its variant."""
     checkpoint: str
     revision: str | None
     digest: str
@@ -50,42 +50,42 @@ class Parity:
     utterances: int
     frames: int
     difference: float | None
-    """Of frames in reduced precision from those in float32; None if they are not finite."""
+    """Between frames in reduced precision and in float32; None if frames are not finite."""
     limit: float
     least_cosine: float | None
-    """Of one frame with itself in float32."""
+    """Smallest cosine between a frame in reduced precision and in float32."""
     batch_difference: float
-    """Of frames in float32 alone from those in a batch."""
+    """Between frames of an utterance alone and in a batch, both in float32."""
     batch_limit: float
     largest_value: float
-    """Largest magnitude in float32; beyond 65504 a part is stored as float32."""
+    """Largest magnitude in float32; above 65504 a part of the store is written as float32."""
     real_time: dict[str, float]
-    """Seconds of audio per second of computing, by precision."""
+    """Seconds of audio per second of computation, by precision."""
 
     @property
-    def is_well(self) -> bool:
-        """Whether both differences are within their limits."""
+    def passed(self) -> bool:
+        """True if both differences are within their limits."""
         close = self.difference is not None and self.difference <= self.limit
         return close and self.batch_difference <= self.batch_limit
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return asdict(self) | {"is_well": self.is_well}
+        """Return all values as JSON values."""
+        return asdict(self) | {"passed": self.passed}
 
 
-def check_parity(
+def measure_parity(
     name: str,
     backbone: Backbone,
     checkpoint: Checkpoint,
     options: EncoderOptions,
-) -> Parity:
-    """Compare frames in reduced precision, and in a batch, with float32 and alone.
+) -> PrecisionParity:
+    """Compare frames in reduced precision with float32, and batches with single utterances.
 
     Args:
-        name: what the user calls it.
-        backbone: what encodes.
+        name: the name that the user typed.
+        backbone: the backbone to measure.
         checkpoint: its weights.
-        options: variant, layer and device; its `dtype` is the reduced precision.
+        options: variant, layer and device; `dtype` is the reduced precision.
 
     Raises:
         BackboneError: the weights cannot be loaded, or an option does not apply.
@@ -98,11 +98,11 @@ def check_parity(
     audio = sum(map(len, waveforms)) / rate
     exact = backbone.load(checkpoint, replace(options, dtype="float32"))
     expected, seconds = _alone(exact, waveforms)
-    batched = [each.frames for each in exact.encode(exact.prepare(waveforms))]
-    del exact  # two sets of weights of a large backbone would not fit everywhere
+    batched = [encoded.frames for encoded in exact.encode(exact.prepare(waveforms))]
+    del exact  # a small device does not hold the weights of a large backbone twice
     reduced, reduced_seconds = _alone(backbone.load(checkpoint, options), waveforms)
-    is_finite = all(np.isfinite(each).all() for each in reduced)
-    return Parity(
+    is_finite = all(np.isfinite(frames).all() for frames in reduced)
+    return PrecisionParity(
         backbone=name,
         checkpoint=checkpoint.name,
         revision=checkpoint.revision,
@@ -111,33 +111,34 @@ def check_parity(
         dtype=options.dtype,
         utterances=len(waveforms),
         frames=sum(map(len, expected)),
-        difference=_worst(reduced, expected) if is_finite else None,
+        difference=_largest_difference(reduced, expected) if is_finite else None,
         limit=LIMITS[options.dtype],
-        least_cosine=min(map(_cosine, reduced, expected)) if is_finite else None,
-        batch_difference=_worst(batched, expected),
+        least_cosine=min(map(_least_cosine, reduced, expected)) if is_finite else None,
+        batch_difference=_largest_difference(batched, expected),
         batch_limit=backbone.card.tolerance,
-        largest_value=max(float(np.abs(each).max()) for each in expected),
+        largest_value=max(float(np.abs(frames).max()) for frames in expected),
         real_time={"float32": audio / seconds, options.dtype: audio / reduced_seconds},
     )
 
 
 def _alone(encoder: Encoder, waveforms: Sequence[Waveform]) -> tuple[list[Frames], float]:
-    """Return the frames of each utterance by itself, and the seconds that took."""
-    encoder.encode(encoder.prepare(waveforms[:1]))  # the first call also builds kernels
-    begin = time.perf_counter()
-    frames = [encoder.encode(encoder.prepare([each]))[0].frames for each in waveforms]
-    return frames, time.perf_counter() - begin
+    """Encode utterances one at a time; return their frames and the seconds that it took."""
+    encoder.encode(encoder.prepare(waveforms[:1]))  # warm-up: the first call also builds kernels
+    began = time.perf_counter()
+    frames = [encoder.encode(encoder.prepare([waveform]))[0].frames for waveform in waveforms]
+    return frames, time.perf_counter() - began
 
 
-def _worst(values: Sequence[Frames], expected: Sequence[Frames]) -> float:
+def _largest_difference(values: Sequence[Frames], expected: Sequence[Frames]) -> float:
+    """Return the largest relative difference of an utterance."""
     return max(
-        float(np.linalg.norm(each - other) / np.linalg.norm(other))
-        for each, other in zip(values, expected, strict=True)
+        float(np.linalg.norm(frames - reference) / np.linalg.norm(reference))
+        for frames, reference in zip(values, expected, strict=True)
     )
 
 
-def _cosine(values: Frames, expected: Frames) -> float:
-    """Return the least cosine of a frame with its counterpart."""
+def _least_cosine(values: Frames, expected: Frames) -> float:
+    """Return the smallest cosine between corresponding frames."""
     product = (values * expected).sum(axis=1)
     lengths = np.linalg.norm(values, axis=1) * np.linalg.norm(expected, axis=1)
     return float((product / lengths).min())

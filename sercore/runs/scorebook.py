@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sercore.environment import environment
+from sercore.__about__ import __version__
 from sercore.errors import WorkspaceError
 from sercore.evaluation.metrics import MAIN_METRIC
 from sercore.evaluation.out_of_fold import add_out_of_fold
@@ -79,7 +79,7 @@ class Scorebook:
         """Changes when stored scores cannot be reused. The record of the run holds it."""
         return digest_of(
             {
-                "sercore": environment()["sercore"],
+                "sercore": __version__,
                 "protocol": self._protocol.id,
                 "adjustments": self._protocol.adjustments,
                 "headline": self._protocol.headline,

@@ -1,4 +1,4 @@
-"""The extrapolation to full scale, and the frame of the benchmarks."""
+"""The estimate of the full benchmark: shapes, rates, and the command."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from sercore.backbones.interface import BackboneCard
 from sercore.cli import cli
-from sercore.diagnostics.cost_model import Device
-from sercore.diagnostics.cost_model import Sampled
-from sercore.diagnostics.cost_model import extrapolate
+from sercore.diagnostics.cost_model import Machine
+from sercore.diagnostics.cost_model import MeasuredRates
+from sercore.diagnostics.cost_model import estimate_full_scale
 from sercore.diagnostics.cost_model import makespan
 from sercore.published import table1
 
@@ -31,19 +31,19 @@ def card(name="some", family="wav2vec2", width=1024, parameters=1_000_000):
     )
 
 
-SAMPLED = Sampled(
+SAMPLED = MeasuredRates(
     flops=1e11,
     train_seconds={1024: 1e-5, 384: 5e-6},
     predict_seconds={1024: 3e-6, 384: 1e-6},
     peak_memory_mb=None,
 )
-CPU = Device(
+CPU = Machine(
     name="cpu", count=1, encoder_flops=1e11, probe_flops=None, link_bytes=None, measured=True
 )
 
 
 def gpu(count=1, link=1e10):
-    return Device(
+    return Machine(
         name=f"gpu{count}",
         count=count,
         encoder_flops=1e13,
@@ -54,11 +54,11 @@ def gpu(count=1, link=1e10):
 
 
 def stages(result, machine):
-    return {each.stage: each.seconds for each in result.stages if each.machine == machine}
+    return {stage.stage: stage.seconds for stage in result.stages if stage.machine == machine}
 
 
 def test_the_shapes_are_those_of_the_paper():
-    result = extrapolate([card(str(n)) for n in range(9)], SAMPLED, [CPU])
+    result = estimate_full_scale([card(str(n)) for n in range(9)], SAMPLED, [CPU])
     assert result.fits == 171
     assert result.cells == 819
     assert result.utterances == sum(row["samples"] for row in table1())
@@ -66,7 +66,7 @@ def test_the_shapes_are_those_of_the_paper():
 
 
 def test_times_follow_from_the_sampled_rates():
-    result = extrapolate([card()], SAMPLED, [CPU])
+    result = estimate_full_scale([card()], SAMPLED, [CPU])
     frames = result.hours * 3600 * 50
     assert result.frame_bytes["some"] == pytest.approx(frames * 2048, rel=1e-5)
     found = stages(result, "cpu")
@@ -76,7 +76,7 @@ def test_times_follow_from_the_sampled_rates():
 
 def test_whisper_pays_for_its_window_and_keeps_the_utterance():
     plain, whisper = (
-        extrapolate([card(family=f)], SAMPLED, [CPU]) for f in ("wav2vec2", "whisper")
+        estimate_full_scale([card(family=f)], SAMPLED, [CPU]) for f in ("wav2vec2", "whisper")
     )
     assert whisper.frame_bytes == plain.frame_bytes
     longer = 30 * plain.utterances / (plain.hours * 3600)
@@ -86,10 +86,10 @@ def test_whisper_pays_for_its_window_and_keeps_the_utterance():
 
 def test_more_devices_share_the_work_and_a_slow_link_bounds_a_probe():
     cards = [card(str(n)) for n in range(9)]
-    result = extrapolate(cards, SAMPLED, [gpu(), gpu(8)])
+    result = estimate_full_scale(cards, SAMPLED, [gpu(), gpu(8)])
     one, eight = stages(result, "gpu1"), stages(result, "gpu8")
     assert one["extract"] / 8 <= eight["extract"] < one["extract"] / 4
-    slow = stages(extrapolate(cards, SAMPLED, [gpu(link=1e6)]), "gpu1")
+    slow = stages(estimate_full_scale(cards, SAMPLED, [gpu(link=1e6)]), "gpu1")
     frames = result.hours * 3600 * 50 * 9
     assert slow["train probes"] == pytest.approx(frames * 80 * 2048 / 1e6, rel=1e-4)
 
@@ -103,17 +103,17 @@ def test_makespan(tasks, workers, expected):
 
 
 @pytest.mark.torch
-def test_the_command_samples_and_tells_what_it_assumes():
+def test_the_command_measures_and_states_what_it_assumes():
     words = ["bench", "full-scale", "--epochs", "1", "--utterances", "32", "--json"]
     result = CliRunner().invoke(cli, words, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    told = json.loads(result.output)
-    assert told["cells"] == told["fits"] * 91 / 19
-    measured = {stage["machine"]: stage["measured"] for stage in told["stages"]}
+    printed = json.loads(result.output)
+    assert printed["cells"] == printed["fits"] * 91 / 19
+    measured = {stage["machine"]: stage["measured"] for stage in printed["stages"]}
     assert measured == {"this processor": True, "one GPU": False, "8 GPUs": False}
-    assert set(told["assumptions"]) == {
+    assert set(printed["assumptions"]) == {
         "encoder on the processor",
         "encoder on a GPU",
         "probe on a GPU",
     }
-    assert all(stage["seconds"] > 0 for stage in told["stages"])
+    assert all(stage["seconds"] > 0 for stage in printed["stages"])

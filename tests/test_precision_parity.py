@@ -1,4 +1,4 @@
-"""``sercore check``: parity of reduced precision with float32."""
+"""``sercore check``: precision parity between float32 and reduced precision."""
 
 import json
 
@@ -12,7 +12,7 @@ from sercore.backbones.interface import EncodedUtterance
 from sercore.backbones.interface import EncoderOptions
 from sercore.cli import cli
 from sercore.demo.logmel import LOGMEL
-from sercore.diagnostics.precision_parity import check_parity
+from sercore.diagnostics.precision_parity import measure_parity
 from sercore.testing.checkpoints import build_checkpoint
 
 pytestmark = pytest.mark.torch
@@ -25,15 +25,15 @@ def folder(tmp_path):
 
 
 def test_parity_of_a_checkpoint(folder):
-    """Reduced precision differs, by less than its limit here; the batch by far less."""
+    """Both differences are within their limits, and that of reduced precision is not zero."""
     backbone = from_name(f"hf:{folder}")
     options = EncoderOptions(dtype="float16")
-    parity = check_parity("tiny", backbone, backbone.resolve(offline=True), options)
+    parity = measure_parity("tiny", backbone, backbone.resolve(offline=True), options)
 
     assert 0 < parity.difference < parity.limit
     assert parity.batch_difference < parity.batch_limit
     assert parity.least_cosine > 0.99
-    assert parity.is_well
+    assert parity.passed
 
 
 class Faulty:
@@ -51,7 +51,7 @@ class Faulty:
 
         def wrapped(batch):
             found = encode(batch)
-            return [EncodedUtterance(disturb(each.frames, options, len(found))) for each in found]
+            return [EncodedUtterance(disturb(one.frames, options, len(found))) for one in found]
 
         encoder.encode = wrapped
         return encoder
@@ -65,26 +65,26 @@ class Faulty:
         lambda frames, _, rows: frames * (1 if rows == 1 else 1.001),
     ],
 )
-def test_what_is_beyond_a_limit_is_not_well(disturb):
+def test_a_difference_above_its_limit_fails(disturb):
     """Another precision, values that are not finite, a leak in batches."""
     options = EncoderOptions(dtype="bfloat16")
-    parity = check_parity("faulty", Faulty(disturb), LOGMEL.resolve(offline=True), options)
+    parity = measure_parity("faulty", Faulty(disturb), LOGMEL.resolve(offline=True), options)
 
-    assert not parity.is_well
+    assert not parity.passed
     json.dumps(parity.as_dict(), allow_nan=False)
 
 
 def test_command(folder):
-    """For any backbone by name, as text and as JSON, with an exit status."""
+    """It takes any backbone by name, prints text or JSON, and sets the exit status."""
     text = CliRunner().invoke(cli, ["check", f"hf:{folder}", "--dtype", "float16"])
-    told = CliRunner().invoke(cli, ["check", "logmel", "--json"])
+    listed = CliRunner().invoke(cli, ["check", "logmel", "--json"])
 
-    assert (text.exit_code, told.exit_code) == (0, 0)
+    assert (text.exit_code, listed.exit_code) == (0, 0)
     assert "frames differ from float32" in text.output
-    assert json.loads(told.output)["is_well"]
+    assert json.loads(listed.output)["passed"]
 
 
-def test_command_on_weights_that_are_not_here():
+def test_command_without_weights():
     """One sentence, no traceback."""
     result = CliRunner().invoke(cli, ["check", "wavlm-large", "--offline"])
 
