@@ -13,6 +13,7 @@ from sercore.__about__ import __version__
 
 if TYPE_CHECKING:
     from sercore.backbones.huggingface import TransformersBackbone
+    from sercore.backbones.huggingface.cards import whisper_card
     from sercore.backbones.interface import Backbone
     from sercore.backbones.interface import BackboneCard
     from sercore.backbones.interface import Checkpoint
@@ -112,6 +113,7 @@ _HOMES = {
     "hookimpl": "sercore.plugins.hookspecs",
     "paths_like": "sercore.corpora.readers",
     "require_paths": "sercore.corpora.readers",
+    "whisper_card": "sercore.backbones.huggingface.cards",
 }
 
 __all__ = [
@@ -165,6 +167,7 @@ __all__ = [
     "hookimpl",
     "paths_like",
     "require_paths",
+    "whisper_card",
 ]
 
 

@@ -92,7 +92,7 @@ def test_full_size_is_what_the_card_states(name):
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_card_gives_the_facts_that_are_known(name):
-    """Each names its checkpoint, what it was trained on, and what part is used."""
+    """Every card names its checkpoint, its pre-training and the part that is used."""
     card = plugin(name).card
 
     assert card.id == name
@@ -106,16 +106,16 @@ def test_card_explains_table_2(name, shared):
     """Table 2 cuts off to whole millions; where it counts something else, the card says what."""
     table = json.loads((shared / "reference" / "paper.json").read_text())["table2_backbones"]
     card = plugin(name).card
-    (row,) = [each for each in table if each["checkpoint"] == card.checkpoint]
+    (row,) = [row for row in table if row["checkpoint"] == card.checkpoint]
     published = int(row["params"].removesuffix("M"))
     if card.parameters // 1_000_000 == published:
         assert "cut off to whole millions" in card.notes.replace("\n", " ")
     else:
         stated = [
-            int(each.replace(",", "")) for each in re.findall(r"\d{3},\d{3},\d{3}", card.notes)
+            int(digits.replace(",", "")) for digits in re.findall(r"\d{3},\d{3},\d{3}", card.notes)
         ]
 
-        assert published in [each // 1_000_000 for each in stated]
+        assert published in [count // 1_000_000 for count in stated]
     hours = row["training_hours"].lower().removeprefix(">=").removesuffix("k")
 
     assert f"{int(hours) * 1000:,}" in card.pretraining
@@ -124,9 +124,9 @@ def test_card_explains_table_2(name, shared):
 def test_only_clap_counts_another_part_in_table_2(shared):
     """The one difference between parameters used and Table 2."""
     table = json.loads((shared / "reference" / "paper.json").read_text())["table2_backbones"]
-    published = {each["checkpoint"]: int(each["params"][:-1]) for each in table}
+    published = {row["checkpoint"]: int(row["params"][:-1]) for row in table}
     cards = [plugin(name).card for name in BUILDERS]
-    other = [each.id for each in cards if each.parameters // 10**6 != published[each.checkpoint]]
+    other = [card.id for card in cards if card.parameters // 10**6 != published[card.checkpoint]]
 
     assert len(cards) == len(published) == 9
     assert other == ["clap-larger-music-speech"]

@@ -74,7 +74,9 @@ def test_model_gives_that_many_at_every_length_around_a_boundary(name, encoders)
     waveform = speech_like(max(lengths), loaded.card.sample_rate)
     batch = loaded.encoder.encode(loaded.encoder.prepare([waveform[:n] for n in lengths]))
 
-    assert [len(each.frames) for each in batch] == [formula(max(n, shortest)) for n in lengths]
+    assert [len(encoded.frames) for encoded in batch] == [
+        formula(max(n, shortest)) for n in lengths
+    ]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_clap_windows_hear_all_of_a_longer_clip(encoders):
     last[-rate:] = 0
     expected = np.split(_alone(loaded.encoder, waveform), 3)
     heard = {
-        name: [_difference(each, other) > 1e-2 for each, other in zip(found, expected, strict=True)]
+        name: [_difference(one, other) > 1e-2 for one, other in zip(found, expected, strict=True)]
         for name, found in (
             ("first", np.split(_alone(loaded.encoder, first), 3)),
             ("last", np.split(_alone(loaded.encoder, last), 3)),

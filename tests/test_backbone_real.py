@@ -22,10 +22,10 @@ PLACES = {"urdu": "URDU-Dataset-master", "emodb": "emodb"}
 def _some(source, target, count):
     """Copy every n-th recording, so that all classes and speakers are among them."""
     found = sorted(source.rglob("*.wav"))
-    for each in found[:: len(found) // count][:count]:
-        copy = target / each.relative_to(source)
+    for recording in found[:: len(found) // count][:count]:
+        copy = target / recording.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(each, copy)
+        shutil.copy(recording, copy)
     return target
 
 

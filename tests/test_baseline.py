@@ -28,7 +28,7 @@ def _encoder():
 
 def _encode(*waveforms):
     encoder = _encoder()
-    return [each.frames for each in encoder.encode(encoder.prepare(waveforms))]
+    return [encoded.frames for encoded in encoder.encode(encoder.prepare(waveforms))]
 
 
 def _noise(n_samples, seed=0):

@@ -94,7 +94,7 @@ def test_truncated_weights_are_an_error(tmp_path):
     """A broken download is one sentence."""
     for name in ("whisper-medium", "hubert-large"):
         backbone = in_small(plugin(name), tmp_path / name)
-        (file,) = [each for each in backbone.folder.iterdir() if each.stat().st_size > 20_000]
+        (file,) = [path for path in backbone.folder.iterdir() if path.stat().st_size > 20_000]
         file.write_bytes(file.read_bytes()[:-10_000])
         with pytest.raises(BackboneError, match="cannot be loaded"):
             _load(backbone)
@@ -133,8 +133,8 @@ def test_code_of_a_checkpoint_is_not_run(tmp_path):
     assert config["model_type"] == "mert_model"
     assert "AutoModel" in config["auto_map"]
     assert (backbone.folder / "modeling_MERT.py").read_text().startswith("raise")
-    assert {each for each in _weights(backbone.folder) if "pos_conv" in each} == {
-        f"encoder.pos_conv_embed.conv.{each}" for each in ("bias", "weight_g", "weight_v")
+    assert {name for name in _weights(backbone.folder) if "pos_conv" in name} == {
+        f"encoder.pos_conv_embed.conv.{name}" for name in ("bias", "weight_g", "weight_v")
     }
     assert _frames(_load(backbone), 24_000).shape == ((24_000 - 80) // 320, 32)
 
@@ -204,7 +204,7 @@ def test_folder_of_the_search_path_comes_first(monkeypatch, tmp_path):
     """As OWNER/NAME or as NAME, and the plugin's own name finds it."""
     folder = build_checkpoint("wavlm-large", tmp_path / "a" / "wavlm-large")
     monkeypatch.setenv("SERCORE_CHECKPOINTS", f"{tmp_path / 'none'}{os.pathsep}{tmp_path / 'a'}")
-    # Its sizes are not the card's: a folder that merely has the name is refused.
+    # The folder has the right name, but its sizes are not those on the card.
     with pytest.raises(BackboneError, match="is not wavlm-large: its width is 32"):
         plugin("wavlm-large").resolve(offline=True)
     found = from_name("hf:microsoft/wavlm-large").resolve(offline=True)
@@ -241,8 +241,8 @@ def test_digest_is_that_of_content_not_of_place(tmp_path):
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps(config | {"activation_function": "relu"}))
     digests = [
-        from_name(f"hf:{each}").resolve(offline=True).digest
-        for each in (first, moved, changed, other)
+        from_name(f"hf:{folder}").resolve(offline=True).digest
+        for folder in (first, moved, changed, other)
     ]
 
     assert digests[0] == digests[1]
@@ -258,7 +258,7 @@ def test_digest_is_that_of_content_not_of_place(tmp_path):
         (lambda folder: (folder / "config.json").write_text("[]"), "is not a JSON object"),
         (lambda folder: (folder / "config.json").write_text('{"model_type": "bert"}'), "'bert'"),
         (lambda folder: (folder / "model.safetensors").unlink(), "has no weights"),
-        (lambda folder: (folder / "preprocessor_config.json").write_text("{}"), "not usable"),
+        (lambda folder: (folder / "preprocessor_config.json").write_text("{}"), "cannot be used"),
     ],
 )
 def test_unusable_folder_is_one_sentence(damage, sentence, tmp_path):

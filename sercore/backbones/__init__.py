@@ -1,4 +1,4 @@
-"""Backbones: what one is, and how a transformers checkpoint becomes one."""
+"""Backbones: what a backbone is, and backbones from transformers checkpoints."""
 
 from __future__ import annotations
 

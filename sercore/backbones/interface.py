@@ -1,6 +1,6 @@
-"""What a backbone is: its card, where its weights are, and the encoder contract.
+"""What a backbone is: its card, its checkpoint, and the contract of its encoder.
 
-Nothing here imports torch: planning a run needs names, places and digests only.
+This module does not import torch: planning a run needs names, folders and digests only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Frames = npt.NDArray[np.float32]
 
 AudioPath = Literal["direct", "paper"]
-"""``direct``: resampled once to the backbone's rate; ``paper``: to 16 kHz first, then on."""
+"""``direct`` resamples once, to the backbone's rate; ``paper`` resamples to 16 kHz first."""
 
 _VARIANT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -34,49 +34,49 @@ MAX_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneCard:
-    """The facts about a backbone; what is not known is None, never a guess."""
+    """The facts about a backbone; an unknown fact is None."""
 
     id: str
     """Registered name, ``[a-z0-9-]``."""
     title: str
     family: str
-    """The loader that reads it: ``whisper``, ``wav2vec2``, ``w2v-bert``, ``clap``, ``none``."""
+    """Name of the loader: ``whisper``, ``wav2vec2``, ``w2v-bert``, ``clap``, ``none``."""
     checkpoint: str | None
     """Name on the Hugging Face hub; None for a backbone without weights."""
     revision: str | None = None
-    """Pinned commit, where it is known."""
+    """Pinned commit on the hub."""
     licence: str | None
     sample_rate: int
-    """Hertz that the encoder expects."""
+    """Sample rate of the encoder's input in hertz."""
     width: int
     """Numbers in one frame."""
     layers: int
-    """Transformer layers (0 for none)."""
+    """Number of transformer layers; 0 without layers."""
     frame_rate: float
     """Frames per second of audio."""
     parameters: int | None
-    """Parameters of the part that is used."""
+    """Number of parameters of the part that is used."""
     variants: Mapping[str, str] = field(default_factory=dict)
-    """Other features of the same weights by suffix (``exact``: ``whisper-medium:exact``), each
-    with one sentence."""
+    """Other ways to run the same weights, with other frames: suffix to one sentence. The suffix
+    ``exact`` is used as ``whisper-medium:exact``."""
     pretraining: str | None = None
-    """Training data and hours."""
+    """Data and hours of the pre-training."""
     overlap: Mapping[str, str] = field(default_factory=dict)
-    """Corpora of the benchmark that its pre-training data is known to touch, with how."""
+    """Corpora of the benchmark that are known to overlap with the pre-training data: id to how."""
     notes: str | None = None
     tolerance: float = 1e-5
-    """Relative difference within which frames do not depend on the rest of the batch."""
+    """Upper bound of the relative difference of frames between batches."""
     demo: bool = False
-    """Joins a run only by name or with ``--demo``."""
+    """True if it takes part only when it is named, or with ``--demo``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderOptions:
-    """What a user may choose about a backbone. All but `device` are part of the probe key."""
+    """The options of a backbone. All but `device` are part of the probe key."""
 
     layer: int | Literal["last"] = "last"
     variant: str | None = None
-    """The part after the colon of a backbone name; None for the card's default."""
+    """The part of a backbone name after the colon; None for the default."""
     dtype: str = "float32"
     """Precision of the forward pass: ``float32``, ``bfloat16``, ``float16``."""
     device: str = "cpu"
@@ -84,21 +84,21 @@ class EncoderOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """Weights that were found, and what identifies them whatever folder they lie in."""
+    """Weights that were found, and their identity, which does not depend on their folder."""
 
     name: str
-    """What the user would call it: the hub name, or the folder's name."""
+    """Name on the hub, or name of the folder."""
     location: str | None
-    """Folder on this disk; None for a backbone without weights."""
+    """Folder on this machine; None for a backbone without weights."""
     revision: str | None
     """Resolved commit on the hub; None for a plain folder."""
     digest: str
-    """SHA-256 over the weights and their configuration (for a backbone without weights: over
-    its settings)."""
+    """SHA-256 of the weights and their configuration; of the settings, for a backbone without
+    weights."""
 
 
 def split_name(name: str) -> tuple[str, str | None]:
-    """Cut what the user typed into the name of a backbone and its variant.
+    """Split a name that the user typed into the name of a backbone and its variant.
 
     >>> split_name("whisper-medium:exact")
     ('whisper-medium', 'exact')
@@ -118,8 +118,8 @@ def split_name(name: str) -> tuple[str, str | None]:
 class Encoder(Protocol):
     """A loaded backbone: waveforms in, frames out.
 
-    The frames of an utterance do not depend on what else is in its batch, within the tolerance
-    that the card states.
+    The frames of an utterance do not depend on the rest of its batch, within the tolerance on the
+    card.
     """
 
     @property
@@ -128,40 +128,49 @@ class Encoder(Protocol):
 
     @property
     def n_layers(self) -> int:
-        """Layers whose pooled means `encode` returns (0 if it returns none)."""
+        """Number of layers whose means `encode` returns; 0 if it returns none."""
 
     def n_frames(self, n_samples: int) -> int:
-        """Return how many frames are kept of a waveform of this many samples at the card's rate.
+        """Return how many frames are kept of a waveform with this many samples.
 
-        A pure function; never more than the real audio fills.
+        It is a pure function, and never exceeds the number of frames that the real audio fills.
+
+        Args:
+            n_samples: samples at the card's rate.
         """
 
     def cost(self, n_samples: int) -> int:
-        """Return what an utterance adds to the frame budget of a batch, in frames computed."""
+        """Return the cost of an utterance in the frame budget of a batch, in frames computed."""
 
     def prepare(self, waveforms: Sequence[Waveform]) -> Any:
-        """Turn mono waveforms at the card's rate into model input on the host.
+        """Turn waveforms into model input on the host.
 
-        Runs in worker threads beside `encode`, so it must not touch the device.
+        It runs in worker threads in parallel with `encode`, so it must not use the device.
+
+        Args:
+            waveforms: mono at the card's rate, float32 of shape (samples,).
+
+        Raises:
+            AudioError: a waveform is empty or holds values that are not finite.
         """
 
     def encode(self, batch: Any) -> list[EncodedUtterance]:
-        """Run the model on prepared input; one result per waveform, in order."""
+        """Run the model on the output of `prepare`; return one result per waveform, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedUtterance:
-    """What an encoder returns for one utterance."""
+    """The result of an encoder for one utterance."""
 
     frames: Frames
     """float32 of shape (frames, width)."""
     layer_means: Frames | None = None
-    """float32 of shape (layers, width): mean over the kept frames of each layer."""
+    """float32 of shape (layers, width): mean of the kept frames of each layer."""
 
 
 @runtime_checkable
 class Backbone(Protocol):
-    """What a backbone plugin registers."""
+    """The interface of a backbone; plugins register objects with it."""
 
     @property
     def card(self) -> BackboneCard:
@@ -171,11 +180,11 @@ class Backbone(Protocol):
         """Find the weights without loading them.
 
         Args:
-            offline: never ask the network.
+            offline: do not use the network.
 
         Raises:
-            BackboneUnavailableError: they are neither on this machine nor reachable; the hint
-                says how to get them.
+            BackboneUnavailableError: they are not on this machine and cannot be downloaded; the
+                hint says how to get them.
         """
 
     def load(self, checkpoint: Checkpoint, options: EncoderOptions) -> Encoder:

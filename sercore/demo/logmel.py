@@ -117,9 +117,9 @@ class LogMelEncoder:
         """
         import torch
 
-        from sercore.backbones.huggingface.encoding import clean
+        from sercore.backbones.huggingface.encoding import clean_waveforms
 
-        cleaned = clean(waveforms, _RATE, _SHORTEST)
+        cleaned = clean_waveforms(waveforms, _RATE, _SHORTEST)
         return [torch.from_numpy(waveform).unsqueeze(0) for waveform in cleaned]
 
     def encode(self, batch: Sequence[torch.Tensor]) -> list[EncodedUtterance]:

@@ -20,13 +20,15 @@ CLAP_LARGER_MUSIC_SPEECH = TransformersBackbone(
         layers=18,
         frame_rate=3.2,
         parameters=67_824_408,
-        variants={"windows": "all of the audio in windows of 10 s, instead of its middle 10 s"},
+        variants={
+            "windows": "covers all of the audio with windows of 10 s, instead of its middle 10 s"
+        },
         pretraining="at least 10,000 hours (paper, Table 2)",
         notes=(
             "Only the audio tower is used, before pooling and projection: 67.8 million "
-            "parameters. Table 2 counts both towers, 193,913,882. It sees 10 s and always "
-            "gives 64 frames: shorter clips are repeated, of longer ones the middle is taken "
-            "where the published extractor takes a random part."
+            "parameters. Table 2 of the paper counts both towers, 193,913,882. The input is always "
+            "10 s long and gives 64 frames: shorter clips are repeated, and of longer clips the "
+            "middle is used, where the published extractor takes a random part."
         ),
     )
 )

@@ -21,7 +21,10 @@ HUBERT_LARGE = TransformersBackbone(
         frame_rate=50.0,
         parameters=315_438_720,
         pretraining="60,000 hours of Libri-Light (paper, Table 2)",
-        notes="The whole model is used; Table 2 counts the same, cut off to whole millions.",
+        notes=(
+            "The whole model is used. Table 2 of the paper counts the same part, cut off to whole "
+            "millions."
+        ),
     )
 )
 

@@ -22,10 +22,10 @@ MERT_V1_330M = TransformersBackbone(
         parameters=315_428_992,
         pretraining="160,000 hours of music (paper, Table 2)",
         notes=(
-            "The whole model is used; Table 2 counts the same, cut off to whole millions. It "
-            "is loaded as HuBERT, which it is, without the code that its checkpoint brings. "
-            "Its first group normalisation counts real frames only: in the published features "
-            "of the benchmark each utterance depended on its batch."
+            "The whole model is used. Table 2 of the paper counts the same part, cut off to whole "
+            "millions. MERT is a HuBERT model and is loaded as one; the code in its checkpoint is "
+            "not run. Its first group normalisation uses real frames only. In the published "
+            "features of the benchmark an utterance depended on its batch."
         ),
     )
 )

@@ -22,9 +22,9 @@ W2V_BERT_2 = TransformersBackbone(
         parameters=580_493_120,
         pretraining="4,500,000 hours of speech (paper, Table 2)",
         notes=(
-            "The whole model without its adapter is used; Table 2 counts the same, cut off to "
-            "whole millions. The published features of the benchmark ignored the extractor's "
-            "mask; these do not."
+            "The whole model without its adapter is used. Table 2 of the paper counts the same "
+            "part, cut off to whole millions. The extractor's mask is used; the published features "
+            "of the benchmark ignored it."
         ),
     )
 )

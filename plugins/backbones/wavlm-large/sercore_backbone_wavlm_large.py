@@ -24,9 +24,9 @@ WAVLM_LARGE = TransformersBackbone(
             "94,000 hours: Libri-Light 60,000, GigaSpeech 10,000, VoxPopuli 24,000 (model card)"
         ),
         notes=(
-            "The whole model is used; Table 2 counts the same, cut off to whole millions. Its "
-            "attention keeps the scores of every head, so that long utterances count more in "
-            "a frame budget."
+            "The whole model is used. Table 2 of the paper counts the same part, cut off to whole "
+            "millions. Its attention keeps the scores of every head, so long utterances count "
+            "more in a frame budget."
         ),
     )
 )

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from sercore import BackboneCard
 from sercore import TransformersBackbone
 from sercore import hookimpl
+from sercore import whisper_card
 
 SERCORE_API = 1
 
 WHISPER_MEDIUM = TransformersBackbone(
-    BackboneCard(
+    whisper_card(
         id="whisper-medium",
         title="Whisper medium",
-        family="whisper",
         checkpoint="openai/whisper-medium",
-        licence=None,
-        sample_rate=16_000,
         width=1024,
         layers=24,
-        frame_rate=50.0,
         parameters=307_216_384,
-        variants={
-            "exact": "the encoder runs on the utterance's own length instead of a window of 30 s"
-        },
         pretraining="680,000 hours of speech (paper, Table 2)",
-        notes=(
-            "Only the encoder is used, its table of positions included; Table 2 counts the "
-            "same part, cut off to whole millions."
-        ),
     )
 )
 

@@ -1,7 +1,8 @@
-"""The one way a transformers checkpoint becomes an encoder.
+"""Backbones from transformers checkpoints.
 
-A backbone plugin is a card over `TransformersBackbone`; ``hf:PATH_OR_REPO`` gives any checkpoint of
-a supported architecture without a plugin. Importing this imports neither torch nor transformers.
+A backbone plugin is a `TransformersBackbone` with a card. ``hf:PATH_OR_REPO`` names any checkpoint
+of a supported architecture without a plugin. Importing this package imports neither torch nor
+transformers.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from sercore.backbones.interface import EncoderOptions
 
 PREFIX = "hf:"
-"""What the name of a checkpoint without a plugin begins with."""
+"""Beginning of the names of checkpoints without a plugin."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class TransformersBackbone:
     """A backbone whose weights are a transformers checkpoint.
 
     Args:
-        card: the facts; ``card.family`` chooses the loader, ``card.checkpoint`` is looked for.
-        folder: where the checkpoint lies, if that is known; it is searched for otherwise.
+        card: the facts; ``card.family`` selects the loader, ``card.checkpoint`` is searched for.
+        folder: the folder of the checkpoint; None to search for it.
     """
 
     card: BackboneCard
@@ -42,19 +43,19 @@ class TransformersBackbone:
         """Find the weights without loading them. See `sercore.backbones.Backbone.resolve`.
 
         Raises:
-            BackboneUnavailableError: they are neither on this machine nor reachable.
-            BackboneError: what was found is not what the card describes.
+            BackboneUnavailableError: they are not on this machine and cannot be downloaded.
+            BackboneError: the checkpoint does not match the card.
         """
         from sercore.backbones.huggingface import checkpoints
 
         if self.folder is not None:
-            found = checkpoints.Found(self.folder)
+            found = checkpoints.CheckpointFolder(self.folder)
             name = self.folder.resolve().name
         else:
             name = str(self.card.checkpoint)
-            found = checkpoints.find(name, self.card.revision, offline=offline)
+            found = checkpoints.find_checkpoint(name, self.card.revision, offline=offline)
         self._check(found.folder)
-        return checkpoints.describe(name, found)
+        return checkpoints.identify_checkpoint(name, found)
 
     def load(self, checkpoint: Checkpoint, options: EncoderOptions) -> Encoder:
         """Load the weights. See `sercore.backbones.interface.Backbone.load`.
@@ -67,10 +68,10 @@ class TransformersBackbone:
         if options.variant is not None and options.variant not in self.card.variants:
             known = ", ".join(sorted(self.card.variants)) or "none"
             raise BackboneError(
-                f"{self.card.id} has no variant '{options.variant}'", hint=f"it has {known}"
+                f"{self.card.id} has no variant '{options.variant}'", hint=f"its variants: {known}"
             )
         if checkpoint.location is None:
-            raise BackboneError(f"the checkpoint of {self.card.id} names no folder")
+            raise BackboneError(f"the checkpoint of {self.card.id} has no folder")
         if (error := torchaudio_error()) is not None:
             raise BackboneError(error)
         loader = import_module(family_named(self.card.family).module)
@@ -81,7 +82,7 @@ class TransformersBackbone:
 
         family, shape = read_shape(folder)
         card = self.card
-        for what, found, stated in (
+        for fact, found, stated in (
             ("family", family.id, card.family),
             ("width", shape.width, card.width),
             ("number of layers", shape.layers, card.layers),
@@ -89,9 +90,9 @@ class TransformersBackbone:
         ):
             if found != stated:
                 raise BackboneError(
-                    f"the checkpoint {folder} is not {card.id}: its {what} is {found}, "
+                    f"the checkpoint {folder} is not {card.id}: its {fact} is {found}, "
                     f"and {card.id} has {stated}",
-                    hint=f"use it under its own name with --backbone {PREFIX}{folder}",
+                    hint=f"name it as --backbone {PREFIX}{folder}",
                 )
 
 
@@ -99,35 +100,35 @@ def from_name(name: str, *, offline: bool = True) -> TransformersBackbone:
     """Return the backbone that ``hf:PATH_OR_REPO`` names.
 
     Args:
-        name: ``hf:`` and a folder, or the name of a checkpoint on the hub. What is not a folder on
-            this disk is looked for as in `TransformersBackbone.resolve`.
-        offline: never ask the network.
+        name: ``hf:`` and a folder, or the name of a checkpoint on the hub. If there is no such
+            folder, the checkpoint is searched for as in `TransformersBackbone.resolve`.
+        offline: do not use the network.
 
     Raises:
-        BackboneUnavailableError: there is no such folder, or the checkpoint is not to be had.
-        BackboneError: its architecture is not supported, or its configuration is not usable.
+        BackboneUnavailableError: there is no such folder, or the checkpoint is not available.
+        BackboneError: its architecture is not supported, or its configuration cannot be used.
     """
     from sercore.backbones.huggingface import checkpoints
     from sercore.backbones.huggingface.families import read_shape
 
-    place = name.removeprefix(PREFIX)
-    folder = Path(place).expanduser()
+    path_or_repo = name.removeprefix(PREFIX)
+    folder = Path(path_or_repo).expanduser()
     is_repo = not folder.is_dir()
     if is_repo:
-        if not _may_be_repo(place):
+        if not _may_be_repo(path_or_repo):
             raise BackboneUnavailableError(
                 f"there is no folder {folder}",
                 hint="name the folder of a transformers checkpoint, or OWNER/NAME on the hub",
             )
-        folder = checkpoints.find(place, None, offline=offline).folder
+        folder = checkpoints.find_checkpoint(path_or_repo, None, offline=offline).folder
     family, shape = read_shape(folder)
     checkpoints.weight_files(folder)
     card = BackboneCard(
         id=name,
-        # Where a checkpoint lies on one disk is nobody's business in a report.
-        title=place if is_repo else folder.name,
+        # Reports show the title; the path of a folder on this disk stays out of them.
+        title=path_or_repo if is_repo else folder.name,
         family=family.id,
-        checkpoint=place if is_repo else None,
+        checkpoint=path_or_repo if is_repo else None,
         licence=None,
         sample_rate=shape.sample_rate,
         width=shape.width,

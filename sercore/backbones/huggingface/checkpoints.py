@@ -1,7 +1,7 @@
-"""Finding a checkpoint's folder, and saying what it is whatever folder it lies in.
+"""Find the folder of a checkpoint, and identify its weights by their content.
 
-Folders that the user named come first, then the cache of the Hugging Face hub, then the hub.
-Nothing here imports torch.
+Folders that the user named are searched first, then the cache of the Hugging Face hub, then the
+hub. This module does not import torch.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ from sercore.storage.digests import digest_of
 from sercore.storage.workspace import Workspace
 
 SEARCH_PATH = "SERCORE_CHECKPOINTS"
-"""Environment variable: folders that hold checkpoints, separated as in PATH."""
+"""Environment variable with folders that hold checkpoints, separated as in PATH."""
 
 _SAFETENSORS = "model.safetensors"
 _PICKLED = "pytorch_model.bin"
 _INDEX = ".index.json"
 _DIGESTS = "weight-digests.json"
-_WORTH_CACHING = 1 << 20
+_REMEMBER_FROM = 1 << 20
+"""Bytes of a file from which on its digest is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CheckpointFolder:
     """A folder that holds a checkpoint."""
 
     folder: Path
@@ -39,21 +40,21 @@ class Found:
     """Commit on the hub; None for a plain folder."""
 
 
-def find(name: str, revision: str | None, *, offline: bool) -> Found:
-    """Find a checkpoint by its name on the hub, downloading it only if it is nowhere here.
+def find_checkpoint(name: str, revision: str | None, *, offline: bool) -> CheckpointFolder:
+    """Find a checkpoint by its name on the hub; download it only if it is not on this machine.
 
     Args:
         name: ``owner/name``.
-        revision: pinned commit; None for the hub's newest.
+        revision: pinned commit; None for the newest on the hub.
         offline: never ask the network.
 
     Raises:
-        BackboneUnavailableError: it is neither on this machine nor reachable.
+        BackboneUnavailableError: it is not on this machine and cannot be downloaded.
     """
     for root in search_path():
         for folder in (root / name, root / name.rpartition("/")[2]):
             if (folder / CONFIG).is_file():
-                return Found(folder)
+                return CheckpointFolder(folder)
     cached = _from_hub(name, revision, offline=True)
     if cached is not None:
         return cached
@@ -63,23 +64,23 @@ def find(name: str, revision: str | None, *, offline: bool) -> Found:
             return found
     raise BackboneUnavailableError(
         f"the weights of {name} are not on this machine"
-        + (" and the network may not be asked" if offline or _hub_is_offline() else ""),
-        hint=f"fetch them with 'hf download {name}', or put the folder of the checkpoint below "
-        f"a folder named in {SEARCH_PATH}",
+        + (", and downloads are switched off" if offline or _hub_is_offline() else ""),
+        hint=f"run 'hf download {name}', or put the folder of the checkpoint into a folder that "
+        f"{SEARCH_PATH} names",
     )
 
 
 def search_path() -> list[Path]:
     """Return the folders of ``SERCORE_CHECKPOINTS``."""
     text = os.environ.get(SEARCH_PATH, "")
-    return [Path(each).expanduser() for each in text.split(os.pathsep) if each]
+    return [Path(folder).expanduser() for folder in text.split(os.pathsep) if folder]
 
 
-def describe(name: str, found: Found) -> Checkpoint:
-    """Return what identifies a checkpoint.
+def identify_checkpoint(name: str, found: CheckpointFolder) -> Checkpoint:
+    """Return the identity of a checkpoint: its name, folder, commit and digest.
 
     Raises:
-        BackboneError: a file of it is missing or cannot be read.
+        BackboneError: one of its files is missing or cannot be read.
     """
     parts = [CONFIG, PREPROCESSOR, *weight_files(found.folder)]
     try:
@@ -98,10 +99,10 @@ def describe(name: str, found: Found) -> Checkpoint:
 
 
 def weight_files(folder: Path) -> list[str]:
-    """Return the names of the weight files that are loaded: safetensors where there are any.
+    """Return the names of the weight files to load; safetensors are preferred.
 
     Raises:
-        BackboneError: there are none, or one that the index names is missing.
+        BackboneError: there is no weight file, or a file that the index names is missing.
     """
     for whole in (_SAFETENSORS, _PICKLED):
         if (folder / whole).is_file():
@@ -123,10 +124,10 @@ def _shards(index: Path) -> list[str]:
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise BackboneError(f"{index} cannot be read: {error}") from error
     for shard in shards:
-        # Inside the folder only: an index comes from outside.
+        # An index is foreign input; it may name files of its own folder only.
         if Path(shard).name != shard or not (index.parent / shard).is_file():
             raise BackboneError(
-                f"{index} names the file {shard}, which is not there",
+                f"{index} names the file {shard}, which does not exist",
                 hint="copy or download the checkpoint again",
             )
     return [str(shard) for shard in shards]
@@ -138,14 +139,14 @@ def _hub_is_offline() -> bool:
     return bool(constants.HF_HUB_OFFLINE)
 
 
-def _from_hub(name: str, revision: str | None, *, offline: bool) -> Found | None:
-    """Return a snapshot that holds weights, or None."""
+def _from_hub(name: str, revision: str | None, *, offline: bool) -> CheckpointFolder | None:
+    """Return a snapshot with weights, or None."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    # Pickled weights are fetched only where there is nothing better.
+    # Download pickled weights only if there are no safetensors.
     for weights in (_SAFETENSORS, _PICKLED):
         stem, suffix = weights.split(".")
         wanted = [CONFIG, PREPROCESSOR, f"{stem}*.{suffix}", f"{weights}{_INDEX}"]
@@ -160,19 +161,20 @@ def _from_hub(name: str, revision: str | None, *, offline: bool) -> Found | None
         except (HfHubHTTPError, OSError) as error:
             raise BackboneUnavailableError(
                 f"{name} cannot be downloaded: {' '.join(str(error).split())}",
-                hint=f"check the connection, or put the folder of the checkpoint below a folder "
-                f"named in {SEARCH_PATH}",
+                hint="check the connection, or put the folder of the checkpoint into a folder that "
+                f"{SEARCH_PATH} names",
             ) from error
         with suppress(BackboneError):
             weight_files(folder)
-            return Found(folder, revision=folder.name)
+            return CheckpointFolder(folder, revision=folder.name)
     return None
 
 
 def _digests(files: list[Path]) -> list[str]:
-    """Return the SHA-256 of each file; those of large files are remembered between processes.
+    """Return the SHA-256 of every file; digests of large files are remembered between processes.
 
-    Sizes and times only tell whether a remembered digest still holds; they enter no digest.
+    A remembered digest is used while the size and the modification time of the file stay the same.
+    Neither is part of a digest.
     """
     import hashlib
 
@@ -184,7 +186,7 @@ def _digests(files: list[Path]) -> list[str]:
         with suppress(WorkspaceError):
             known = dict(cache.read_json(_DIGESTS))
     digests = []
-    learnt = False
+    has_new = False
     for file in files:
         facts = file.stat()
         mark = [facts.st_size, facts.st_mtime_ns]
@@ -195,11 +197,11 @@ def _digests(files: list[Path]) -> list[str]:
         with file.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
         digests.append(digest)
-        if facts.st_size >= _WORTH_CACHING:
+        if facts.st_size >= _REMEMBER_FROM:
             known[str(file.resolve())] = [*mark, digest]
-            learnt = True
-    if learnt:
-        # Without the cache the next start is only slower.
+            has_new = True
+    if has_new:
+        # If the cache cannot be written, the next start is slower, and nothing else.
         with suppress(WorkspaceError):
             cache.write_json(_DIGESTS, known)
     return digests

@@ -1,13 +1,13 @@
 """CLAP's audio tower.
 
-It sees 10 s, always. Shorter clips are repeated a whole number of times and filled up with zeros,
-as its extractor does. Of longer ones the published extractor takes 10 s at random; here it is
-their middle, so that the same file gives the same frames on every call and in every batch. The
-variant ``windows`` covers a longer clip with as many windows as it needs, spread evenly.
+Its input is always 10 s long. The extractor repeats shorter clips a whole number of times and pads
+them with zeros. From longer clips the published extractor takes 10 s at random; this module takes
+the middle 10 s, so that a file gives the same frames in every call and batch. The variant
+``windows`` covers a longer clip with as many windows as it needs, spaced evenly.
 
-Frames kept: 64 for each window (2 groups of frequencies x 32 steps in time, the groups one after
-the other, before pooling and projection), however short the clip is. They are the one exception to
-the rule that frames never exceed the real audio.
+Frames kept: 64 per window, before pooling and projection: 2 groups of frequencies, one after the
+other, of 32 time steps each. The number does not depend on the length of the clip. CLAP is the one
+exception to the rule that frames never exceed the real audio.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from sercore.backbones.huggingface.encoding import Prepared
+from sercore.backbones.huggingface.encoding import TransformersEncoder
 from sercore.backbones.huggingface.encoding import check_options
-from sercore.backbones.huggingface.encoding import clean
-from sercore.backbones.huggingface.encoding import running
+from sercore.backbones.huggingface.encoding import clean_waveforms
+from sercore.backbones.huggingface.encoding import inference
 from sercore.backbones.huggingface.encoding import split_rows
 from sercore.backbones.huggingface.models import load_extractor
 from sercore.backbones.huggingface.models import load_model
@@ -49,8 +50,8 @@ def load(folder: Path, card: BackboneCard, options: EncoderOptions) -> ClapEncod
     check_options(options)
     if options.layer != "last":
         raise BackboneError(
-            f"{card.id} has no layer {options.layer} to choose",
-            hint="its stages differ in width and grid: only 'last' gives frames",
+            f"{card.id} has no layer {options.layer}",
+            hint="choose --layer last: the stages of CLAP differ in width and grid",
         )
     model = load_model(
         ClapAudioModel,
@@ -61,71 +62,64 @@ def load(folder: Path, card: BackboneCard, options: EncoderOptions) -> ClapEncod
     )
     if model.config.enable_fusion:
         raise BackboneError(
-            f"the checkpoint {folder} fuses random crops of long clips, which has no loader",
+            f"the checkpoint {folder} fuses random crops of long clips, which sercore does not "
+            "support",
             hint="use a CLAP checkpoint without fusion",
         )
     extractor = load_extractor(ClapFeatureExtractor, folder)
     return ClapEncoder(model, extractor, card, options)
 
 
-class ClapEncoder:
+class ClapEncoder(TransformersEncoder):
     """CLAP's audio tower on windows of 10 s.
 
     Args:
         model: the audio tower.
-        extractor: makes log-mel images.
+        extractor: computes log-mel images.
         card: the backbone's facts.
         options: variant, precision, device.
     """
 
     n_layers = 0
-    """Its stages differ in width: there are no layer means."""
+    """There are no layer means, because the stages differ in width."""
 
     def __init__(
         self, model: Any, extractor: Any, card: BackboneCard, options: EncoderOptions
     ) -> None:
-        self._model = model
-        self._extractor = extractor
-        self._options = options
-        self._rate = card.sample_rate
+        super().__init__(model, extractor, card, options)
         self._window = int(extractor.nb_max_samples)
         self._mel_frames = self._window // int(extractor.hop_length) + 1
         config = model.config
         side = int(config.spec_size) // int(config.patch_stride[0]) >> (len(config.depths) - 1)
         self._frames_of_window = side * side
 
-    @property
-    def width(self) -> int:
-        """Numbers in one frame."""
-        return int(self._model.config.hidden_size)
-
     def n_frames(self, n_samples: int) -> int:
-        """Return how many frames are kept: 64 for each window of 10 s."""
+        """Return how many frames are kept: 64 per window of 10 s."""
         return self._frames_of_window * self._n_windows(n_samples)
 
     def cost(self, n_samples: int) -> int:
-        """Return the log-mel frames computed for an utterance: always whole windows."""
+        """Return the number of log-mel frames computed: always whole windows."""
         return self._mel_frames * self._n_windows(n_samples)
 
     def prepare(self, waveforms: Sequence[Waveform]) -> Prepared:
-        """Turn waveforms into log-mel images, one for each window."""
-        waveforms = clean(waveforms, self._rate, 1)
+        """Turn waveforms into log-mel images, one per window."""
+        waveforms = clean_waveforms(waveforms, self._rate, 1)
         windows = [window for waveform in waveforms for window in self._cut(waveform)]
-        # No window is longer than 10 s, so that the extractor has nothing to crop at random.
+        # No window is longer than 10 s, so the extractor crops nothing at random.
         inputs = self._extractor(
             windows, truncation="rand_trunc", sampling_rate=self._rate, return_tensors="pt"
         )
         return Prepared(
             {"input_features": inputs["input_features"].float()},
-            tuple(self.n_frames(len(each)) for each in waveforms),
+            tuple(self.n_frames(len(waveform)) for waveform in waveforms),
         )
 
     def encode(self, batch: Prepared) -> list[EncodedUtterance]:
         """Run the audio tower."""
-        with running(self._options) as device:
+        with inference(self._options) as device:
             images = batch.inputs["input_features"].to(device)
             grid = self._model(input_features=images).last_hidden_state
-            # (window, channel, frequency, time): frequency groups one after the other.
+            # Shape (window, channel, frequency, time); frequency groups one after the other.
             frames = grid.flatten(2).transpose(1, 2)
             flat = frames.reshape(1, -1, frames.shape[-1])
             joined = split_rows(flat, [flat.shape[1]])[0]

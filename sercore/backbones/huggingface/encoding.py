@@ -18,6 +18,9 @@ from sercore.errors import AudioError
 from sercore.errors import BackboneError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from sercore.backbones.interface import BackboneCard
     from sercore.backbones.interface import EncoderOptions
     from sercore.backbones.interface import Waveform
 
@@ -35,22 +38,154 @@ class Prepared:
     inputs: dict[str, torch.Tensor]
     """Keyword arguments of the model, one row per utterance."""
     n_frames: tuple[int, ...]
-    """Frames kept of each utterance."""
+    """Number of frames that are kept of each utterance."""
 
 
-def clean(waveforms: Sequence[Waveform], rate: int, shortest: int) -> list[Waveform]:
-    """Return waveforms that a model can take.
+class TransformersEncoder:
+    """The state that all encoders have: model, feature extractor and options.
+
+    Args:
+        model: the part of the checkpoint that encodes.
+        extractor: turns waveforms into input of the model.
+        card: the backbone's facts.
+        options: layer, variant, precision, device.
+    """
+
+    def __init__(
+        self, model: Any, extractor: Any, card: BackboneCard, options: EncoderOptions
+    ) -> None:
+        self._model = model
+        self._extractor = extractor
+        self._options = options
+        self._rate = card.sample_rate
+
+    @property
+    def width(self) -> int:
+        """Numbers in one frame."""
+        return int(self._model.config.hidden_size)
+
+
+class LayeredEncoder(TransformersEncoder):
+    """An encoder whose layers all have the same width, so that any layer can be chosen.
+
+    Args:
+        model: the part of the checkpoint that encodes.
+        layers: its layers in order.
+        extractor: turns waveforms into input of the model.
+        card: the backbone's facts.
+        options: layer, variant, precision, device.
+
+    Raises:
+        BackboneError: the model has no such layer.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        layers: Sequence[torch.nn.Module],
+        extractor: Any,
+        card: BackboneCard,
+        options: EncoderOptions,
+    ) -> None:
+        super().__init__(model, extractor, card, options)
+        self._tap = LayerTap(layers, options, card.id)
+
+    @property
+    def n_layers(self) -> int:
+        """Layers whose means are returned; the input of the first layer is one of them."""
+        return self._tap.n_layers
+
+    def _run(self, batch: Prepared, device: torch.device) -> list[EncodedUtterance]:
+        """Run the model on all inputs of a batch."""
+        inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
+        self._tap.begin(batch.n_frames)
+        return self._tap.finish(self._model(**inputs).last_hidden_state)
+
+
+class LayerTap:
+    """Reads frames of one layer and mean frames of all layers while a model runs.
+
+    Layer 0 is the input of the first layer. The last layer is the output of the model, after its
+    final normalisation. This is the numbering of ``output_hidden_states`` in transformers, without
+    keeping all layers in memory at once.
+
+    Args:
+        layers: the layers in order.
+        options: gives the layer whose frames are kept.
+        name: name of the backbone for error messages.
+
+    Raises:
+        BackboneError: there is no such layer.
+    """
+
+    def __init__(
+        self, layers: Sequence[torch.nn.Module], options: EncoderOptions, name: str
+    ) -> None:
+        last = len(layers)
+        if options.layer != "last" and not 0 <= options.layer <= last:
+            raise BackboneError(
+                f"{name} has no layer {options.layer}",
+                hint=f"choose a layer from 0 (the input of the first layer) to {last}, or 'last'",
+            )
+        self._chosen = last if options.layer == "last" else options.layer
+        self._n_frames: tuple[int, ...] = ()
+        self._means: list[list[torch.Tensor]] = []
+        self._kept: torch.Tensor | None = None
+        layers[0].register_forward_pre_hook(self._before_first, with_kwargs=True)
+        for layer in layers[:-1]:
+            layer.register_forward_hook(self._after)
+        self.n_layers = last + 1
+
+    def begin(self, n_frames: Sequence[int]) -> None:
+        """Start a batch.
+
+        Args:
+            n_frames: number of frames that are kept of each row.
+        """
+        self._n_frames = tuple(n_frames)
+        self._means = []
+        self._kept = None
+
+    def finish(self, output: torch.Tensor) -> list[EncodedUtterance]:
+        """Return the results of a batch.
+
+        Args:
+            output: last hidden state of the model, shape (batch, frames, width).
+        """
+        self._read(output)
+        assert self._kept is not None
+        frames = split_rows(self._kept, self._n_frames)
+        by_row = [torch.stack(rows) for rows in zip(*self._means, strict=True)]
+        means = torch.stack(by_row).cpu().numpy()
+        self._kept = None
+        return [EncodedUtterance(*pair) for pair in zip(frames, means, strict=True)]
+
+    def _before_first(self, _: torch.nn.Module, args: Any, kwargs: Any) -> None:
+        self._read(args[0] if args else kwargs["hidden_states"])
+
+    def _after(self, _: torch.nn.Module, __: Any, output: Any) -> None:
+        self._read(output[0] if isinstance(output, tuple) else output)
+
+    def _read(self, hidden: torch.Tensor) -> None:
+        if len(self._means) == self._chosen:
+            self._kept = hidden
+        rows = zip(hidden, self._n_frames, strict=True)
+        self._means.append([row[:count].float().mean(dim=0) for row, count in rows])
+
+
+def clean_waveforms(waveforms: Sequence[Waveform], rate: int, shortest: int) -> list[Waveform]:
+    """Check waveforms, cut them to 30 s and pad short ones with zeros.
 
     Args:
         waveforms: mono, float32 of shape (samples,).
         rate: hertz.
-        shortest: samples below which a waveform is filled up with zeros, so that it gives a frame.
+        shortest: samples that a waveform needs for one frame.
 
     Returns:
-        The same waveforms, cut to their first 30 s and at least `shortest` long.
+        The first 30 s of each waveform, at least `shortest` samples long.
 
     Raises:
-        AudioError: one is empty, not one-dimensional, or holds samples that are not numbers.
+        AudioError: a waveform is empty, not one-dimensional, or holds values that are not finite.
     """
     longest = round(MAX_SECONDS * rate)
     cleaned = []
@@ -66,87 +201,21 @@ def clean(waveforms: Sequence[Waveform], rate: int, shortest: int) -> list[Wavef
     return cleaned
 
 
-class LayerTap:
-    """Frames of one layer and pooled means of all, taken while a model runs.
-
-    Layer 0 is what enters the first layer; the last is the model's own output, after its final
-    normalisation. This is the numbering of ``output_hidden_states`` in transformers, without
-    keeping all layers in memory at once.
+def split_rows(hidden: torch.Tensor, n_frames: Sequence[int]) -> list[npt.NDArray[np.float32]]:
+    """Return the kept frames of each row as float32 arrays, without the padding.
 
     Args:
-        layers: the layers in order.
-        options: says which layer is wanted.
-        name: what the backbone is called in messages.
-
-    Raises:
-        BackboneError: there is no such layer.
+        hidden: shape (batch, frames, width).
+        n_frames: number of frames that are kept of each row.
     """
-
-    def __init__(
-        self, layers: Sequence[torch.nn.Module], options: EncoderOptions, name: str
-    ) -> None:
-        last = len(layers)
-        if options.layer != "last" and not 0 <= options.layer <= last:
-            raise BackboneError(
-                f"{name} has no layer {options.layer}",
-                hint=f"its layers are 0 (the input of the first) to {last}, or 'last'",
-            )
-        self._wanted = last if options.layer == "last" else options.layer
-        self._n_frames: tuple[int, ...] = ()
-        self._means: list[list[torch.Tensor]] = []
-        self._kept: torch.Tensor | None = None
-        layers[0].register_forward_pre_hook(self._before_first, with_kwargs=True)
-        for layer in layers[:-1]:
-            layer.register_forward_hook(self._after)
-        self.n_layers = last + 1
-
-    def begin(self, n_frames: Sequence[int]) -> None:
-        """Get ready for one batch.
-
-        Args:
-            n_frames: frames kept of each row.
-        """
-        self._n_frames = tuple(n_frames)
-        self._means = []
-        self._kept = None
-
-    def finish(self, output: torch.Tensor) -> list[EncodedUtterance]:
-        """Take the model's output and return the batch's results.
-
-        Args:
-            output: last hidden state, shape (batch, frames, width).
-        """
-        self._take(output)
-        assert self._kept is not None
-        frames = split_rows(self._kept, self._n_frames)
-        by_row = [torch.stack(rows) for rows in zip(*self._means, strict=True)]
-        means = torch.stack(by_row).cpu().numpy()
-        self._kept = None
-        return [EncodedUtterance(*pair) for pair in zip(frames, means, strict=True)]
-
-    def _before_first(self, _: torch.nn.Module, args: Any, kwargs: Any) -> None:
-        self._take(args[0] if args else kwargs["hidden_states"])
-
-    def _after(self, _: torch.nn.Module, __: Any, output: Any) -> None:
-        self._take(output[0] if isinstance(output, tuple) else output)
-
-    def _take(self, hidden: torch.Tensor) -> None:
-        if len(self._means) == self._wanted:
-            self._kept = hidden
-        rows = zip(hidden, self._n_frames, strict=True)
-        self._means.append([row[:count].float().mean(dim=0) for row, count in rows])
-
-
-def split_rows(hidden: torch.Tensor, n_frames: Sequence[int]) -> list[np.ndarray[Any, Any]]:
-    """Return the kept frames of each row as float32 arrays that share no memory with padding."""
     kept = torch.cat([row[:count] for row, count in zip(hidden, n_frames, strict=True)])
     joined = kept.float().cpu().numpy()
     return np.split(joined, np.cumsum(n_frames)[:-1])
 
 
 @contextmanager
-def running(options: EncoderOptions) -> Iterator[torch.device]:
-    """Run a model without gradients, in the precision that was asked for."""
+def inference(options: EncoderOptions) -> Iterator[torch.device]:
+    """Run a model without gradients, in the precision and on the device of the options."""
     device = torch.device(options.device)
     dtype = _DTYPES[options.dtype]
     with (
@@ -157,14 +226,14 @@ def running(options: EncoderOptions) -> Iterator[torch.device]:
 
 
 def check_options(options: EncoderOptions) -> None:
-    """Check that the device is there and the precision is one that is known.
+    """Check that the device can be used and that the precision is known.
 
     Raises:
-        BackboneError: it is not.
+        BackboneError: the device cannot be used, or the precision is unknown.
     """
     if options.dtype not in _DTYPES:
         raise BackboneError(
-            f"there is no precision '{options.dtype}'", hint=f"there are {', '.join(_DTYPES)}"
+            f"there is no precision '{options.dtype}'", hint=f"choose one of {', '.join(_DTYPES)}"
         )
     try:
         torch.empty(0, device=options.device)
@@ -180,10 +249,10 @@ def additive_mask(real: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
     Args:
         real: bool (batch, frames), true for real frames.
-        dtype: of the scores it is added to.
+        dtype: type of the attention scores that the mask is added to.
 
     Returns:
-        Shape (batch, 1, frames, frames): 0 for keys that are heard, the lowest number else.
+        Shape (batch, 1, frames, frames): 0 for real keys, the lowest number for padded keys.
     """
     hidden = torch.zeros(real.shape, dtype=dtype, device=real.device)
     hidden.masked_fill_(~real, torch.finfo(dtype).min)
@@ -191,8 +260,9 @@ def additive_mask(real: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
 
 def cost_of_explicit_attention(n_frames: int) -> int:
-    """Return what an utterance adds to a frame budget where attention keeps all its scores.
+    """Return the cost of an utterance where attention keeps all its scores.
 
-    Their memory grows with the square of the length: 30 s at 50 Hz count three times.
+    The memory of the scores grows with the square of the length: an utterance of 30 s at 50 Hz
+    counts three times.
     """
     return n_frames + n_frames * n_frames // 750

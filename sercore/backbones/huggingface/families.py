@@ -1,4 +1,4 @@
-"""The supported architectures, and what a checkpoint's own configuration says about it.
+"""The supported architectures, and the facts that a checkpoint's configuration states.
 
 Nothing here imports torch.
 """
@@ -25,7 +25,7 @@ PREPROCESSOR = "preprocessor_config.json"
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a checkpoint's configuration says about its frames."""
+    """The shape of a checkpoint's frames, as its configuration states it."""
 
     sample_rate: int
     """Hertz that the encoder expects."""
@@ -43,13 +43,13 @@ class Family:
     model_types: tuple[str, ...]
     """Values of ``model_type`` in a checkpoint's config.json."""
     module: str
-    """Where its ``load(folder, card, options)`` is; imported when weights are loaded."""
+    """The module with ``load(folder, card, options)``; imported when weights are loaded."""
     shape: Callable[[Mapping[str, Any], Mapping[str, Any]], Shape]
-    """Reads the configuration of the model and of its feature extractor."""
+    """Reads the shape from the configurations of the model and of its feature extractor."""
     variants: Mapping[str, str] = field(default_factory=dict)
-    """Variants that every checkpoint of the family has, each with one sentence."""
+    """Variants of every checkpoint of the family: name to one sentence."""
     tolerance: float = 1e-5
-    """Relative difference between an utterance alone and in a batch, at most."""
+    """Upper bound of the relative difference between an utterance alone and in a batch."""
 
 
 def _whisper(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> Shape:
@@ -73,7 +73,7 @@ def _w2v_bert(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> Sha
 def _clap(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> Shape:
     audio = config["audio_config"]
     side = int(audio["spec_size"]) // int(audio["patch_stride"][0])
-    # Every stage but the first halves the image, whose rows hold the time in `ratio` pieces.
+    # Every stage but the first halves the image. Its rows hold the time axis in `ratio` pieces.
     ratio = int(audio["spec_size"]) // int(audio["num_mel_bins"])
     steps = ratio * (side >> (len(audio["depths"]) - 1))
     frame_rate = steps / int(preprocessor["max_length_s"])
@@ -88,8 +88,8 @@ FAMILIES = (
         module="sercore.backbones.huggingface.whisper",
         shape=_whisper,
         variants={
-            "exact": "the encoder runs on the utterance's own length instead of a window of 30 s: "
-            "another feature, about twelve times cheaper on 3 s of speech"
+            "exact": "the encoder runs on the length of the utterance instead of a window of 30 s; "
+            "its frames differ, and it is about twelve times cheaper on 3 s of speech"
         },
     ),
     Family(
@@ -109,29 +109,33 @@ FAMILIES = (
         model_types=("clap",),
         module="sercore.backbones.huggingface.clap",
         shape=_clap,
-        variants={"windows": "all of the audio in windows of 10 s, instead of its middle 10 s"},
+        variants={
+            "windows": "covers all of the audio with windows of 10 s, instead of its middle 10 s"
+        },
     ),
 )
 
 
 def family_named(name: str) -> Family:
-    """Return a family by the name that cards use.
+    """Return the family with this id.
 
     Raises:
-        BackboneError: there is none.
+        BackboneError: there is no such family.
     """
     for family in FAMILIES:
         if family.id == name:
             return family
     names = ", ".join(family.id for family in FAMILIES)
-    raise BackboneError(f"there is no loader for the family '{name}'", hint=f"there are {names}")
+    raise BackboneError(
+        f"there is no loader for the family '{name}'", hint=f"choose one of {names}"
+    )
 
 
 def read_config(folder: Path, name: str) -> dict[str, Any]:
     """Return a JSON file of a checkpoint.
 
     Raises:
-        BackboneError: it is missing or is not JSON.
+        BackboneError: the file is missing or is not a JSON object.
     """
     try:
         value = json.loads((folder / name).read_bytes())
@@ -148,18 +152,18 @@ def read_config(folder: Path, name: str) -> dict[str, Any]:
 
 
 def read_shape(folder: Path) -> tuple[Family, Shape]:
-    """Return the family of a checkpoint on disk and the shape of its frames.
+    """Return the family of a checkpoint and the shape of its frames.
 
     Raises:
-        BackboneError: it is no checkpoint of a supported architecture.
+        BackboneError: the folder holds no checkpoint of a supported architecture.
     """
     config = read_config(folder, CONFIG)
     model_type = str(config.get("model_type"))
-    family = next((each for each in FAMILIES if model_type in each.model_types), None)
+    family = next((known for known in FAMILIES if model_type in known.model_types), None)
     if family is None:
-        supported = ", ".join(sorted(kind for each in FAMILIES for kind in each.model_types))
+        supported = ", ".join(sorted(name for known in FAMILIES for name in known.model_types))
         raise BackboneError(
-            f"the checkpoint {folder} is a model of type '{model_type}', which has no loader",
+            f"the checkpoint {folder} is of type '{model_type}', which sercore does not support",
             hint=f"supported types are {supported}",
         )
     preprocessor = read_config(folder, PREPROCESSOR)
@@ -167,14 +171,13 @@ def read_shape(folder: Path) -> tuple[Family, Shape]:
         return family, family.shape(_completed(config, model_type), _extractor(preprocessor))
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise BackboneError(
-            f"the configuration of the checkpoint {folder} is not usable: "
+            f"the configuration of the checkpoint {folder} cannot be used: "
             f"{type(error).__name__}: {error}"
         ) from error
 
 
-# What published files leave out because it is the default of the class that reads them.
+# Published files leave these out, because they are the defaults of the class that reads them.
 _EXTRACTOR_DEFAULTS = {"hop_length": 160, "stride": 2, "max_length_s": 10}
-
 
 _CLAP_NEEDS = {"spec_size", "num_mel_bins", "patch_stride", "hidden_size", "depths"}
 
@@ -184,7 +187,7 @@ def _extractor(preprocessor: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _completed(config: Mapping[str, Any], model_type: str) -> dict[str, Any]:
-    """Fill what a sparse config.json leaves to the defaults of its configuration class."""
+    """Return a configuration with the defaults that config.json leaves out."""
     needed = {
         "whisper": ("d_model", "encoder_layers"),
         "clap": ("audio_config",),

@@ -1,8 +1,9 @@
-"""Loading a model so that nothing can go wrong in silence."""
+"""Load a model, and raise an error where transformers only logs a warning."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from sercore.errors import BackboneError
 if TYPE_CHECKING:
     from sercore.backbones.interface import EncoderOptions
 
-# Serves masking during pre-training only, so that some published files leave it out.
+# Used only for masking in pre-training; some published files leave it out.
 _UNUSED = frozenset({"masked_spec_embed"})
 
 
@@ -34,16 +35,16 @@ def load_model(
 ) -> Any:
     """Load a model in float32 and move it to its device.
 
-    Transformers fills missing weights with random numbers and only logs that it did; here that is
-    an error, as is a weight that belongs to none of the parts left out on purpose.
+    Transformers fills missing weights with random numbers and logs a warning. This function raises
+    an error instead. Unknown weights are an error too, unless their name begins as in `dropped`.
 
     Args:
         model_class: the class of the part that is used.
         folder: the checkpoint.
-        options: says which device.
-        config: a configuration read with another class than the model's own.
-        renamed: names in the file to names in the model, as regular expressions.
-        dropped: what names of weights may begin with that are left out on purpose.
+        options: gives the device.
+        config: a configuration of another class than the model's own.
+        renamed: regular expressions that turn names in the file into names in the model.
+        dropped: beginnings of the names of weights that are left out on purpose.
 
     Raises:
         BackboneError: a weight is missing, unknown, of the wrong shape, or cannot be read.
@@ -52,7 +53,7 @@ def load_model(
     files = weight_files(folder)
     try:
         with quiet():
-            model, info = model_class.from_pretrained(
+            model, report = model_class.from_pretrained(
                 folder,
                 config=config,
                 key_mapping=dict(renamed or {}) or None,
@@ -63,32 +64,42 @@ def load_model(
                 weights_only=True,
             )
     except Exception as error:
-        # Truncated, pickled with code, other shapes: each has its own exception in its library.
+        # Truncated files, pickled code and wrong shapes raise exceptions of different libraries.
         raise BackboneError(
             f"the weights in {folder} cannot be loaded: {' '.join(str(error).split())}",
             hint="copy or download the checkpoint again",
         ) from error
-    missing = sorted(set(info["missing_keys"]) - _UNUSED)
-    if missing:
-        raise BackboneError(
-            f"the weights in {folder} lack {_some(missing)}",
-            hint="the checkpoint is not complete, or not of the type that its config.json says",
-        )
-    pattern = re.compile("|".join(map(re.escape, dropped)) or r"(?!)")
-    unknown = sorted(key for key in info["unexpected_keys"] if not pattern.match(key))
-    if unknown:
-        raise BackboneError(
-            f"the weights in {folder} hold {_some(unknown)}, which its architecture does not have",
-            hint="the checkpoint is not of the type that its config.json says",
-        )
+    _check_names(folder, report["missing_keys"], report["unexpected_keys"], dropped)
     return model.eval().requires_grad_(requires_grad=False).to(device)
 
 
-def load_extractor(extractor_class: Any, folder: Path) -> Any:
-    """Load a feature extractor from the checkpoint's own preprocessor_config.json.
+def _check_names(
+    folder: Path, missing: Iterable[str], unknown: Iterable[str], dropped: Sequence[str]
+) -> None:
+    """Check that the file and the model have the same weights.
 
     Raises:
-        BackboneError: the file is not usable.
+        BackboneError: a weight is missing or unknown.
+    """
+    if missing := sorted(set(missing) - _UNUSED):
+        raise BackboneError(
+            f"the weights in {folder} lack {_shortened(missing)}",
+            hint="the checkpoint is not complete, or not of the type that its config.json states",
+        )
+    pattern = re.compile("|".join(map(re.escape, dropped)) or r"(?!)")
+    if unknown := sorted(name for name in unknown if not pattern.match(name)):
+        raise BackboneError(
+            f"the weights in {folder} hold {_shortened(unknown)}, which the architecture does not "
+            "have",
+            hint="the checkpoint is not of the type that its config.json states",
+        )
+
+
+def load_extractor(extractor_class: Any, folder: Path) -> Any:
+    """Load a feature extractor from preprocessor_config.json of the checkpoint.
+
+    Raises:
+        BackboneError: the file cannot be used.
     """
     try:
         return extractor_class.from_pretrained(folder, local_files_only=True)
@@ -101,7 +112,7 @@ def load_extractor(extractor_class: Any, folder: Path) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep reports and progress bars of transformers off the terminal."""
+    """Switch off the log messages and progress bars of transformers."""
     from transformers.utils import logging
 
     level = logging.get_verbosity()
@@ -116,6 +127,7 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _some(names: Sequence[str]) -> str:
+def _shortened(names: Sequence[str]) -> str:
+    """Return the first three names, and how many more there are."""
     shown = ", ".join(names[:3])
     return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

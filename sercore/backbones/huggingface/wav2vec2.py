@@ -1,12 +1,12 @@
 """wav2vec 2.0, HuBERT, WavLM and MERT: convolutions over the waveform, then a transformer.
 
-Each utterance is normalised alone before it is padded with zeros, and the model is told which
-samples are real. What no mask reaches is the group normalisation that some checkpoints (MERT, the
-base sizes) have after their first convolution: its statistics run over the padding too. It is
-replaced here by one that counts real frames only.
+Every utterance is normalised separately, padded with zeros, and given to the model with a mask of
+its real samples. Some checkpoints (MERT, the base sizes) have a group normalisation after their
+first convolution that ignores the mask: its statistics include the padding. This module replaces it
+by a normalisation over real frames only.
 
-Frames kept of n samples: what the convolutions make of n real samples, (n - 80) // 320 for the
-usual kernels, at least one: shorter clips are filled up with zeros to 400 samples.
+Frames kept of n samples: the output length of the convolutions, (n - 80) // 320 for the usual
+kernels, at least one. Clips shorter than 400 samples are padded with zeros to that length.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 
 import torch
 
-from sercore.backbones.huggingface.encoding import LayerTap
+from sercore.backbones.huggingface.encoding import LayeredEncoder
 from sercore.backbones.huggingface.encoding import Prepared
 from sercore.backbones.huggingface.encoding import check_options
-from sercore.backbones.huggingface.encoding import clean
+from sercore.backbones.huggingface.encoding import clean_waveforms
 from sercore.backbones.huggingface.encoding import cost_of_explicit_attention
-from sercore.backbones.huggingface.encoding import running
+from sercore.backbones.huggingface.encoding import inference
 from sercore.backbones.huggingface.families import CONFIG
 from sercore.backbones.huggingface.families import read_config
 from sercore.backbones.huggingface.models import load_extractor
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sercore.backbones.interface import EncoderOptions
     from sercore.backbones.interface import Waveform
 
-# Heads for recognition, classification and pre-training that whole-model checkpoints carry.
+# Heads for recognition, classification and pre-training in checkpoints of whole models.
 _HEADS = (
     "classifier.",
     "layer_weights",
@@ -51,7 +51,7 @@ _HEADS = (
     "quantizer.",
 )
 
-# Options of an architecture whose frames would be something else than documented here.
+# Options under which the frames would differ from what this module documents.
 _UNSUPPORTED = ("add_adapter", "conv_pos_batch_norm", "deepnorm", "feature_extractor_cqt")
 
 
@@ -71,10 +71,12 @@ def load(folder: Path, card: BackboneCard, options: EncoderOptions) -> WaveformE
     raw = read_config(folder, CONFIG)
     for name in _UNSUPPORTED:
         if raw.get(name):
-            raise BackboneError(f"the checkpoint {folder} sets {name}, which has no loader")
+            raise BackboneError(
+                f"the checkpoint {folder} sets {name}, which sercore does not support"
+            )
     models = {"wav2vec2": Wav2Vec2Model, "wavlm": WavLMModel}
-    # MERT is HuBERT under another name: its own code changes nothing that its weights use, and
-    # asking for that code would mean running it.
+    # MERT is HuBERT under another name: the code of its checkpoint changes nothing that its weights
+    # use, and loading that code would run it.
     model_class = models.get(raw["model_type"], HubertModel)
     config = None
     if raw["model_type"] == "mert_model":
@@ -84,12 +86,12 @@ def load(folder: Path, card: BackboneCard, options: EncoderOptions) -> WaveformE
     return WaveformEncoder(model, extractor, card, options)
 
 
-class WaveformEncoder:
+class WaveformEncoder(LayeredEncoder):
     """A transformer over convolutions of the waveform.
 
     Args:
         model: the base model.
-        extractor: normalises and pads.
+        extractor: normalises and pads waveforms.
         card: the backbone's facts.
         options: layer, precision, device.
     """
@@ -97,36 +99,22 @@ class WaveformEncoder:
     def __init__(
         self, model: Any, extractor: Any, card: BackboneCard, options: EncoderOptions
     ) -> None:
-        self._model = model
-        self._extractor = extractor
-        self._options = options
-        self._rate = card.sample_rate
+        super().__init__(model, model.encoder.layers, extractor, card, options)
         config = model.config
         self._convolutions = tuple(zip(config.conv_kernel, config.conv_stride, strict=True))
         self._shortest = 1
         for kernel, stride in reversed(self._convolutions):
             self._shortest = (self._shortest - 1) * stride + kernel
-        # WavLM computes its attention step by step and keeps the scores of every head.
+        # WavLM computes attention in separate steps and keeps the scores of every head.
         self._explicit_attention = config.model_type == "wavlm"
         self._norm: RealFramesNorm | None = None
         first = model.feature_extractor.conv_layers[0]
         if isinstance(getattr(first, "layer_norm", None), torch.nn.GroupNorm):
             self._norm = RealFramesNorm(first.layer_norm)
             first.layer_norm = self._norm
-        self._tap = LayerTap(model.encoder.layers, options, card.id)
-
-    @property
-    def width(self) -> int:
-        """Numbers in one frame."""
-        return int(self._model.config.hidden_size)
-
-    @property
-    def n_layers(self) -> int:
-        """Layers whose pooled means are returned, the input of the first included."""
-        return self._tap.n_layers
 
     def n_frames(self, n_samples: int) -> int:
-        """Return how many frames are kept: those that hear real audio only, at least one."""
+        """Return how many frames are kept: those of real audio only, at least one."""
         longest = round(MAX_SECONDS * self._rate)
         count = max(min(n_samples, longest), self._shortest)
         for kernel, stride in self._convolutions:
@@ -134,13 +122,13 @@ class WaveformEncoder:
         return count
 
     def cost(self, n_samples: int) -> int:
-        """Return the frames computed for an utterance, weighted where attention is explicit."""
+        """Return the number of frames computed, weighted where attention is explicit."""
         count = self.n_frames(n_samples)
         return cost_of_explicit_attention(count) if self._explicit_attention else count
 
     def prepare(self, waveforms: Sequence[Waveform]) -> Prepared:
-        """Normalise each waveform alone, then pad them with zeros to the longest."""
-        waveforms = clean(waveforms, self._rate, self._shortest)
+        """Normalise each waveform separately, then pad all to the longest."""
+        waveforms = clean_waveforms(waveforms, self._rate, self._shortest)
         inputs = self._extractor(
             waveforms,
             sampling_rate=self._rate,
@@ -148,27 +136,26 @@ class WaveformEncoder:
             return_attention_mask=True,
             return_tensors="pt",
         )
-        return Prepared(dict(inputs), tuple(self.n_frames(len(each)) for each in waveforms))
+        n_frames = tuple(self.n_frames(len(waveform)) for waveform in waveforms)
+        return Prepared(dict(inputs), n_frames)
 
     def encode(self, batch: Prepared) -> list[EncodedUtterance]:
         """Run the model."""
-        with running(self._options) as device, warnings.catch_warnings():
-            # WavLM's own code mixes the types of its two masks; torch means to forbid that.
+        with inference(self._options) as device, warnings.catch_warnings():
+            # WavLM's code passes two masks of different types; torch has deprecated that.
             warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
-            inputs = {name: each.to(device) for name, each in batch.inputs.items()}
             if self._norm is not None:
                 kernel, stride = self._convolutions[0]
-                samples = inputs["attention_mask"].sum(dim=1)
+                samples = batch.inputs["attention_mask"].to(device).sum(dim=1)
                 self._norm.n_real = (samples - kernel) // stride + 1
-            self._tap.begin(batch.n_frames)
-            return self._tap.finish(self._model(**inputs).last_hidden_state)
+            return self._run(batch, device)
 
 
 class RealFramesNorm(torch.nn.Module):
-    """Group normalisation with one group per channel whose statistics count real frames only.
+    """Group normalisation with one group per channel, over real frames only.
 
     Args:
-        norm: the module it stands in for; its weights are used.
+        norm: the module to replace; its weights are used.
     """
 
     def __init__(self, norm: torch.nn.GroupNorm) -> None:
@@ -178,7 +165,7 @@ class RealFramesNorm(torch.nn.Module):
         self.bias = norm.bias
         self.eps = norm.eps
         self.n_real: torch.Tensor | None = None
-        """int64 (batch,): real frames of each row; set before each batch."""
+        """int64 (batch,): number of real frames of each row; set before every batch."""
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Normalise each channel of each row, shape (batch, channels, frames)."""

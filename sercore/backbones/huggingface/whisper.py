@@ -1,9 +1,9 @@
 """Whisper's encoder.
 
-``full`` (the default) is Whisper as it was trained: log-mel frames of a window of 30 s, padded with
-silence, of whose 1500 output frames those of the real audio are kept. The silence takes part in the
-attention. ``exact`` runs the same weights on the utterance's own length; this is another feature,
-not a faster way to the same one.
+``full`` (the default) runs Whisper as it was trained: on log-mel frames of a window of 30 s, padded
+with silence. Of the 1500 output frames those of the real audio are kept. The silence takes part in
+the attention. ``exact`` runs the same weights on the length of the utterance; its frames differ
+from those of ``full``.
 
 Frames kept of n samples: n // 320, at least one.
 """
@@ -15,12 +15,12 @@ from typing import Any
 
 import torch
 
-from sercore.backbones.huggingface.encoding import LayerTap
+from sercore.backbones.huggingface.encoding import LayeredEncoder
 from sercore.backbones.huggingface.encoding import Prepared
 from sercore.backbones.huggingface.encoding import additive_mask
 from sercore.backbones.huggingface.encoding import check_options
-from sercore.backbones.huggingface.encoding import clean
-from sercore.backbones.huggingface.encoding import running
+from sercore.backbones.huggingface.encoding import clean_waveforms
+from sercore.backbones.huggingface.encoding import inference
 from sercore.backbones.huggingface.models import load_extractor
 from sercore.backbones.huggingface.models import load_model
 
@@ -52,16 +52,16 @@ def load(folder: Path, card: BackboneCard, options: EncoderOptions) -> WhisperEn
         dropped=("model.decoder.", "decoder.", "proj_out."),
     )
     extractor = load_extractor(WhisperFeatureExtractor, folder)
-    kind = WhisperExactEncoder if options.variant == "exact" else WhisperEncoder
-    return kind(model, extractor, card, options)
+    encoder_class = WhisperExactEncoder if options.variant == "exact" else WhisperEncoder
+    return encoder_class(model, extractor, card, options)
 
 
-class WhisperEncoder:
+class WhisperEncoder(LayeredEncoder):
     """Whisper on windows of 30 s, as trained.
 
     Args:
-        model: the encoder half.
-        extractor: makes log-mel frames.
+        model: the encoder half of the checkpoint.
+        extractor: computes log-mel frames.
         card: the backbone's facts.
         options: layer, precision, device.
     """
@@ -69,68 +69,54 @@ class WhisperEncoder:
     def __init__(
         self, model: Any, extractor: Any, card: BackboneCard, options: EncoderOptions
     ) -> None:
-        self._model = model
-        self._extractor = extractor
-        self._options = options
-        self._rate = card.sample_rate
+        super().__init__(model, model.layers, extractor, card, options)
         self._window = int(model.config.max_source_positions)
-        # Samples per output frame: two mel frames, which the second convolution joins.
+        # Samples per output frame: the second convolution joins two mel frames.
         self._hop = 2 * int(extractor.hop_length)
-        self._tap = LayerTap(model.layers, options, card.id)
-
-    @property
-    def width(self) -> int:
-        """Numbers in one frame."""
-        return int(self._model.config.d_model)
-
-    @property
-    def n_layers(self) -> int:
-        """Layers whose pooled means are returned, the input of the first included."""
-        return self._tap.n_layers
 
     def n_frames(self, n_samples: int) -> int:
-        """Return how many frames are kept: those that the real audio fills, at least one."""
+        """Return how many frames are kept: as many as the real audio fills, at least one."""
         return min(max(n_samples // self._hop, 1), self._window)
 
     def cost(self, n_samples: int) -> int:
-        """Return the frames computed for an utterance: always a whole window."""
+        """Return the number of frames computed for an utterance: always a whole window."""
         del n_samples
         return self._window
 
     def prepare(self, waveforms: Sequence[Waveform]) -> Prepared:
         """Turn waveforms into log-mel frames of a window of 30 s."""
-        waveforms = clean(waveforms, self._rate, self._hop)
+        waveforms = clean_waveforms(waveforms, self._rate, self._hop)
         features = self._extractor(waveforms, sampling_rate=self._rate, return_tensors="pt")
         return Prepared(
             {"input_features": features["input_features"]},
-            tuple(self.n_frames(len(each)) for each in waveforms),
+            tuple(self.n_frames(len(waveform)) for waveform in waveforms),
         )
 
     def encode(self, batch: Prepared) -> list[EncodedUtterance]:
         """Run the encoder."""
-        with running(self._options) as device:
+        with inference(self._options) as device:
             self._tap.begin(batch.n_frames)
             features = batch.inputs["input_features"].to(device, non_blocking=True)
             return self._tap.finish(self._model(features).last_hidden_state)
 
 
 class WhisperExactEncoder(WhisperEncoder):
-    """Whisper on each utterance's own length.
+    """Whisper on the length of each utterance.
 
-    In a batch shorter utterances are padded, their mel frames past the end are zero as the
-    convolutions' own padding would be, and no padded frame is heard by the attention.
+    Shorter utterances of a batch are padded. Their mel frames past the end are zero, like the
+    padding of the convolutions, and the attention masks padded frames.
     """
 
     def cost(self, n_samples: int) -> int:
-        """Return the frames computed for an utterance."""
+        """Return the number of frames computed for an utterance."""
         return self.n_frames(n_samples)
 
     def prepare(self, waveforms: Sequence[Waveform]) -> Prepared:
-        """Turn waveforms into log-mel frames of their own length."""
-        waveforms = clean(waveforms, self._rate, self._hop)
-        n_frames = tuple(self.n_frames(len(each)) for each in waveforms)
-        # A silent margin beyond the longest: the spectrogram mirrors what lies at its edge.
-        longest = max(len(each) for each in waveforms) + self._extractor.n_fft
+        """Turn waveforms into log-mel frames of the length of the longest."""
+        waveforms = clean_waveforms(waveforms, self._rate, self._hop)
+        n_frames = tuple(self.n_frames(len(waveform)) for waveform in waveforms)
+        # The margin of silence is needed because the spectrogram mirrors the signal at its edge.
+        longest = max(map(len, waveforms)) + self._extractor.n_fft
         features = self._extractor(
             waveforms,
             sampling_rate=self._rate,
@@ -145,7 +131,7 @@ class WhisperExactEncoder(WhisperEncoder):
     def encode(self, batch: Prepared) -> list[EncodedUtterance]:
         """Run the encoder."""
         model = self._model
-        with running(self._options) as device:
+        with inference(self._options) as device:
             self._tap.begin(batch.n_frames)
             mel = batch.inputs["input_features"].to(device, non_blocking=True)
             hidden = torch.nn.functional.gelu(model.conv1(mel))
