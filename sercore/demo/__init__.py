@@ -1,8 +1,8 @@
-"""Synthetic demo corpora and the weight-free baseline: sercore without data, weights or network.
+"""Synthetic demo corpora and a baseline without weights: sercore without data or network.
 
-They are registered by the hooks that every plugin uses. Importing this package is light; sound is
-made by `sercore.demo.voice` when a corpus is written, torch is imported when the baseline is
-loaded.
+They are registered through the hooks that plugins use. Importing this package is cheap:
+`sercore.demo.voice` synthesises sound when a corpus is written, and torch is imported when the
+baseline is loaded.
 """
 
 from __future__ import annotations

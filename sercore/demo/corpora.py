@@ -1,8 +1,8 @@
-"""Three small synthetic corpora whose recordings differ as real corpora do.
+"""Three small synthetic corpora that differ like real corpora.
 
-A corpus is a `Cast` (who says what, how often) under `Conditions` (how strongly people act and
-what the recording does to them). The conditions are the domain shift: change one number, write
-the corpus again, and the out-of-domain scores move.
+A corpus is a `Cast` (speakers, sentences and takes) under `Conditions` (strength of expression and
+properties of the recording). The conditions create the domain shift: change one of them, write the
+corpus again, and the out-of-domain scores change.
 """
 
 from __future__ import annotations
@@ -53,16 +53,16 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
-    """Who says what, how often."""
+    """Speakers, sentences and takes of a corpus."""
 
     speakers: tuple[str, ...]
-    """Their first letter is the gender: ``f`` or ``m``."""
+    """Names; their first letter is the gender, ``f`` or ``m``."""
     sentences: tuple[str, ...]
     takes: Mapping[Emotion, int]
-    """Takes of each sentence by each speaker, by emotion."""
+    """Number of takes by emotion, for every speaker and sentence."""
 
     def __iter__(self) -> Iterator[Line]:
-        """Iterate over every line that is recorded, in a fixed order."""
+        """Iterate over all lines in a fixed order."""
         for speaker in self.speakers:
             for emotion, takes in self.takes.items():
                 for sentence in self.sentences:
@@ -71,9 +71,9 @@ class Cast:
 
     @property
     def counts(self) -> Counts:
-        """How many utterances a whole corpus has."""
-        each = len(self.speakers) * len(self.sentences)
-        classes = {emotion: each * takes for emotion, takes in self.takes.items()}
+        """Number of utterances of the corpus, in total and by class."""
+        lines_per_take = len(self.speakers) * len(self.sentences)
+        classes = {emotion: lines_per_take * takes for emotion, takes in self.takes.items()}
         return Counts(utterances=sum(classes.values()), classes=classes)
 
 
@@ -95,13 +95,13 @@ class Line:
 
 @dataclass(frozen=True)
 class DemoCorpus:
-    """A synthetic corpus: written as wav files, then read back by name like any other.
+    """A synthetic corpus: written as wav files, then read like any other corpus.
 
     Args:
-        id: its registered name.
-        title: its name for people.
-        cast: who says what.
-        conditions: how it sounds.
+        id: registered name.
+        title: name for display.
+        cast: speakers, sentences and takes.
+        conditions: strength of expression and properties of the recording.
     """
 
     id: str
@@ -123,7 +123,7 @@ class DemoCorpus:
             homepage=None,
             citation=None,
             folders=(self.id,),
-            obtain="Nothing to get: sercore writes it itself when it is named or with --demo.",
+            obtain="sercore writes this corpus when it is named, or with --demo.",
             expected={"paper": counts, "corrected": counts},
             speakers=len(self.cast.speakers),
             cluster="demo",
@@ -133,7 +133,7 @@ class DemoCorpus:
 
     @property
     def labels(self) -> Mapping[str, Emotion]:
-        """What each native label means."""
+        """Emotions by native label."""
         return _LABELS
 
     @cached_property
@@ -148,14 +148,17 @@ class DemoCorpus:
         )
 
     def scan(self, files: CorpusFiles, reading: str) -> Scan:
-        """Read the names below a folder. See `sercore.corpora.interface.Corpus.scan`."""
+        """Read the names of the files. See `sercore.corpora.interface.Corpus.scan`."""
         return self._reader.scan(files, reading)
 
     def write(self, root: Path) -> None:
-        """Write every recording (mono wav, 16 kHz, 16 bit) below an empty folder.
+        """Write all recordings (mono wav, 16 kHz, 16 bit) into an empty folder.
 
-        On one machine the bytes are always the same: every random choice is drawn from the names
-        of the corpus and the line.
+        On one machine the bytes are always the same: random numbers are seeded with the names of
+        the corpus and the line.
+
+        Args:
+            root: an empty folder.
 
         Raises:
             WorkspaceError: a file cannot be written.
@@ -202,7 +205,7 @@ DEMO_CORPORA: tuple[DemoCorpus, ...] = (
         cast=Cast(
             speakers=("f7", "f8", "f9", "m7", "m8", "m9"),
             sentences=("s6", "s7"),
-            # As in unacted speech, strong emotions are rarer than a neutral voice.
+            # Like in spontaneous speech, strong emotions are rarer than a neutral voice.
             takes={
                 Emotion.HAPPINESS: 2,
                 Emotion.SADNESS: 2,
@@ -223,4 +226,4 @@ DEMO_CORPORA: tuple[DemoCorpus, ...] = (
         ),
     ),
 )
-"""A quiet studio, a reverberant stage with exaggerated acting, a noisy narrow-band street."""
+"""A quiet studio, a reverberant stage with exaggerated acting, and a noisy street."""

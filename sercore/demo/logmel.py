@@ -1,4 +1,4 @@
-"""The weight-free baseline: log-mel filterbank frames, what any pre-trained backbone must beat."""
+"""The baseline without weights: log-mel filterbank frames."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _RATE = 16_000
 _MEL_BINS = 80
 _WINDOW = 400  # samples: 25 ms
 _HOP = 160  # samples: 10 ms
-_STACK = 2  # filterbank frames in one frame of the backbone: 20 ms, as most speech backbones
+_STACK = 2  # filterbank frames per frame of the backbone: 20 ms, like most speech backbones
 _SHORTEST = _WINDOW + (_STACK - 1) * _HOP
 
-# Log energies are brought near zero mean and unit deviation by two constants, the same for all
-# audio: statistics of the utterance or the batch would erase loudness or leak between utterances.
+# Two constants bring log energies of speech near zero mean and unit deviation. Statistics of an
+# utterance would remove its loudness, and statistics of a batch would leak between utterances.
 _CENTRE = 13.8
 _SCALE = 4.0
-_FLOOR = 0.0  # log energy; below the rounding noise of 16-bit audio, whatever its loudness
+_FLOOR = 0.0  # log energy; below the rounding noise of 16-bit audio
 
 _SETTINGS = {
     "features": "kaldi fbank",
@@ -47,12 +47,12 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class LogMel:
-    """The baseline as a backbone: nothing to download, nothing to load."""
+    """The baseline as a backbone; it has no weights to download or load."""
 
     card: BackboneCard
 
     def resolve(self, *, offline: bool) -> Checkpoint:
-        """Return a checkpoint without weights; its digest covers the settings."""
+        """Return a checkpoint without weights; its digest is that of the settings."""
         del offline
         return Checkpoint(
             name=self.card.id, location=None, revision=None, digest=digest_of(_SETTINGS)
@@ -61,11 +61,11 @@ class LogMel:
     def load(self, checkpoint: Checkpoint, options: EncoderOptions) -> LogMelEncoder:
         """Return the encoder.
 
-        It computes in float32 under every `EncoderOptions.dtype`: there are no weights whose
-        precision could be reduced, and ``--dtype auto`` must suit it beside real backbones.
+        It computes in float32 for every `EncoderOptions.dtype`, because it has no weights whose
+        precision could be reduced, and ``--dtype`` applies to all backbones of a run.
 
         Raises:
-            BackboneError: a layer or a variant was asked for.
+            BackboneError: the options name a layer or a variant.
         """
         del checkpoint
         if options.layer not in ("last", 0):
@@ -81,9 +81,9 @@ class LogMel:
 
 
 class LogMelEncoder:
-    """Filterbank frames of 25 ms every 10 ms, two of them side by side in one frame of 20 ms.
+    """Filterbank frames of 25 ms every 10 ms; two of them make one frame of 20 ms.
 
-    Each utterance is transformed by itself, so its frames cannot depend on its batch.
+    Each utterance is transformed separately, so its frames do not depend on its batch.
 
     Args:
         device: where to compute, ``cpu`` or ``cuda[:n]``.
@@ -96,7 +96,7 @@ class LogMelEncoder:
         self._device = device
 
     def n_frames(self, n_samples: int) -> int:
-        """Return how many whole 20 ms frames fit into the first 30 s of a waveform; at least 1.
+        """Return how many whole 20 ms frames fit into the first 30 s of a waveform; at least one.
 
         Frame ``i`` covers samples ``320 i`` to ``320 i + 560``. A waveform shorter than one frame
         (560 samples, 35 ms) is padded with zeros up to it.
@@ -106,14 +106,14 @@ class LogMelEncoder:
         return filterbank_frames // _STACK
 
     def cost(self, n_samples: int) -> int:
-        """Return the frames computed for a waveform: those that are kept."""
+        """Return the number of frames computed for a waveform; all of them are kept."""
         return self.n_frames(n_samples)
 
     def prepare(self, waveforms: Sequence[Waveform]) -> list[torch.Tensor]:
-        """Return each waveform as a float32 tensor of shape (1, samples), one frame or longer.
+        """Return waveforms as float32 tensors of shape (1, samples), at least one frame long.
 
         Raises:
-            AudioError: one is empty, or holds samples that are not numbers.
+            AudioError: a waveform is empty, or holds values that are not finite.
         """
         import torch
 
@@ -130,7 +130,7 @@ class LogMelEncoder:
         from torchaudio.compliance import kaldi
 
         energies = kaldi.fbank(
-            waveform.to(self._device) * 32768,  # the range that Kaldi's features are defined on
+            waveform.to(self._device) * 32768,  # Kaldi defines its features for this range
             num_mel_bins=_MEL_BINS,
             sample_frequency=float(_RATE),
             frame_length=1000.0 * _WINDOW / _RATE,
@@ -155,7 +155,7 @@ LOGMEL = LogMel(
         layers=0,
         frame_rate=_RATE / (_HOP * _STACK),
         parameters=0,
-        notes="the floor: what the probe makes of the spectrum itself",
+        notes="the baseline that every pre-trained backbone should exceed",
         demo=True,
     )
 )

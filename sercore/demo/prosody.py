@@ -1,7 +1,7 @@
-"""How each emotion sounds in the demo corpora: five rules of prosody and two of the voice.
+"""The sound of every emotion in the demo corpora: rules for prosody and voice.
 
-The directions are the textbook ones (anger loud, bright and fast; sadness low, soft and slow;
-surprise high with a final rise). The sizes are chosen for a demonstration, not measured on people.
+The directions follow textbooks (anger is loud, bright and fast; sadness is low, soft and slow;
+surprise is high with a final rise). The sizes are chosen for the demonstration, not measured.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sercore.corpora.labels import Emotion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prosody:
-    """How an utterance differs from a neutral one of the same speaker; the default is neutral."""
+    """The difference from a neutral utterance of the same speaker; the default is neutral."""
 
     level: float = 0.0
     """Pitch level in semitones."""
@@ -25,18 +25,18 @@ class Prosody:
     energy: float = 0.0
     """Loudness in decibels."""
     tilt: float = 0.0
-    """Spectral tilt in decibels per octave; more is brighter."""
+    """Spectral tilt in decibels per octave; higher values sound brighter."""
     ending: float = -2.0
-    """How far the pitch of the last syllable moves, in semitones."""
+    """Pitch movement of the last syllable in semitones."""
     tremor: float = 0.0
-    """Depth of a 6 Hz wavering of the pitch, in semitones."""
+    """Depth of a pitch vibrato of 6 Hz in semitones."""
     creak: float = 0.0
-    """How much weaker every second glottal pulse is, 0 to 1."""
+    """Attenuation of every second glottal pulse, 0 to 1."""
     breath: float = 0.0
-    """Noise of the breath mixed into the voice, as a share of its amplitude."""
+    """Breath noise as a share of the amplitude of the voice."""
 
     def scaled(self, strength: float) -> Prosody:
-        """Return the same expression more or less strongly; 0 is neutral, 1 is this one."""
+        """Return the same expression at another strength; 0 is neutral, 1 is unchanged."""
         return Prosody(
             level=self.level * strength,
             spread=self.spread**strength,

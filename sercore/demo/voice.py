@@ -1,8 +1,8 @@
-"""A small formant synthesiser: enough of a voice for prosody to be heard and measured.
+"""A small formant synthesiser for the demo corpora.
 
-A pitch contour drives glottal pulses; each syllable filters them through the formants of its
-vowel, after a consonant of noise or silence; tilt, channel, room and noise come last. Everything
-is vectorised over samples, and every random choice comes from names alone.
+A pitch contour gives glottal pulses. Every syllable starts with a consonant of noise or silence,
+and filters the pulses with the formants of its vowel. Tilt, channel, room and noise are applied
+last. Random numbers are seeded with names, so a recording depends on nothing else.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _ONSETS = ("none", "stop", "fricative", "nasal")
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """What a speaker brings to every utterance."""
+    """Properties of a speaker."""
 
     pitch: float
     """Hertz."""
@@ -68,7 +68,7 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """What is said, one entry a syllable."""
+    """The syllables of a sentence, one entry per syllable."""
 
     vowels: tuple[int, ...]
     onsets: tuple[str, ...]
@@ -89,9 +89,9 @@ def speak(corpus: str, line: Line, conditions: Conditions) -> Signal:
     """Return one recording.
 
     Args:
-        corpus: name of the corpus; another name gives other chance variations.
-        line: who says what and how.
-        conditions: how strongly it is acted, and what the recording does to it.
+        corpus: name of the corpus; it seeds the random variation.
+        line: speaker, emotion, sentence and take.
+        conditions: strength of expression and properties of the recording.
 
     Returns:
         float64 of shape (samples,) at `RATE`, nominally within -1 and 1.
@@ -113,7 +113,7 @@ def speak(corpus: str, line: Line, conditions: Conditions) -> Signal:
 
 
 def generator(*names: str) -> np.random.Generator:
-    """Return a random generator that depends on these names alone."""
+    """Return a random generator that is seeded with these names."""
     digest = hashlib.sha256("\n".join(names).encode()).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
 
@@ -134,14 +134,14 @@ def voice_of(speaker: str) -> Voice:
 
 @cache
 def sentence_of(name: str) -> Sentence:
-    """Return what a sentence consists of."""
+    """Return the syllables of a sentence."""
     chance = generator("sentence", name)
     return Sentence(
-        vowels=tuple(int(each) for each in chance.permutation(_SYLLABLES) % len(_VOWELS)),
-        onsets=tuple(_ONSETS[int(each)] for each in chance.permutation(_SYLLABLES) % len(_ONSETS)),
-        accents=tuple(
-            float(each) for each in chance.permutation(np.linspace(-1.5, 2.5, _SYLLABLES))
+        vowels=tuple((chance.permutation(_SYLLABLES) % len(_VOWELS)).tolist()),
+        onsets=tuple(
+            _ONSETS[onset] for onset in (chance.permutation(_SYLLABLES) % len(_ONSETS)).tolist()
         ),
+        accents=tuple(chance.permutation(np.linspace(-1.5, 2.5, _SYLLABLES)).tolist()),
     )
 
 
@@ -150,7 +150,7 @@ def _between(chance: np.random.Generator, low: float, high: float) -> float:
 
 
 def _performed(rule: Prosody, conditions: Conditions, chance: np.random.Generator) -> Prosody:
-    """Return what a speaker makes of a rule this time."""
+    """Return a rule with random variation, as performed in one utterance."""
     stray = conditions.spontaneity
     mood = rule.scaled(conditions.strength * (1 + stray * _between(chance, -1, 1)))
     return replace(
@@ -165,7 +165,7 @@ def _performed(rule: Prosody, conditions: Conditions, chance: np.random.Generato
 
 
 def _syllable_lengths(rate: float, chance: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Return samples per syllable; the last one is drawn out."""
+    """Return samples per syllable; the last syllable is longer."""
     seconds = _SYLLABLE_S / rate * (0.85 + 0.3 * chance.random(_SYLLABLES))
     seconds[-1] *= 1.3
     return np.rint(seconds * RATE).astype(np.int64)
@@ -217,7 +217,7 @@ def _articulated(
     lengths: npt.NDArray[np.int64],
     chance: np.random.Generator,
 ) -> Signal:
-    """Shape a source into syllables: consonant, then vowel."""
+    """Filter a source into syllables of a consonant and a vowel."""
     speech = np.zeros_like(source)
     start = 0
     for vowel, onset, length in zip(sentence.vowels, sentence.onsets, lengths, strict=True):
@@ -240,7 +240,7 @@ def _articulated(
 
 
 def _formants(source: Signal, vowel: int, tract: float) -> Signal:
-    """Filter a source through the resonances of a vowel, at equal loudness."""
+    """Filter a source with the resonances of a vowel, at constant loudness."""
     voiced: Signal = scipy.signal.sosfilt(_resonators(vowel, tract), source)
     voiced /= np.sqrt(np.mean(voiced**2))
     return voiced
@@ -255,7 +255,7 @@ def _resonators(vowel: int, tract: float) -> Signal:
 
 
 def _noise(length: int, chance: np.random.Generator) -> Signal:
-    """Return white noise of level 1."""
+    """Return white noise with a root mean square of 1."""
     return float(np.sqrt(12.0)) * (chance.random(length) - 0.5)
 
 
@@ -273,13 +273,13 @@ def _high_pass(above: float) -> Signal:
 def _recorded(
     speech: Signal, tilt: float, conditions: Conditions, chance: np.random.Generator
 ) -> Signal:
-    """Return what arrives in the file: tilt, room, channel, gain, background noise."""
+    """Apply tilt, room, channel, gain and background noise."""
     level = np.sqrt(np.mean(speech**2))
     size = scipy.fft.next_fast_len(len(speech) + int(conditions.reverberation * RATE), real=True)
     frequency = np.fft.rfftfreq(size, 1 / RATE)
     octaves = np.log2(np.clip(frequency, 100, 6000) / 700)
     spectrum = scipy.fft.rfft(speech, size) * 10 ** (tilt * octaves / 20)
-    # Tilt is a colour of the voice, not its loudness: the level stays what the rule made it.
+    # Tilt changes the colour of the voice; its level is restored.
     power = 2 * np.sum(np.abs(spectrum) ** 2) / (size * len(speech))
     spectrum *= level / np.sqrt(power)
     if conditions.reverberation:

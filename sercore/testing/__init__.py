@@ -1,4 +1,9 @@
-"""The conformance kit: what plugin authors run against their own backbones and corpora.
+"""Tests and test data for authors of plugins.
 
-Importing a module of it may import pytest; torch and transformers are imported when a check runs.
+- `backbones`: tests that every backbone must pass;
+- `checkpoints`: tiny checkpoints in the layout of the published ones;
+- `simulated`: stored runs with simulated predictions.
+
+Only tests, benchmarks and scripts import this package. Its modules may import pytest. They import
+torch and transformers when a test runs.
 """

@@ -1,9 +1,11 @@
-"""What every backbone must do, as tests that its author inherits.
+"""Tests that every backbone must pass; authors of backbones inherit them.
 
-A plugin's test module says which backbone it is and gets all checks::
+A test module of a plugin names its backbone and inherits all tests::
 
     import pytest
+    from my_plugin import MY_BACKBONE
 
+    from sercore.testing.backbones import BackboneContract
 
 
     class TestMine(BackboneContract):
@@ -12,8 +14,8 @@ A plugin's test module says which backbone it is and gets all checks::
         def backbone(cls):
             return MY_BACKBONE
 
-Weights should be random and scaled to their fan-in, or real: under the default initialisation of
-most models a leak between the rows of a batch hides below any tolerance.
+Use real weights, or random weights scaled to their fan-in. With the default initialisation of most
+models, a leak between the rows of a batch is smaller than any tolerance.
 """
 
 from __future__ import annotations
@@ -42,27 +44,27 @@ _NAME = re.compile(r"(hf:.+)|[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class BackboneContract:
-    """The checks. Subclass it and override the fixture `backbone`."""
+    """The tests. Subclass it and override the fixture `backbone`."""
 
     frames_fit_audio = True
-    """False for the rare encoder of a fixed window whose frames outlast a short recording."""
+    """False for an encoder with a fixed window, whose frames exceed a short recording."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def backbone(cls) -> Backbone:
-        """Return the backbone under test; to be overridden."""
+        """Return the backbone under test; subclasses override it."""
         raise NotImplementedError("override the fixture 'backbone'")
 
     @pytest.fixture(scope="class")
     @classmethod
     def options(cls) -> EncoderOptions:
-        """Return what it is loaded with; override it to test a variant."""
+        """Return the options to load it with; override it to test a variant."""
         return EncoderOptions()
 
     @pytest.fixture(scope="class")
     @classmethod
     def checkpoint(cls, backbone: Backbone) -> Checkpoint:
-        """Return its weights."""
+        """Return the checkpoint of the backbone."""
         return backbone.resolve(offline=True)
 
     @pytest.fixture(scope="class")
@@ -70,22 +72,22 @@ class BackboneContract:
     def encoder(
         cls, backbone: Backbone, checkpoint: Checkpoint, options: EncoderOptions
     ) -> Encoder:
-        """Return it loaded."""
+        """Return the loaded encoder."""
         return backbone.load(checkpoint, options)
 
     @pytest.fixture(scope="class")
     @classmethod
     def waveforms(cls, backbone: Backbone) -> list[Waveform]:
-        """Return utterances of different odd lengths."""
+        """Return three waveforms whose lengths are not multiples of a frame."""
         rate = backbone.card.sample_rate
-        seconds = (0.9, 2.35, 4.1)
+        durations = (0.9, 2.35, 4.1)
         return [
-            speech_like(int(each * rate) + 7 * seed + 1, rate, seed=seed)
-            for seed, each in enumerate(seconds)
+            speech_like(int(seconds * rate) + 7 * seed + 1, rate, seed=seed)
+            for seed, seconds in enumerate(durations)
         ]
 
     def test_card_is_complete(self, backbone: Backbone) -> None:
-        """The card names it and gives sizes that are possible."""
+        """The card has a valid name, a title, and positive sizes."""
         card = backbone.card
 
         assert _NAME.fullmatch(card.id)
@@ -96,11 +98,11 @@ class BackboneContract:
     def test_resolving_again_finds_the_same(
         self, backbone: Backbone, checkpoint: Checkpoint
     ) -> None:
-        """What identifies the weights does not change from call to call."""
+        """A second call returns the same checkpoint."""
         assert backbone.resolve(offline=True) == checkpoint
 
     def test_width(self, backbone: Backbone, encoder: Encoder, waveforms: list[Waveform]) -> None:
-        """Frames are float32, as wide as card and encoder say."""
+        """Frames are float32, and their width is that of the card and of the encoder."""
         frames = _alone(encoder, waveforms[0]).frames
 
         assert frames.dtype == np.float32
@@ -109,21 +111,22 @@ class BackboneContract:
     def test_frame_count_is_the_documented_function(
         self, backbone: Backbone, encoder: Encoder
     ) -> None:
-        """The frames of n samples are as many as `n_frames` says, at every boundary."""
+        """`encode` returns as many frames as `n_frames` states, also where the number changes."""
         rate = backbone.card.sample_rate
         lengths = _boundaries(encoder, rate)
         waveform = speech_like(max(lengths), rate)
-        batch = encoder.encode(encoder.prepare([waveform[:each] for each in lengths]))
-        found = [
-            (n_samples, len(each.frames)) for n_samples, each in zip(lengths, batch, strict=True)
-        ]
+        batch = encoder.encode(encoder.prepare([waveform[:n_samples] for n_samples in lengths]))
+        found = {
+            n_samples: len(encoded.frames)
+            for n_samples, encoded in zip(lengths, batch, strict=True)
+        }
 
-        assert found == [(n_samples, encoder.n_frames(n_samples)) for n_samples in lengths]
+        assert found == {n_samples: encoder.n_frames(n_samples) for n_samples in lengths}
 
     def test_frames_never_exceed_the_audio(self, backbone: Backbone, encoder: Encoder) -> None:
-        """No frame is made of padding, but for the one that a very short clip is filled up to."""
+        """No frame is made of padding, except the single frame of a very short clip."""
         if not self.frames_fit_audio:
-            pytest.skip("this backbone is the stated exception: a fixed window")
+            pytest.skip("the window of this backbone is fixed")
         card = backbone.card
         for n_samples in range(1, 2 * card.sample_rate, 61):
             filled = n_samples * card.frame_rate / card.sample_rate
@@ -133,10 +136,10 @@ class BackboneContract:
     def test_frame_count_and_cost_grow_with_length(
         self, backbone: Backbone, encoder: Encoder
     ) -> None:
-        """Longer audio never has fewer frames nor a smaller cost."""
+        """Longer audio never has fewer frames or a smaller cost."""
         lengths = range(1, round((MAX_SECONDS + 1) * backbone.card.sample_rate), 997)
-        counts = [encoder.n_frames(each) for each in lengths]
-        costs = [encoder.cost(each) for each in lengths]
+        counts = [encoder.n_frames(n_samples) for n_samples in lengths]
+        costs = [encoder.cost(n_samples) for n_samples in lengths]
 
         assert counts == sorted(counts)
         assert costs == sorted(costs)
@@ -145,11 +148,11 @@ class BackboneContract:
     def test_frames_do_not_depend_on_the_batch(
         self, backbone: Backbone, encoder: Encoder, waveforms: list[Waveform]
     ) -> None:
-        """An utterance alone and in any batch gives the same frames, within the tolerance."""
-        alone = [_alone(encoder, each) for each in waveforms]
+        """An utterance has the same frames alone and in any batch, within the tolerance."""
+        alone = [_alone(encoder, waveform) for waveform in waveforms]
         orders = ([0, 1, 2], [2, 0, 1], [1, 1, 2])
         for order in orders:
-            batch = encoder.encode(encoder.prepare([waveforms[each] for each in order]))
+            batch = encoder.encode(encoder.prepare([waveforms[position] for position in order]))
             for position, encoded in zip(order, batch, strict=True):
                 expected = alone[position]
 
@@ -160,9 +163,9 @@ class BackboneContract:
                     assert difference < backbone.card.tolerance
 
     def test_frames_depend_on_the_audio(self, encoder: Encoder, waveforms: list[Waveform]) -> None:
-        """Other audio gives other frames: the tests above compare something."""
+        """Different audio gives different frames, so the tests above can fail."""
         first, second = (
-            _alone(encoder, each[: len(waveforms[0])]).frames for each in waveforms[:2]
+            _alone(encoder, waveform[: len(waveforms[0])]).frames for waveform in waveforms[:2]
         )
 
         assert _difference(first, second) > 1e-2
@@ -175,12 +178,12 @@ class BackboneContract:
         encoder: Encoder,
         waveforms: list[Waveform],
     ) -> None:
-        """Nothing is drawn at random."""
+        """Encoding is deterministic."""
         again = backbone.load(checkpoint, options)
         long = speech_like(13 * backbone.card.sample_rate, backbone.card.sample_rate)
         for waveform in (waveforms[1], long):
             first, second, third = (
-                _alone(each, waveform).frames for each in (encoder, encoder, again)
+                _alone(loaded, waveform).frames for loaded in (encoder, encoder, again)
             )
 
             np.testing.assert_array_equal(first, second)
@@ -190,7 +193,7 @@ class BackboneContract:
     def test_clip_shorter_than_a_frame(
         self, backbone: Backbone, encoder: Encoder, n_samples: int
     ) -> None:
-        """A clip that is too short for the model still has a frame, alone and in a batch."""
+        """A clip that is too short for the model has at least one frame, alone and in a batch."""
         rate = backbone.card.sample_rate
         clip = speech_like(n_samples, rate)
         frames = _alone(encoder, clip).frames
@@ -201,7 +204,7 @@ class BackboneContract:
         assert _difference(batch[0].frames, frames) < backbone.card.tolerance
 
     def test_silence_and_clipping_stay_finite(self, backbone: Backbone, encoder: Encoder) -> None:
-        """Digital silence and a signal at full scale give finite frames."""
+        """Digital silence and a square wave at full scale give finite frames."""
         rate = backbone.card.sample_rate
         square = np.sign(speech_like(rate, rate))
         for waveform in (np.zeros(rate, dtype=np.float32), square.astype(np.float32)):
@@ -210,7 +213,7 @@ class BackboneContract:
     def test_samples_that_are_not_numbers_are_refused(
         self, backbone: Backbone, encoder: Encoder
     ) -> None:
-        """NaN and infinity are an error that a user can read, never frames."""
+        """NaN and infinity raise an error for users."""
         rate = backbone.card.sample_rate
         for value in (np.nan, np.inf):
             waveform = speech_like(rate, rate)
@@ -219,12 +222,12 @@ class BackboneContract:
                 encoder.prepare([waveform])
 
     def test_empty_waveform_is_refused(self, encoder: Encoder) -> None:
-        """No sound is an error that a user can read."""
+        """A waveform without samples raises an error for users."""
         with pytest.raises(SercoreError):
             encoder.prepare([np.zeros(0, dtype=np.float32)])
 
     def test_audio_beyond_30_seconds_is_cut(self, backbone: Backbone, encoder: Encoder) -> None:
-        """30 s and one sample more give the frames of 30 s."""
+        """30 s plus one sample give the frames of 30 s."""
         longest = round(MAX_SECONDS * backbone.card.sample_rate)
         waveform = speech_like(longest + 1, backbone.card.sample_rate)
         whole = _alone(encoder, waveform[:longest]).frames
@@ -236,7 +239,7 @@ class BackboneContract:
     def test_layer_means_are_those_of_the_kept_frames(
         self, encoder: Encoder, waveforms: list[Waveform]
     ) -> None:
-        """There is a mean for each layer, and the last is that of the frames."""
+        """Every layer has a mean, and the last is the mean of the frames."""
         encoded = _alone(encoder, waveforms[1])
         if encoder.n_layers == 0:
             assert encoded.layer_means is None
@@ -255,7 +258,7 @@ class BackboneContract:
         encoder: Encoder,
         waveforms: list[Waveform],
     ) -> None:
-        """The frames of layer N are those whose mean is the N-th layer mean."""
+        """The mean of the frames of layer N is the N-th layer mean."""
         expected = _alone(encoder, waveforms[0]).layer_means
         for layer in range(encoder.n_layers):
             chosen = backbone.load(checkpoint, replace(options, layer=layer))
@@ -264,17 +267,17 @@ class BackboneContract:
 
             assert _difference(mean, expected[layer]) < 1e-5
 
-    def test_a_layer_that_is_not_there_is_refused(
+    def test_an_unknown_layer_is_refused(
         self, backbone: Backbone, checkpoint: Checkpoint, options: EncoderOptions, encoder: Encoder
     ) -> None:
-        """Asking for a layer beyond the last is an error that says so."""
+        """A layer beyond the last is an error."""
         with pytest.raises(BackboneError):
             backbone.load(checkpoint, replace(options, layer=max(encoder.n_layers, 1)))
 
     def test_an_unknown_variant_is_refused(
         self, backbone: Backbone, checkpoint: Checkpoint, options: EncoderOptions
     ) -> None:
-        """A variant that the card does not list is an error."""
+        """A variant that is not on the card is an error."""
         with pytest.raises(BackboneError):
             backbone.load(checkpoint, replace(options, variant="no-such-variant"))
 
@@ -285,12 +288,12 @@ def _alone(encoder: Encoder, waveform: Waveform) -> EncodedUtterance:
 
 
 def _difference(values: np.ndarray, expected: np.ndarray) -> float:
-    """Return how far two arrays are apart, relative to the second."""
+    """Return the difference of two arrays relative to the second."""
     return float(np.linalg.norm(values - expected) / np.linalg.norm(expected))
 
 
 def _boundaries(encoder: Encoder, rate: int) -> list[int]:
-    """Return short lengths on both sides of where the number of frames changes."""
+    """Return lengths around the points where the number of frames changes."""
     changes = {1}
     for around in (rate // 40, rate // 8, rate):
         count = encoder.n_frames(around)

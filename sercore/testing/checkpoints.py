@@ -1,9 +1,9 @@
 """Tiny checkpoints in the layout of the published ones: same files, names and architecture.
 
-Only the widths and depths are small. Kernels, strides, windows and mel bins are the real ones, so
-that frame counts and input shapes are too. Weights are random and scaled to their fan-in, with
-random norms and biases: under the default initialisation a leak between the rows of a batch can
-hide below any tolerance.
+Widths and depths are small. Kernels, strides, windows and mel bins are those of the published
+checkpoints, so frame counts and input shapes are too. Weights are random and scaled to their
+fan-in, with random norms and biases: with the default initialisation, a leak between the rows of a
+batch can be smaller than any tolerance.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _SMALL: dict[str, Any] = {
 
 
 def build_checkpoint(backbone: str, folder: Path, *, seed: int = 0) -> Path:
-    """Write a tiny checkpoint laid out as the published one of a backbone.
+    """Write a tiny checkpoint in the layout of a backbone's published one.
 
     Args:
-        backbone: id of one of the benchmark's nine backbones.
-        folder: an empty folder, made if it is missing.
-        seed: drives the weights.
+        backbone: id of one of the nine backbones of the benchmark.
+        folder: an empty folder; it is created if it is missing.
+        seed: seeds the weights.
 
     Returns:
         The folder.
 
     Raises:
-        KeyError: there is no such builder.
+        KeyError: there is no builder for this id.
     """
     import torch
 
@@ -52,7 +52,7 @@ def build_checkpoint(backbone: str, folder: Path, *, seed: int = 0) -> Path:
 
 
 def randomise(model: torch.nn.Module) -> None:
-    """Give a model weights under which a leak shows."""
+    """Replace the weights of a model by random weights that make leaks visible."""
     import torch
 
     with torch.no_grad():
@@ -65,7 +65,7 @@ def randomise(model: torch.nn.Module) -> None:
                 values.normal_(std=0.3)
         for module in model.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
-                # Mel bins of speech in decibel.
+                # The usual range of mel bins of speech, in decibels.
                 assert module.running_mean is not None
                 assert module.running_var is not None
                 module.running_mean.normal_(-30.0, 10.0)
@@ -128,7 +128,7 @@ def _mert(folder: Path) -> None:
     path = folder / "config.json"
     config = json.loads(path.read_bytes())
     config.pop("conv_pos_batch_norm", None)
-    # As published: it asks for code of its own, which must never run.
+    # As in the published checkpoint, which refers to its own code. That code must never run.
     config |= {
         "model_type": "mert_model",
         "architectures": ["MERTModel"],
@@ -191,7 +191,7 @@ def _clap(folder: Path) -> None:
 
 
 def _save_pickled(model: Any, folder: Path) -> None:
-    """Save weights as older releases did: pickled, weight normalisation under its old names."""
+    """Save weights like older releases: pickled, with the old names of weight normalisation."""
     import torch
 
     renamed = {
@@ -217,4 +217,4 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "whisper-large-v3": _whisper(mel_bins=128, vocabulary=51_866, dtype="float16"),
     "whisper-medium": _whisper(mel_bins=80, vocabulary=51_865, dtype="float32"),
 }
-"""Builders by the id of the backbone."""
+"""Builders by id of the backbone."""
