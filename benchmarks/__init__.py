@@ -1,1 +1,1 @@
-"""Measurements of sercore against named alternatives, run by hand with ``make bench``."""
+"""Benchmarks of sercore against named alternatives; run them with ``make bench``."""

@@ -1,7 +1,7 @@
-"""What all benchmarks share: interleaved timing, the machine, and how figures are written down.
+"""What all benchmarks share: interleaved timing, the machine, and the files of results.
 
 Every benchmark is a module with a function ``run(quick: bool) -> list[Figure]``. The quick mode
-measures smaller sizes, to find out whether a benchmark works at all; its figures mean nothing.
+uses small sizes. It tests that a benchmark works; its figures are not results.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One comparison of sercore with an alternative that was measured in the same run.
+    """One figure of sercore, and of an alternative that was measured in the same run.
 
     Args:
         what: what was measured.
-        unit: of both values.
+        unit: unit of both values.
         ours: median of sercore.
-        alternative: the name of what it is compared with; None if it stands alone.
+        alternative: name of the alternative; None without one.
         theirs: median of the alternative.
-        ratio: how sercore compares: larger is better.
-        goal: the smallest ratio, or the largest value if there is no ratio, that is wanted.
-        detail: all single measurements and whatever else explains the figure.
+        ratio: comparison of the two; larger is better for sercore.
+        goal: the lower bound of the ratio; without a ratio, the upper bound of the value.
+        detail: all single measurements, and other values that explain the figure.
     """
 
     what: str
@@ -51,7 +51,7 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is reached; None if there is none."""
+        """True if the goal is reached; None without a goal."""
         if self.goal is None:
             return None
         return self.ours <= self.goal if self.ratio is None else self.ratio >= self.goal
@@ -60,41 +60,44 @@ class Figure:
 def interleaved(
     cases: Mapping[str, Callable[[], float | None]], rounds: int
 ) -> dict[str, list[float]]:
-    """Return seconds of each case, measured in turn so that a busy machine is fair to all.
+    """Time cases in turn, so that the load of the machine affects all of them alike.
 
     Args:
-        cases: what to time by name; one that returns a number has timed itself.
-        rounds: how often; a round before the first warms up and is not kept.
+        cases: functions by name; if a function returns a number, that is its time in seconds.
+        rounds: number of rounds; one more round before them warms up and is not recorded.
+
+    Returns:
+        Seconds by case, one value per round.
     """
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for number in range(rounds + 1):
         for name, case in cases.items():
             began = time.perf_counter()
-            told = case()
-            taken = time.perf_counter() - began if told is None else told
+            own_time = case()
+            elapsed = time.perf_counter() - began if own_time is None else own_time
             if number:
-                seconds[name].append(taken)
+                seconds[name].append(elapsed)
     return seconds
 
 
 def medians(seconds: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Return the median of each case."""
+    """Return the medians by case."""
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 def ratio_within_rounds(
     seconds: Mapping[str, Sequence[float]], other: str, ours: str = "sercore"
 ) -> float:
-    """Return how many times as long another case took: the median over rounds.
+    """Return the time of another case divided by ours, as the median over rounds.
 
-    Within a round all cases met the same load.
+    Cases of the same round ran under similar load.
     """
     pairs = zip(seconds[other], seconds[ours], strict=True)
     return statistics.median(theirs / mine for theirs, mine in pairs)
 
 
 def machine() -> dict[str, Any]:
-    """Return what the figures were measured on, its load included."""
+    """Return the versions, the machine and its load."""
     return {
         **environment(),
         "processor": _processor(),
@@ -105,11 +108,11 @@ def machine() -> dict[str, Any]:
 
 
 def write_results(figures: Mapping[str, Sequence[Figure]], record: Mapping[str, Any]) -> None:
-    """Write ``results.json`` and ``results.md``, keeping what other benchmarks wrote before.
+    """Update ``results.json`` and ``results.md``; results of other benchmarks stay as they are.
 
     Args:
-        figures: by benchmark.
-        record: the machine at the time.
+        figures: the figures by benchmark.
+        record: the machine as it was at the start; see `machine`.
     """
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / "results.json"
@@ -131,37 +134,39 @@ def _markdown(known: Mapping[str, Any]) -> str:
         "`make bench`; every single measurement is in `results.json`.",
     ]
     for name in sorted(known):
-        where = known[name]["machine"]
-        load = " ".join(f"{each:.1f}" for each in where["load"])
+        lines += ["", f"## {name}", "", _machine_line(known[name]["machine"]), ""]
         lines += [
-            "",
-            f"## {name}",
-            "",
-            (
-                f"{where['processor']}, {where['usable_processors']} processors,"
-                f" {where['memory_gib']} GiB, load {load}; sercore {where['sercore']},"
-                f" Python {where['python']}, torch {where['packages']['torch']},"
-                f" numpy {where['packages']['numpy']}, pyarrow {where['packages']['pyarrow']}"
-            ),
-            "",
             "| what | sercore | alternative | | ratio | goal | met |",
             "|---|--:|---|--:|--:|--:|---|",
+            *(_figure_row(figure) for figure in known[name]["figures"]),
         ]
-        for figure in known[name]["figures"]:
-            theirs = figure["theirs"]
-            goal = figure["goal"]
-            sign = "at least" if figure["ratio"] is not None else "at most"
-            cells = [
-                figure["what"],
-                f"{figure['ours']:.4g} {figure['unit']}",
-                figure["alternative"] or "",
-                "" if theirs is None else f"{theirs:.4g} {figure['unit']}",
-                "" if figure["ratio"] is None else f"{figure['ratio']:.2f}",
-                "" if goal is None else f"{sign} {goal:g}",
-                {True: "yes", False: "no", None: ""}[figure["met"]],
-            ]
-            lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _machine_line(record: Mapping[str, Any]) -> str:
+    load = " ".join(f"{average:.1f}" for average in record["load"])
+    packages = record["packages"]
+    return (
+        f"{record['processor']}, {record['usable_processors']} processors,"
+        f" {record['memory_gib']} GiB, load {load}; sercore {record['sercore']},"
+        f" Python {record['python']}, torch {packages['torch']},"
+        f" numpy {packages['numpy']}, pyarrow {packages['pyarrow']}"
+    )
+
+
+def _figure_row(figure: Mapping[str, Any]) -> str:
+    ratio, goal, theirs = figure["ratio"], figure["goal"], figure["theirs"]
+    sign = "at least" if ratio is not None else "at most"
+    cells = [
+        figure["what"],
+        f"{figure['ours']:.4g} {figure['unit']}",
+        figure["alternative"] or "",
+        "" if theirs is None else f"{theirs:.4g} {figure['unit']}",
+        "" if ratio is None else f"{ratio:.2f}",
+        "" if goal is None else f"{sign} {goal:g}",
+        {True: "yes", False: "no", None: ""}[figure["met"]],
+    ]
+    return "| " + " | ".join(cells) + " |"
 
 
 def _processor() -> str:

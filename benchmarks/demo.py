@@ -1,4 +1,4 @@
-"""The demo run end to end: into an empty workspace, then with nothing left to do."""
+"""The demo run end to end: in an empty workspace, and again with nothing to do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(*, quick: bool) -> list[Figure]:
             what="sercore run --all --demo, empty workspace",
             unit="s",
             ours=statistics.median(cold),
-            alternative="the same again, nothing left to do",
+            alternative="the same again, with nothing to do",
             theirs=statistics.median(warm),
             detail={"cold": cold, "warm": warm},
         )
@@ -31,11 +31,11 @@ def run(*, quick: bool) -> list[Figure]:
 
 
 def _demo(workspace: Path) -> float:
-    # Without other plugins: corpora and weights that a machine happens to have must not join.
-    words = ["-m", "sercore", "run", "--demo", "--backbone", "logmel", "--quiet"]
+    # Without plugins, so that corpora and weights of this machine take no part.
+    arguments = ["-m", "sercore", "run", "--demo", "--backbone", "logmel", "--quiet"]
     began = time.perf_counter()
     subprocess.run(
-        [sys.executable, *words, "--offline", "--workspace", str(workspace)],
+        [sys.executable, *arguments, "--offline", "--workspace", str(workspace)],
         check=True,
         capture_output=True,
         env={"SERCORE_PLUGINS": "", "PATH": "/usr/bin:/bin"},

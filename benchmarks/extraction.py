@@ -1,17 +1,16 @@
-"""Extraction against plain transformers: speed, time outside the encoder, memory, Whisper's window.
+"""Extraction compared with plain transformers: speed, time outside the encoder, memory, windows.
 
     python -m benchmarks.extraction [--quick] [--json FILE] [--shared DIR]
 
-Speed is measured on an encoder of HuBERT Base's shape with random weights. Durations are those of
-MELD, MEAD, RESD and SUBESCO (drawn from their listings, kept in file order), sound is synthesised
-at those lengths. Each corpus is extracted for itself, as a run does, by
+Speed is measured on an encoder of HuBERT Base's shape with random weights. Durations are drawn from
+the listings of MELD, MEAD, RESD and SUBESCO and kept in file order; sound of these durations is
+synthesised. Every corpus is extracted separately, like in a run, by
 
 - alone: one utterance at a time through transformers;
-- eight: batches of 8 in file order, padded to the longest, with a mask;
-- sercore: its own extraction, decoding and writing of features included.
+- eights: batches of 8 in file order, padded to the longest, with a mask;
+- sercore: its extraction, with decoding and writing of features.
 
-The first two decode and prepare within their time too, and write nothing. Weights are loaded
-before any of them begins.
+The first two also decode and prepare, but write nothing. Weights are loaded before timing starts.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 @dataclass
 class Loaded:
-    """A backbone whose weights are in memory already, and whose forward passes are timed."""
+    """A backbone that stays loaded, and whose forward passes are timed."""
 
     backbone: TransformersBackbone
     seconds: float = 0.0
@@ -120,10 +119,10 @@ def folder_corpus(name: str) -> FileNameCorpus:
 
 
 def drawn_durations(listing: Path, count: int) -> list[float]:
-    """Draw durations (seconds), in the order of the listing."""
+    """Draw durations in seconds from a listing, in its order."""
     with listing.open(newline="") as file:
         rows = [row["duration_s"] for row in csv.DictReader(file, delimiter="\t")]
-    known = [min(float(each), 30.0) for each in rows if each]
+    known = [min(float(text), 30.0) for text in rows if text]
     chosen = sorted(random.Random(f"{listing.stem} {count}").sample(range(len(known)), count))
     return [known[row] for row in chosen]
 
@@ -136,7 +135,7 @@ def write_corpus(folder: Path, durations: Sequence[float]) -> None:
 
 
 def hubert_base(folder: Path) -> TransformersBackbone:
-    """Write a checkpoint of HuBERT Base's size with Large's normalisation; random weights."""
+    """Write a checkpoint with random weights, HuBERT Base's size and Large's normalisation."""
     from transformers import HubertConfig
     from transformers import HubertModel
     from transformers import Wav2Vec2FeatureExtractor
@@ -154,10 +153,10 @@ def hubert_base(folder: Path) -> TransformersBackbone:
 
 
 def plain(model: Any, extractor: Any, files: Sequence[Path], size: int) -> None:
-    """What a script does: read, pad, encode, move on."""
+    """Read, pad and encode batches of a fixed size."""
     for first in range(0, len(files), size):
         waveforms = [
-            soundfile.read(each, dtype="float32")[0] for each in files[first : first + size]
+            soundfile.read(file, dtype="float32")[0] for file in files[first : first + size]
         ]
         inputs = extractor(
             waveforms,
@@ -194,69 +193,37 @@ def run_extraction(
 
 def measure_speed(shared: Path, root: Path, *, quick: bool) -> list[Figure]:
     """Compare with plain transformers on an encoder of HuBERT Base's shape."""
-    from transformers import HubertModel
-    from transformers import Wav2Vec2FeatureExtractor
-
     count, rounds = (8, 1) if quick else (16, 2)
     for name in CORPORA:
         listing = shared / "reference" / "listings" / f"{name}.tsv"
         write_corpus(root / name, drawn_durations(listing, count))
     files = {name: sorted((root / name).glob("*.wav")) for name in CORPORA}
-    lengths = {name: [soundfile.info(each).duration for each in files[name]] for name in CORPORA}
-    audio = sum(map(sum, lengths.values()))
-    loaded = Loaded(hubert_base(root / "hubert"))
-    loaded.load(loaded.resolve(offline=True), EncoderOptions())
-    with quiet():
-        model = HubertModel.from_pretrained(root / "hubert", dtype=torch.float32)
-        extractor: Any = Wav2Vec2FeatureExtractor
-        extractor = extractor.from_pretrained(root / "hubert")
-
-    def ours() -> None:
-        for name in CORPORA:
-            run_extraction(loaded, folder_corpus(name), root / name, root)
-
-    def theirs(size: int) -> None:
-        for name in CORPORA:
-            plain(model, extractor, files[name], size)
-
-    outside: list[float] = []
-
-    def timed() -> float:
-        loaded.seconds = 0.0
-        began = time.perf_counter()
-        ours()
-        wall = time.perf_counter() - began
-        outside.append(1 - loaded.seconds / wall)
-        return wall
-
-    seconds = interleaved(
-        {"sercore": timed, "alone": lambda: theirs(1), "eights": lambda: theirs(8)}, rounds
-    )
-    each = medians(seconds)
-    n = count * len(CORPORA)
+    seconds, outside = _time_extraction(root, files, rounds)
+    durations = {name: [soundfile.info(file).duration for file in files[name]] for name in CORPORA}
+    audio, n = sum(map(sum, durations.values())), count * len(CORPORA)
+    middle = medians(seconds)
     detail = {
         "seconds": seconds,
         "utterances": n,
         "audio_s": audio,
         "padded_to_s_in_eights": sum(
-            max(group) * len(group)
-            for values in lengths.values()
-            for group in (values[first : first + 8] for first in range(0, count, 8))
+            max(batch) * len(batch)
+            for values in durations.values()
+            for batch in (values[first : first + 8] for first in range(0, count, 8))
         ),
-        "times_real_time": {name: audio / value for name, value in each.items()},
+        "times_real_time": {name: audio / value for name, value in middle.items()},
     }
-    what = f"extraction, HuBERT Base's shape, {n} utterances, {audio:.0f} s of audio"
     alternatives = {
         "alone": ("transformers, one at a time", None),
         "eights": ("transformers, batches of 8 in file order", 1.3),
     }
     figures = [
         Figure(
-            what=what,
+            what=f"extraction, HuBERT Base's shape, {n} utterances, {audio:.0f} s of audio",
             unit="utterances/s",
-            ours=n / each["sercore"],
+            ours=n / middle["sercore"],
             alternative=alternative,
-            theirs=n / each[name],
+            theirs=n / middle[name],
             ratio=ratio_within_rounds(seconds, name),
             goal=goal,
             detail=detail,
@@ -266,15 +233,54 @@ def measure_speed(shared: Path, root: Path, *, quick: bool) -> list[Figure]:
     share = Figure(
         what="time outside the encoder's forward pass",
         unit="of wall time",
-        ours=statistics.median(outside[1:]),
+        ours=statistics.median(outside),
         goal=0.1,
-        detail={"shares": outside[1:]},
+        detail={"shares": outside},
     )
     return [*figures, share]
 
 
+def _time_extraction(
+    root: Path, files: dict[str, list[Path]], rounds: int
+) -> tuple[dict[str, list[float]], list[float]]:
+    """Time all three ways.
+
+    Returns:
+        Seconds by way, and the shares of sercore's time outside the forward pass, one value per
+        round.
+    """
+    from transformers import HubertModel
+    from transformers import Wav2Vec2FeatureExtractor
+
+    loaded = Loaded(hubert_base(root / "hubert"))
+    loaded.load(loaded.resolve(offline=True), EncoderOptions())
+    with quiet():
+        model = HubertModel.from_pretrained(root / "hubert", dtype=torch.float32)
+        extractor: Any = Wav2Vec2FeatureExtractor
+        extractor = extractor.from_pretrained(root / "hubert")
+    outside: list[float] = []
+
+    def ours() -> float:
+        loaded.seconds = 0.0
+        began = time.perf_counter()
+        for name in files:
+            run_extraction(loaded, folder_corpus(name), root / name, root)
+        wall = time.perf_counter() - began
+        outside.append(1 - loaded.seconds / wall)
+        return wall
+
+    def theirs(size: int) -> None:
+        for recordings in files.values():
+            plain(model, extractor, recordings, size)
+
+    seconds = interleaved(
+        {"sercore": ours, "alone": lambda: theirs(1), "eights": lambda: theirs(8)}, rounds
+    )
+    return seconds, outside[1:]  # the first round warms up
+
+
 def measure_window(shared: Path, root: Path, *, quick: bool) -> list[Figure]:
-    """Compare Whisper's two windows on recordings of both real corpora."""
+    """Compare Whisper's two windows on recordings of two real corpora."""
     from sercore.plugins.registry import registry
 
     count, rounds = (10, 1) if quick else (40, 2)
@@ -286,10 +292,10 @@ def measure_window(shared: Path, root: Path, *, quick: bool) -> list[Figure]:
     for name, folder in places.items():
         source = shared / "corpora" / folder
         found = sorted(source.rglob("*.wav"))
-        for each in found[:: len(found) // count][:count]:
-            target = root / "real" / name / each.relative_to(source)
+        for recording in found[:: len(found) // count][:count]:
+            target = root / "real" / name / recording.relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(each, target)
+            shutil.copy(recording, target)
 
     def run_window(variant: str | None) -> None:
         for name in places:
@@ -316,13 +322,15 @@ def measure_window(shared: Path, root: Path, *, quick: bool) -> list[Figure]:
 
 
 def measure_memory(root: Path, *, quick: bool) -> list[Figure]:
-    """Extract corpora of growing size, each in a process of its own, and compare peaks."""
-    small, large = (128, 256) if quick else (1024, 3072)  # below, queues and pools still fill
+    """Extract a small and a large corpus in new processes, and compare their peak memory."""
+    small, large = (
+        (128, 256) if quick else (1024, 3072)
+    )  # smaller corpora do not fill queues and pools
     build_checkpoint("hubert-large", root / "tiny")
     peaks = {}
     for count in (small, large):
         place = root / f"grows{count}"
-        # Nearly alike, so that batches are as full in the small corpus as in the large one.
+        # Similar durations, so that batches of both corpora are equally full.
         write_corpus(place, [3.0 + 0.02 * (number % 11) for number in range(count)])
         command = [sys.executable, "-m", "benchmarks.extraction", "--child", str(place)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -339,18 +347,18 @@ def measure_memory(root: Path, *, quick: bool) -> list[Figure]:
 
 
 def child(place: Path) -> None:
-    """Extract one corpus and print the peak of this process's resident memory (MiB)."""
+    """Extract one corpus, and print the peak resident memory of this process in MiB."""
     backbone = from_name(f"hf:{place.parent / 'tiny'}")
     run_extraction(backbone, folder_corpus(place.name), place, place.parent)
-    # Not ru_maxrss: a new process takes over that of the one that started it.
+    # Not ru_maxrss: a new process inherits the value of its parent.
     status = Path("/proc/self/status").read_text()
     print(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024)  # type: ignore[index]
 
 
 def run(*, quick: bool, shared: Path = SHARED) -> list[Figure]:
-    """Measure all. Needs the listings, corpora and weights of the reference folder."""
+    """Measure everything; needs listings, corpora and weights in the reference folder."""
     if not shared.is_dir():
-        raise FileNotFoundError(f"there is no reference folder {shared}: name it with --shared")
+        raise FileNotFoundError(f"there is no reference folder {shared}; name it with --shared")
     set_threads()
     with tempfile.TemporaryDirectory(prefix="sercore-bench-") as name:
         root = Path(name)
@@ -363,9 +371,16 @@ def run(*, quick: bool, shared: Path = SHARED) -> list[Figure]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small sizes; figures mean nothing")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
-    parser.add_argument("--shared", type=Path, default=SHARED, help="the reference folder")
+    parser.add_argument(
+        "--quick", action="store_true", help="use small sizes; only tests the benchmark"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
+    parser.add_argument(
+        "--shared",
+        type=Path,
+        default=SHARED,
+        help="reference folder with listings, corpora and weights",
+    )
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
@@ -374,12 +389,12 @@ def main() -> None:
         return
     record = machine()
     figures = run(quick=given.quick, shared=given.shared)
-    for each in figures:
-        beside = "" if each.ratio is None else f"  {each.ratio:.2f} x {each.alternative}"
-        wanted = "" if each.goal is None else f"  (goal {each.goal:g}, met: {each.met})"
-        print(f"{each.what}: {each.ours:.3g} {each.unit}{beside}{wanted}")
+    for figure in figures:
+        ratio = "" if figure.ratio is None else f"  {figure.ratio:.2f} x {figure.alternative}"
+        goal = "" if figure.goal is None else f"  (goal {figure.goal:g}, met: {figure.met})"
+        print(f"{figure.what}: {figure.ours:.3g} {figure.unit}{ratio}{goal}")
     if given.json:
-        rows = [asdict(each) | {"met": each.met} for each in figures]
+        rows = [asdict(figure) | {"met": figure.met} for figure in figures]
         given.json.write_text(json.dumps({"machine": record, "figures": rows}, indent=1) + "\n")
 
 

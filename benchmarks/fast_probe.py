@@ -1,10 +1,10 @@
-"""``--probe fast`` against the published probe on complete real corpora.
+"""``--probe fast`` compared with the published probe on complete real corpora.
 
     python -m benchmarks.fast_probe --workspace DIR [--seeds 5]
 
-DIR must hold the extracted features of whole corpora under one backbone (``sercore run`` leaves
-them there). For every seed both probes train on the same split from the same probe seed, one after
-the other, and are scored on the same held-out utterances. Writes ``docs/fast-probe.md``.
+DIR must hold the features of whole corpora, which ``sercore run`` extracts. For every seed both
+probes train on the same split with the same probe seed, one after the other, and score the same
+held-out utterances. The benchmark writes ``docs/fast-probe.md``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workspace", required=True)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--threads", type=int, help="of torch [default: all processors]")
+    parser.add_argument("--threads", type=int, help="threads of torch [default: all processors]")
     parser.add_argument("--out", type=Path, default=Path("docs/fast-probe.md"))
     options = parser.parse_args()
     threads = set_threads(options.threads)
@@ -60,7 +60,7 @@ def main() -> None:
     for name, store, manifest in _complete_stores(workspace):
         trials[name] = _trials(store, manifest, probes, options.seeds)
     if not trials:
-        raise SystemExit(f"{workspace.root} holds no complete features; run sercore there first")
+        raise SystemExit(f"{workspace.root} holds no complete features; run sercore in it first")
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(_page(trials, before, threads))
     print(options.out.read_text())
@@ -102,10 +102,10 @@ def _trials(store: FeatureStore, manifest: Manifest, probes: list[Probe], n: int
                 device="cpu",
             )
             seconds.append(time.perf_counter() - began)
-            said = fitted.logits(frames, fold.test).argmax(axis=1)
-            supported = np.unique(truth)
+            predicted = fitted.logits(frames, fold.test).argmax(axis=1)
+            present = np.unique(truth)
             scores.append(
-                float(f1_score(truth, said, labels=supported, average="macro", zero_division=0))
+                float(f1_score(truth, predicted, labels=present, average="macro", zero_division=0))
             )
         trials.append(Trial(seed, (scores[0], scores[1]), (seconds[0], seconds[1])))
         print(manifest.corpus, trials[-1], flush=True)
@@ -115,60 +115,63 @@ def _trials(store: FeatureStore, manifest: Manifest, probes: list[Probe], n: int
 def _page(trials: dict[str, list[Trial]], before: dict[str, Any], threads: int) -> str:
     fast = registry().probes.get("fast")
     published = registry().probes.get("framewise").settings
-    changed = {k: v for k, v in fast.settings.items() if published[k] != v}
-    settings = ", ".join(f"`{k}` {published[k]} → {v}" for k, v in changed.items())
+    changed = ", ".join(
+        f"`{name}` {published[name]} → {value}"
+        for name, value in fast.settings.items()
+        if published[name] != value
+    )
+    load = ", ".join(f"{average:.1f}" for average in before["load"])
     lines = [
         "# The fast probe, measured",
         "",
-        f"`--probe fast` is the published probe with {settings}.",
+        f"`--probe fast` is the published probe with {changed}.",
         "It is never a default. For every seed both probes trained on the same random 80/20 split",
-        "from the same probe seed, and were scored on the same held-out utterances, unadjusted.",
-        "Differences are fast minus published; intervals are Student's, 95 %, over the paired",
-        "differences of the seeds. The seed spread is the standard deviation of the published",
-        "probe over the seeds. Times were taken in turn on the same machine.",
+        "with the same probe seed, and scored the same held-out utterances, unadjusted.",
+        "Differences are fast minus published. Intervals are Student's, 95 %, over the paired",
+        "differences of the seeds. The seed spread is the standard deviation of the published probe",
+        "over the seeds. Both probes were timed in turn on the same machine.",
         "",
         (
             "| features | macro-F1 published | fast | difference [95 %] | seed spread"
             " | speed-up (median) | within the spread | 4 times as fast |"
         ),
         "|---|--:|--:|--:|--:|--:|---|---|",
-    ]
-    for name, each in trials.items():
-        differences = [trial.scores[1] - trial.scores[0] for trial in each]
-        mean = statistics.mean(differences)
-        low, high = stats.t.interval(
-            0.95, len(each) - 1, loc=mean, scale=max(stats.sem(differences), 1e-12)
-        )
-        means = [statistics.mean(t.scores[i] for t in each) for i in range(2)]
-        spread = statistics.stdev(trial.scores[0] for trial in each)
-        faster = statistics.median(trial.seconds[0] / trial.seconds[1] for trial in each)
-        lines.append(
-            f"| {name} | {means[0]:.4f} | {means[1]:.4f} | {mean:+.4f} [{low:+.4f}, {high:+.4f}]"
-            f" | {spread:.4f} | {faster:.1f} | {'yes' if abs(mean) <= spread else 'no'}"
-            f" | {'yes' if faster >= GOAL else 'no'} |"
-        )
-    lines += ["", "## Every seed", ""]
-    lines += [
+        *(_summary_row(name, runs) for name, runs in trials.items()),
+        "",
+        "## Every seed",
+        "",
         "| features | seed | published | fast | published, s | fast, s |",
         "|---|--:|--:|--:|--:|--:|",
-    ]
-    for name, each in trials.items():
-        lines += [
-            f"| {name} | {t.seed} | {t.scores[0]:.4f} | {t.scores[1]:.4f}"
-            f" | {t.seconds[0]:.1f} | {t.seconds[1]:.1f} |"
-            for t in each
-        ]
-    load = ", ".join(f"{value:.1f}" for value in before["load"])
-    lines += [
+        *(
+            f"| {name} | {trial.seed} | {trial.scores[0]:.4f} | {trial.scores[1]:.4f}"
+            f" | {trial.seconds[0]:.1f} | {trial.seconds[1]:.1f} |"
+            for name, runs in trials.items()
+            for trial in runs
+        ),
         "",
         (
             f"{before['processor']}, {before['usable_processors']} processors,"
-            f" {threads} thread(s), torch"
-            f" {before['packages']['torch']}, load at the start {load}."
+            f" {threads} thread(s), torch {before['packages']['torch']}, load at the start {load}."
             " Reproduce with `python -m benchmarks.fast_probe --workspace DIR`."
         ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _summary_row(name: str, trials: list[Trial]) -> str:
+    differences = [trial.scores[1] - trial.scores[0] for trial in trials]
+    mean = statistics.mean(differences)
+    low, high = stats.t.interval(
+        0.95, len(trials) - 1, loc=mean, scale=max(stats.sem(differences), 1e-12)
+    )
+    published, fast = (statistics.mean(trial.scores[i] for trial in trials) for i in range(2))
+    spread = statistics.stdev(trial.scores[0] for trial in trials)
+    speed_up = statistics.median(trial.seconds[0] / trial.seconds[1] for trial in trials)
+    return (
+        f"| {name} | {published:.4f} | {fast:.4f} | {mean:+.4f} [{low:+.4f}, {high:+.4f}]"
+        f" | {spread:.4f} | {speed_up:.1f} | {'yes' if abs(mean) <= spread else 'no'}"
+        f" | {'yes' if speed_up >= GOAL else 'no'} |"
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""The whole grid at real size without its contents: a plugin of simulated parts.
+"""The whole grid at full size with simulated contents, as a plugin.
 
-Nineteen corpora with the sizes of the paper's Table 1 (empty recordings under real-looking names),
-nine backbones whose frames are one random vector an utterance, and a probe that answers at once.
-Everything between them is the real code.
+Nineteen corpora have the sizes of the paper's Table 1, with empty recordings. Nine backbones have
+one random frame per utterance, and a probe returns random logits. All other code is real.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ WIDTH = 4
 
 @dataclass(frozen=True)
 class GridBackbone:
-    """A backbone whose frames were written beforehand."""
+    """A backbone whose frames are written by `write_features`."""
 
     card: BackboneCard
 
@@ -58,12 +57,12 @@ class GridBackbone:
 
     def load(self, checkpoint: Checkpoint, options: EncoderOptions) -> Encoder:
         del checkpoint, options
-        raise NotImplementedError("the frames of the simulated grid are written beforehand")
+        raise NotImplementedError("the frames of the simulated grid are already written")
 
 
 @dataclass(frozen=True)
 class GridProbe:
-    """Answers with random logits that lean on its seed."""
+    """Returns random logits with a bias that depends on the seed."""
 
     id: str = "grid"
     summary: str = "random logits"
@@ -120,7 +119,7 @@ def sercore_probes() -> Iterable[GridProbe]:
 
 
 def write_corpora(folder: Path, scale: float) -> int:
-    """Write empty recordings of all corpora and return how many."""
+    """Write empty recordings of all corpora; return their number."""
     written = 0
     for shape in table1_shapes(scale):
         speakers = max(1, shape.speakers)
@@ -135,7 +134,7 @@ def write_corpora(folder: Path, scale: float) -> int:
 
 
 def write_features(plan: Plan, workspace: Workspace) -> int:
-    """Write one random frame of every utterance of every store of a plan; return the stores."""
+    """Write one random frame per utterance to every store of a plan; return their number."""
     rng = np.random.default_rng(0)
     wanted = {
         (backbone.name, corpus.id): (backbone, corpus)
@@ -175,7 +174,7 @@ def _corpus(shape: SimulatedCorpus) -> FileNameCorpus:
             homepage=None,
             citation=None,
             folders=(shape.id,),
-            obtain="It is simulated.",
+            obtain="This corpus is simulated.",
             expected={"corrected": Counts(utterances=shape.utterances)},
             speakers=shape.speakers,
             cluster="seven" if shape.eligible else None,

@@ -1,12 +1,11 @@
-"""Planning and a run in which nothing is left to do, for the whole grid at real size.
+"""Planning, and a run with nothing to do, for the whole grid at full size.
 
-819 cells over 19 manifests with 115 thousand utterances and nine backbones (see
-`benchmarks.grid`). Planning reads all names, checks manifests, and finds out what is stored; a
-no-op rerun does that, reads every stored score, and writes its record. Each runs in a process of
-its own, started warm: what is measured includes what a user waits for after the imports.
+The grid has 819 cells over 19 manifests with 115 thousand utterances and nine backbones (see
+`benchmarks.grid`). Planning reads all names, checks manifests and finds stored results. A run with
+nothing to do also reads every stored score and writes its record. Imports are not measured.
 
     python -m benchmarks planning
-    python -m benchmarks.planning --profile      # where the time of a no-op rerun goes
+    python -m benchmarks.planning --profile      # profile a run with nothing to do
 """
 
 from __future__ import annotations
@@ -50,27 +49,27 @@ def run(*, quick: bool) -> list[Figure]:
             Journal(planned.workspace, NAME).reports()
             planning.append(time.perf_counter() - began)
             began = time.perf_counter()
-            again = go(plan(root))
+            again = execute_plan(plan(root))
             rerun.append(time.perf_counter() - began)
             if again.computed:
-                raise RuntimeError(f"a rerun was to do nothing and did {dict(again.computed)}")
+                raise RuntimeError(f"a run with nothing to do computed {dict(again.computed)}")
         size = {
             "cells": prepared.plan.n_cells,
             "manifests": len(prepared.plan.corpora),
             "utterances": sum(len(corpus.manifest) for corpus in prepared.plan.corpora),
             "first_run_s": first.seconds,
         }
-    told = f"{size['cells']} cells, {size['manifests']} manifests, {size['utterances']} utterances"
+    grid = f"{size['cells']} cells, {size['manifests']} manifests, {size['utterances']} utterances"
     return [
         Figure(
-            what=f"planning, fingerprints and journal of {told}",
+            what=f"planning, fingerprints and journal of {grid}",
             unit="s",
             ours=statistics.median(planning),
             goal=PLAN_GOAL_S,
             detail=size | {"seconds": planning},
         ),
         Figure(
-            what=f"run with nothing left to do, {told}",
+            what=f"run with nothing to do, {grid}",
             unit="s",
             ours=statistics.median(rerun),
             goal=RERUN_GOAL_S,
@@ -80,18 +79,18 @@ def run(*, quick: bool) -> list[Figure]:
 
 
 def build(root: Path, scale: float) -> tuple[Prepared, RunResult]:
-    """Write corpora and frames, and do the whole run once."""
+    """Write corpora and frames, and run the grid once."""
     write_corpora(root / "data", scale)
     prepared = plan(root)
     write_features(prepared.plan, prepared.workspace)
-    result = go(prepared)
+    result = execute_plan(prepared)
     if result.problems or not result.computed:
-        raise RuntimeError(f"the simulated run went wrong: {result.problems[:3]}")
+        raise RuntimeError(f"the simulated run failed: {result.problems[:3]}")
     return prepared, result
 
 
 def plan(root: Path) -> Prepared:
-    """Plan with everything read anew, as a new process does."""
+    """Plan with a new registry, like a new process."""
     registry = Registry(("sercore.plugins.builtin", MODULE), points=())
     selection = Selection(
         everything=True,
@@ -103,8 +102,8 @@ def plan(root: Path) -> Prepared:
     return prepare(selection, Settings(), Workspace(root / "workspace"), registry)
 
 
-def go(prepared: Prepared) -> RunResult:
-    """Carry it out."""
+def execute_plan(prepared: Prepared) -> RunResult:
+    """Execute a plan."""
     return execute(prepared, QuietObserver(), RunOptions(name=NAME, layer_means=False))
 
 
@@ -112,7 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--scale", type=float, default=1.0)
-    parser.add_argument("--folder", type=Path, help="keep the grid there, or use the one there")
+    parser.add_argument("--folder", type=Path, help="write the grid to this folder, or reuse it")
     options = parser.parse_args()
     if not options.profile:
         parser.error("give --profile, or run 'python -m benchmarks planning'")
@@ -120,10 +119,10 @@ def main() -> None:
         root = options.folder or Path(temporary)
         if not (root / "workspace").exists():
             build(root, options.scale)
-        for what in (lambda: plan(root), lambda: go(plan(root))):
+        for case in (lambda: plan(root), lambda: execute_plan(plan(root))):
             profile = cProfile.Profile()
             began = time.perf_counter()
-            profile.runcall(what)
+            profile.runcall(case)
             print(f"{time.perf_counter() - began:.2f} s, profiled")
             pstats.Stats(profile).sort_stats("cumulative").print_stats(35)
 

@@ -1,28 +1,21 @@
-"""Probe training: the packed engine against the usual loop, a packed eager loop and its floor.
+"""Probe training, compared with two usual implementations and with bare matrix products.
 
 428 utterances of 20 to 450 frames (58 thousand frames), batches of 32. The alternatives:
 
-- usual: one serialised file per utterance, a DataLoader with four (persistent) workers, nested
-  tensors, logits averaged per utterance, autograd;
-- eager: frames packed in memory, the same network in torch's modules, autograd;
-- products: nothing but the two matrix products per batch that no implementation can avoid, each
-  in the quicker of two cuts. Its rate is what the machine can do on these shapes.
+- usual: one file per utterance, a DataLoader with four persistent workers, nested tensors, logits
+  averaged per utterance, autograd;
+- eager: frames packed in memory, the same network from torch's modules, autograd;
+- products: only the two matrix products per batch that every implementation needs, with the faster
+  of two chunk sizes. Their rate is the limit of the machine for these shapes.
 
-    python -m benchmarks probe
-    python -m benchmarks.probe --streaming FOLDER    # epochs over 100 thousand and 10 million
-                                                     # frames, and memory over 14 GB; needs disk
+`benchmarks.streaming` measures corpora that are larger than memory.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +25,8 @@ from torch import nn
 
 from benchmarks.common import Figure
 from benchmarks.common import interleaved
-from benchmarks.common import machine
 from benchmarks.common import medians
 from benchmarks.common import ratio_within_rounds
-from benchmarks.common import write_results
 from sercore.devices import set_threads
 from sercore.features.packed import PackedFrames
 from sercore.probes.frame_reader import FrameReader
@@ -44,7 +35,7 @@ from sercore.probes.training_recipe import TrainingRecipe
 
 UTTERANCES, FRAMES, BATCH, HIDDEN, CLASSES = 428, 58_000, 32, 512, 8
 GOALS = {1024: (0.75, 1.5), 384: (0.60, 2.0)}
-"""By width: the wanted share of the rate of matrix products, and how much faster than usual."""
+"""By width: goal for the share of the rate of matrix products, and for the speed-up over usual."""
 EPOCHS = 5
 
 
@@ -58,7 +49,7 @@ def run(*, quick: bool) -> list[Figure]:
 
 
 def synthetic(width: int, n: int, n_frames: int, *, seed: int = 0) -> PackedFrames:
-    """Return random frames of utterances of 20 to 450 frames in one block."""
+    """Return random frames in one block, 20 to 450 frames per utterance."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(20, 451, n)
     lengths = (lengths * (n_frames / lengths.sum())).astype(np.int64).clip(20, 450)
@@ -76,40 +67,33 @@ def _measure(width: int, folder: Path, *, quick: bool) -> list[Figure]:
         "sercore": lambda: _sercore(frames, labels),
         "usual": lambda: _usual(folder, width, labels),
         "eager": lambda: _eager(frames, labels),
-        "products": lambda: min(_products(frames, cut) for cut in (768, 1 << 30)),
+        "products": lambda: min(_products(frames, chunk) for chunk in (768, 1 << 30)),
         "two probes, one by one": lambda: _shared_work(frames, probes=1) * 2,
         "two probes, batched": lambda: _shared_work(frames, probes=2),
     }
-    seconds = interleaved(cases, 1 if quick else 7)
-    middle = medians(seconds)
+    return _figures(width, interleaved(cases, 1 if quick else 7))
+
+
+def _figures(width: int, seconds: dict[str, list[float]]) -> list[Figure]:
     share, faster = GOALS[width]
     return [
-        Figure(
-            what=f"{width} wide: share of the rate of matrix products",
-            unit="s/epoch",
-            ours=middle["sercore"],
-            alternative="the two matrix products alone",
-            theirs=middle["products"],
-            ratio=ratio_within_rounds(seconds, "products"),
+        _compared(
+            f"{width} wide: share of the rate of matrix products",
+            seconds,
+            ("products", "the two matrix products alone"),
             goal=share,
             detail=seconds,
         ),
-        Figure(
-            what=f"{width} wide: epochs per second",
-            unit="s/epoch",
-            ours=middle["sercore"],
-            alternative="a file per utterance, DataLoader, nested tensors",
-            theirs=middle["usual"],
-            ratio=ratio_within_rounds(seconds, "usual"),
+        _compared(
+            f"{width} wide: epochs per second",
+            seconds,
+            ("usual", "a file per utterance, DataLoader, nested tensors"),
             goal=faster,
         ),
-        Figure(
-            what=f"{width} wide: epochs per second",
-            unit="s/epoch",
-            ours=middle["sercore"],
-            alternative="packed eager loop with autograd",
-            theirs=middle["eager"],
-            ratio=ratio_within_rounds(seconds, "eager"),
+        _compared(
+            f"{width} wide: epochs per second",
+            seconds,
+            ("eager", "packed eager loop with autograd"),
         ),
         Figure(
             what=f"{width} wide: share of two epochs that two probes in one pass would save",
@@ -128,6 +112,29 @@ def _measure(width: int, folder: Path, *, quick: bool) -> list[Figure]:
     ]
 
 
+def _compared(
+    what: str,
+    seconds: dict[str, list[float]],
+    alternative: tuple[str, str],
+    *,
+    goal: float | None = None,
+    detail: dict[str, list[float]] | None = None,
+) -> Figure:
+    """Compare the epochs of sercore with those of an alternative, given by case and name."""
+    case, name = alternative
+    middle = medians(seconds)
+    return Figure(
+        what=what,
+        unit="s/epoch",
+        ours=middle["sercore"],
+        alternative=name,
+        theirs=middle[case],
+        ratio=ratio_within_rounds(seconds, case),
+        goal=goal,
+        detail=detail or {},
+    )
+
+
 def _sercore(frames: PackedFrames, labels: npt.NDArray[np.int64]) -> float:
     fitted = FramewiseProbe(recipe=TrainingRecipe(epochs=EPOCHS)).fit(
         frames,
@@ -140,8 +147,8 @@ def _sercore(frames: PackedFrames, labels: npt.NDArray[np.int64]) -> float:
     return statistics.median(record.seconds for record in fitted.log[1:])
 
 
-def _products(frames: PackedFrames, cut: int) -> float:
-    """Time the products of an epoch: the frames of full batches, as many as sercore trains on."""
+def _products(frames: PackedFrames, chunk: int) -> float:
+    """Time the matrix products of an epoch over the full batches that sercore trains on."""
     order = np.random.default_rng(2).permutation(len(frames))
     n_batches = len(frames) // BATCH
     batches = np.array_split(order[: n_batches * BATCH], n_batches)
@@ -151,15 +158,15 @@ def _products(frames: PackedFrames, cut: int) -> float:
     hidden = torch.empty(max(sizes), HIDDEN)
     began = time.perf_counter()
     for size in sizes:
-        for first in range(0, size, cut):
-            part = source[first : min(first + cut, size)]
+        for first in range(0, size, chunk):
+            part = source[first : min(first + chunk, size)]
             out = torch.mm(part, weight.t(), out=hidden[: len(part)])
             gradient.addmm_(out.t(), part)
     return time.perf_counter() - began
 
 
 def _shared_work(frames: PackedFrames, *, probes: int) -> float:
-    """Time what probes on the same batches could share: gathering, conversion, wider products."""
+    """Time the work that probes on the same batches could share: reading and wider products."""
     reader = FrameReader(frames, np.arange(len(frames)), device="cpu", max_frames=768 + 450)
     hidden = HIDDEN * probes
     weight, gradient = torch.randn(hidden, frames.width), torch.zeros(hidden, frames.width)
@@ -176,7 +183,7 @@ def _shared_work(frames: PackedFrames, *, probes: int) -> float:
 
 
 class _Network(nn.Module):
-    """The published probe in torch's modules, up to the logits of single frames."""
+    """The published probe from torch's modules; returns the logits of frames."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -238,8 +245,8 @@ def _usual(folder: Path, width: int, labels: npt.NDArray[np.int64]) -> float:
     for _ in range(EPOCHS):
         began = time.perf_counter()
         for frames, target in loader:
-            nested = torch.nested.nested_tensor([each.float() for each in frames])
-            logits = torch.stack([each.mean(dim=0) for each in network(nested).unbind()])
+            nested = torch.nested.nested_tensor([utterance.float() for utterance in frames])
+            logits = torch.stack([logits.mean(dim=0) for logits in network(nested).unbind()])
             _step(network, optimiser, logits, target)
         taken.append(time.perf_counter() - began)
     return statistics.median(taken[1:])
@@ -263,156 +270,3 @@ def _eager(frames: PackedFrames, labels: npt.NDArray[np.int64]) -> float:
             _step(network, optimiser, logits / lengths[:, None], target[batch])
         taken.append(time.perf_counter() - began)
     return statistics.median(taken[1:])
-
-
-# Streaming: corpora larger than memory should cost time in proportion, and no memory
-
-
-def write_frames(path: Path, width: int, n_frames: int) -> None:
-    """Write non-zero float16 frames, a slab at a time."""
-    rng = np.random.default_rng(0)
-    slab = rng.standard_normal((65_536, width), dtype=np.float32).astype(np.float16)
-    with path.open("wb") as file:
-        for first in range(0, n_frames, len(slab)):
-            # Turned by another amount each time, so that no two slabs are alike.
-            file.write(np.roll(slab, first % 977, axis=1)[: n_frames - first].tobytes())
-
-
-def mapped(path: Path, width: int, n_frames: int) -> PackedFrames:
-    """Return frames of a file as utterances of 20 to 450 frames, mapped."""
-    lengths = np.random.default_rng(1).integers(20, 451, n_frames // 20)
-    lengths = lengths[: int(np.searchsorted(np.cumsum(lengths), n_frames, "right"))]
-    flat = np.memmap(path, np.float16, "r", shape=(n_frames, width))
-    n = len(lengths)
-    return PackedFrames(
-        [flat], np.zeros(n, np.int32), np.cumsum(lengths) - lengths, lengths.astype(np.int64), width
-    )
-
-
-def stream_once(path: Path, width: int, n_frames: int, *, in_memory: bool = False) -> None:
-    """Train one epoch over a file of frames and print what it took, as JSON."""
-    import hashlib
-
-    set_threads()
-    frames = mapped(path, width, n_frames)
-    if in_memory:
-        flat = np.array(frames.blocks[0], np.float16)
-        frames = PackedFrames([flat], frames.block, frames.start, frames.length, width)
-    labels = np.random.default_rng(2).integers(0, CLASSES - 1, len(frames))
-    highest = 0.0
-    told = 0.0
-
-    def watch(done: int, total: int) -> None:
-        nonlocal highest, told
-        now = time.perf_counter()
-        if now - told > 0.5 or done == total:
-            told = now
-            highest = max(highest, _anonymous_gb())
-
-    # Repeats of a small corpus give its single epochs a length that can be measured.
-    epochs = max(2, 1_000_000 // n_frames)
-    fitted = FramewiseProbe(
-        recipe=TrainingRecipe(epochs=epochs if n_frames < 5_000_000 else 1)
-    ).fit(
-        frames,
-        np.arange(len(frames)),
-        labels,
-        n_classes=CLASSES,
-        seed=0,
-        device="cpu",
-        progress=watch,
-    )
-    weights = hashlib.sha256(b"".join(w.tobytes() for w in fitted.weights.values())).hexdigest()
-    used = len(frames) // BATCH * BATCH / len(frames) * int(frames.length.sum())
-    per_epoch = statistics.median(record.seconds for record in fitted.log)
-    print(
-        json.dumps(
-            {
-                "seconds_per_frame": per_epoch / used,
-                "rss_anon_gb": highest,
-                "weights": weights,
-                "frames": int(frames.length.sum()),
-            }
-        )
-    )
-
-
-def streaming(folder: Path, *, large: int = 10_000_000, wide: int = 7_000_000) -> list[Figure]:
-    """Measure epochs over a small and a large file, and memory over one of 14 GB."""
-    folder.mkdir(parents=True, exist_ok=True)
-    small = 100_000
-    sizes = {"small": (small, 384), "large": (large, 384)}
-    for name, (n_frames, width) in sizes.items():
-        write_frames(folder / f"{name}.bin", width, n_frames)
-    rounds = []
-    for _ in range(3):
-        one = _child(folder / "small.bin", 384, small)
-        many = _child(folder / "large.bin", 384, large)
-        again = _child(folder / "small.bin", 384, small)
-        middle = (one["seconds_per_frame"] + again["seconds_per_frame"]) / 2
-        rounds.append((middle, many["seconds_per_frame"]))
-    same = _child(folder / "small.bin", 384, small, "--in-memory")["weights"] == one["weights"]
-    for name in sizes:
-        (folder / f"{name}.bin").unlink()
-    write_frames(folder / "wide.bin", 1024, wide)
-    widest = _child(folder / "wide.bin", 1024, wide)
-    (folder / "wide.bin").unlink()
-    difference = statistics.median(abs(b / a - 1) for a, b in rounds)
-    return [
-        Figure(
-            what=f"seconds per frame, {large:,} against {small:,} frames: difference",
-            unit="of 1",
-            ours=difference,
-            goal=0.15,
-            detail={"rounds": rounds, "same_bits_as_in_memory": same},
-        ),
-        Figure(
-            what=f"anonymous memory over {wide * 2048 / 1e9:.0f} GB of frames, 1024 wide",
-            unit="GB",
-            ours=widest["rss_anon_gb"],
-            goal=2.0,
-            detail=widest,
-        ),
-    ]
-
-
-def _child(path: Path, width: int, n_frames: int, *more: str) -> dict[str, float]:
-    """Run in a process of its own, whose memory is its own."""
-    words = [sys.executable, "-m", "benchmarks.probe", "--once", str(path), str(width)]
-    done = subprocess.run(
-        [*words, str(n_frames), *more], capture_output=True, text=True, check=True
-    )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def _anonymous_gb() -> float:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024 / 1e9
-    return float("nan")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--streaming", type=Path, metavar="FOLDER")
-    parser.add_argument("--large", type=int, default=10_000_000)
-    parser.add_argument("--wide", type=int, default=7_000_000)
-    parser.add_argument("--once", nargs=3, help=argparse.SUPPRESS)
-    parser.add_argument("--in-memory", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.once:
-        path, width, n_frames = options.once
-        stream_once(Path(path), int(width), int(n_frames), in_memory=options.in_memory)
-    elif options.streaming:
-        record = machine()
-        figures = streaming(options.streaming, large=options.large, wide=options.wide)
-        write_results({"streaming": figures}, record)
-        for figure in figures:
-            print(json.dumps(asdict(figure) | {"met": figure.met}))
-    else:
-        parser.error("give --streaming FOLDER, or run 'python -m benchmarks probe'")
-
-
-if __name__ == "__main__":
-    main()

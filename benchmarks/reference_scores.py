@@ -1,9 +1,9 @@
-"""Does the probe score what the published training recipe scores, on the same splits?
+"""Compare the scores of the probe with those of the published training recipe, split by split.
 
-The reference lists, for two local corpora and one encoder, the test files of eight splits and the
-macro-F1 that the published recipe reached on each. The probe is trained on exactly these splits;
-the mean paired difference should lie within three of its own standard errors. Each fit is written
-down as soon as it is done, and a second call goes on where the first one stopped.
+For two corpora and one encoder, the reference lists the test files of eight splits and the macro-F1
+of the published recipe. The probe is trained on the same splits. The mean of the paired differences
+should lie within three standard errors. Results are written after every fit, and a second call
+skips the splits that are done.
 
     python benchmarks/reference_scores.py --shared ../shared --workspace DIR --results FILE
 """
@@ -36,9 +36,13 @@ CORPORA = ("urdu", "emodb")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--shared", type=Path, required=True, help="folder with the references")
-    parser.add_argument("--workspace", required=True, help="where the features are stored")
-    parser.add_argument("--results", type=Path, required=True, help="JSON, written fit by fit")
+    parser.add_argument(
+        "--shared", type=Path, required=True, help="folder with the reference scores"
+    )
+    parser.add_argument("--workspace", required=True, help="workspace for the features")
+    parser.add_argument(
+        "--results", type=Path, required=True, help="JSON file, updated after every fit"
+    )
     parser.add_argument("--dataset", choices=CORPORA, action="append", help="[default: both]")
     parser.add_argument("--probe", default="framewise")
     parser.add_argument("--threads", type=int)
@@ -61,8 +65,8 @@ def main() -> None:
             if split["name"] not in done:
                 done[split["name"]] = fit(corpus, backbone, workspace, split, number, given.probe)
                 given.results.write_text(json.dumps(done, indent=1))
-            one = done[split["name"]]
-            print(f"{split['name']}: {one['macro_f1']:.4f}, reference {split['macro_f1']:.4f}")
+            score = done[split["name"]]["macro_f1"]
+            print(f"{split['name']}: {score:.4f}, reference {split['macro_f1']:.4f}")
         report(corpus.id, reference[corpus.id]["splits"], done)
 
 
@@ -74,7 +78,7 @@ def fit(
     seed: int,
     probe: str,
 ) -> dict[str, float]:
-    """Train on all utterances but the listed ones and return the score on these."""
+    """Train on all utterances except the listed ones; return the score on the listed ones."""
     from sklearn.metrics import f1_score
 
     store = backbone.features(corpus, workspace, registry().protocols.get("standard"))
@@ -82,7 +86,7 @@ def fit(
     listed = set(split["test"])
     is_test = np.array([path in listed for path in corpus.manifest.column("path")])
     if is_test.sum() != len(listed):
-        raise SystemExit(f"{split['name']} lists files that {corpus.id} does not have")
+        raise SystemExit(f"{split['name']} lists files that are not in {corpus.id}")
     usable = corpus.labels >= 0
     train = np.flatnonzero(usable & ~is_test).astype(np.int64)
     test = np.flatnonzero(usable & is_test).astype(np.int64)
@@ -101,15 +105,15 @@ def fit(
         )
     )
     seconds = time.perf_counter() - started
-    answers = fitted.logits(frames, test).argmax(axis=1)
-    score = f1_score(labels[test], answers, average="macro")
+    predicted = fitted.logits(frames, test).argmax(axis=1)
+    score = f1_score(labels[test], predicted, average="macro")
     return {"macro_f1": float(score), "seconds": seconds}
 
 
 def report(name: str, splits: list[dict[str, Any]], done: dict[str, dict[str, float]]) -> None:
-    """Print the paired comparison of one corpus."""
+    """Print the paired differences of one corpus."""
     ours = [done[split["name"]]["macro_f1"] for split in splits]
-    differences = [one - split["macro_f1"] for one, split in zip(ours, splits, strict=True)]
+    differences = [score - split["macro_f1"] for score, split in zip(ours, splits, strict=True)]
     mean = statistics.fmean(differences)
     error = statistics.stdev(differences) / len(differences) ** 0.5
     verdict = "within" if abs(mean) <= 3 * error else "OUTSIDE"

@@ -1,7 +1,7 @@
-"""Rescoring and intervals of the whole benchmark at full size, from simulated predictions.
+"""Rescoring and confidence intervals at full size, from simulated predictions.
 
-Nine backbones, nineteen corpora of the published sizes: 819 cells, 5.8 million predicted
-utterances. Only logits are simulated; files, priors, metrics and draws are the real ones.
+Nine backbones and nineteen corpora of the published sizes give 819 cells and 5.8 million predicted
+utterances. Only the logits are simulated; files, priors, metrics and draws are real.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ INTERVALS_GOAL_S = 300.0
 
 
 def run(*, quick: bool) -> list[Figure]:
-    """Return the seconds of rescoring all cells, and of the intervals of all."""
+    """Measure rescoring all cells, and the intervals of all cells."""
     scale = 0.02 if quick else 1.0
     names = list(published_summaries())[: 2 if quick else None]
     backbones = {

@@ -1,4 +1,4 @@
-"""Start-up: what a user waits for before anything happens, against Python itself and torch."""
+"""Start-up time of the command line, compared with Python and with the import of torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CASES = {
 
 
 def run(*, quick: bool) -> list[Figure]:
-    cases = {name: _start(words) for name, words in CASES.items()}
+    cases = {name: _start(arguments) for name, arguments in CASES.items()}
     seconds = interleaved(cases, 1 if quick else 9)
     middle = medians(seconds)
     return [
@@ -28,7 +28,7 @@ def run(*, quick: bool) -> list[Figure]:
             what=name,
             unit="s",
             ours=middle[name],
-            alternative=f"python with nothing ({middle['bare']:.2f} s), then import torch",
+            alternative=f"empty python ({middle['bare']:.2f} s) plus import torch",
             theirs=middle["torch"],
             ratio=ratio_within_rounds(seconds, "torch", name),
             detail={"seconds": seconds[name]},
@@ -37,8 +37,8 @@ def run(*, quick: bool) -> list[Figure]:
     ]
 
 
-def _start(words: list[str]) -> Callable[[], None]:
+def _start(arguments: list[str]) -> Callable[[], None]:
     def start() -> None:
-        subprocess.run([sys.executable, *words], capture_output=True, check=True)
+        subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
 
     return start

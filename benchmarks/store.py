@@ -1,8 +1,7 @@
-"""The feature store: reading against `cat`, random utterances, writing against a plain file.
+"""The feature store: reading compared with `cat`, random access, and writing.
 
-Frames of 384 numbers, 2 GB of them, read from a warm page cache. Reading is what training does
-with them: every frame is copied into a buffer. `cat` copies the same files into a pipe that
-nobody processes further, in a process that is started for it, as a user would.
+The store holds 2 GB of frames of 384 numbers, in a warm page cache. Reading copies every frame into
+a buffer, like training does. `cat` is a new process that copies the same files into a pipe.
 """
 
 from __future__ import annotations
@@ -13,8 +12,10 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.common import Figure
 from benchmarks.common import interleaved
@@ -30,46 +31,69 @@ READ_GOAL, RANDOM_GOAL_MS, SIZE_GOAL = 0.7, 20.0, 0.01
 
 
 def run(*, quick: bool) -> list[Figure]:
+    n, rounds = (512, 1) if quick else (12_800, 7)
     with tempfile.TemporaryDirectory() as folder:
-        return _measure(Path(folder), n=512 if quick else 12_800, rounds=1 if quick else 7)
+        store, files, writing = _write(Path(folder), n)
+        return [
+            *_reading(store, files, rounds),
+            _random_access(store, n, max(3, rounds)),
+            writing,
+            *_integrity(store, files, n_flips=5 if quick else 50),
+        ]
 
 
-def _measure(folder: Path, *, n: int, rounds: int) -> list[Figure]:
+def _write(folder: Path, n: int) -> tuple[FeatureStore, list[Path], Figure]:
+    """Write a store of n utterances; compare the time with plain files of the same frames."""
     workspace = Workspace(folder)
     identity = {"backbone": "b", "corpus": "c", "width": WIDTH, "utterances": n}
     store = FeatureStore(workspace, identity)
     store.write_description({})
     rng = np.random.default_rng(0)
     pool = rng.standard_normal((PART_SIZE, 450, WIDTH), dtype=np.float32)
-    writing, plain = [], []
+    ours, theirs = 0.0, 0.0
     for part in range(n // PART_SIZE):
-        lengths = rng.integers(20, 451, PART_SIZE)
-        utterances = [
-            ExtractedUtterance(
-                row=part * PART_SIZE + place,
-                utterance_id=f"utterance-{part}-{place}",
-                path=f"utterance-{part}-{place}.wav",
-                frames=pool[place, : lengths[place]],
-                duration_s=lengths[place] / 50,
-                source_rate=16_000,
-                channels=1,
-                audio_digest="0" * 64,
-            )
-            for place in range(PART_SIZE)
-        ]
+        utterances = _utterances(part, pool, rng.integers(20, 451, PART_SIZE))
         began = time.perf_counter()
         store.write_part(part, utterances, layer_means=False, plan={})
-        writing.append(time.perf_counter() - began)
+        ours += time.perf_counter() - began
         began = time.perf_counter()
         _write_plainly(folder / "plain.bin", utterances)
-        plain.append(time.perf_counter() - began)
+        theirs += time.perf_counter() - began
     files = sorted(Path(workspace.path(store.folder)).glob("*.arrow"))
-    n_bytes = sum(file.stat().st_size for file in files)
-    ideal = 2 * WIDTH * store.n_frames
+    gigabytes = _gigabytes(files)
+    figure = Figure(
+        what="writing parts, digest and flush to disk included",
+        unit="GB/s",
+        ours=gigabytes / ours,
+        alternative="numpy to float16, written and flushed",
+        theirs=gigabytes / theirs,
+        ratio=theirs / ours,
+    )
+    return store, files, figure
 
-    frames = store.open(verify=False)
-    buffer = np.empty((max(map(len, frames.blocks)), WIDTH), np.float16)
 
+def _utterances(
+    part: int, pool: npt.NDArray[np.float32], lengths: npt.NDArray[np.int64]
+) -> list[ExtractedUtterance]:
+    return [
+        ExtractedUtterance(
+            row=part * PART_SIZE + place,
+            utterance_id=f"utterance-{part}-{place}",
+            path=f"utterance-{part}-{place}.wav",
+            frames=pool[place, :length],
+            duration_s=length / 50,
+            source_rate=16_000,
+            channels=1,
+            audio_digest="0" * 64,
+        )
+        for place, length in enumerate(lengths.tolist())
+    ]
+
+
+def _reading(store: FeatureStore, files: list[Path], rounds: int) -> list[Figure]:
+    """Copy every frame into a buffer; compare with `cat` of the same files."""
+    longest = max(map(len, store.open(verify=False).blocks))
+    buffer = np.empty((longest, WIDTH), np.float16)
     raw = memoryview(bytearray(buffer.nbytes))
 
     def ours() -> None:
@@ -77,109 +101,116 @@ def _measure(folder: Path, *, n: int, rounds: int) -> list[Figure]:
             np.copyto(buffer[: len(block)], block)
 
     def cat() -> None:
-        with Path(os.devnull).open("wb") as sink:
-            reader = subprocess.Popen(["cat", *map(str, files)], stdout=subprocess.PIPE)
+        with subprocess.Popen(["cat", *map(str, files)], stdout=subprocess.PIPE) as reader:
             assert reader.stdout is not None
             while os.readv(reader.stdout.fileno(), [raw]):
                 pass
-            sink.flush()
-            reader.wait()
 
     def cat_to_null() -> None:
         with Path(os.devnull).open("wb") as sink:
             subprocess.run(["cat", *map(str, files)], stdout=sink, check=True)
 
     seconds = interleaved({"sercore": ours, "cat": cat, "cat to null": cat_to_null}, rounds)
-    middle = medians(seconds)
+    middle, gigabytes = medians(seconds), _gigabytes(files)
+    ideal_bytes = 2 * WIDTH * store.n_frames
+    return [
+        *(
+            Figure(
+                what=f"reading {gigabytes:.2f} GB in sequence, warm",
+                unit="GB/s",
+                ours=gigabytes / middle["sercore"],
+                alternative=alternative,
+                theirs=gigabytes / middle[case],
+                ratio=ratio_within_rounds(seconds, case),
+                goal=goal,
+                detail=seconds,
+            )
+            for case, alternative, goal in (
+                ("cat", "cat into a pipe", READ_GOAL),
+                ("cat to null", "cat to /dev/null (splices, copies nothing)", None),
+            )
+        ),
+        Figure(
+            what="bytes of frame files beyond 2 x frames x width",
+            unit="of 1",
+            ours=1e9 * gigabytes / ideal_bytes - 1,
+            goal=SIZE_GOAL,
+        ),
+    ]
+
+
+def _random_access(store: FeatureStore, n: int, rounds: int) -> Figure:
+    """Copy 100 random utterances into a buffer."""
+    frames = store.open(verify=False)
+    buffer = np.empty((int(frames.length.max()), WIDTH), np.float16)
+    rng = np.random.default_rng(1)
 
     def random_utterances() -> None:
         for row in rng.choice(n, 100, replace=False):
             chosen = frames.frames(int(row))
             np.copyto(buffer[: len(chosen)], chosen)
 
-    at_random = interleaved({"random": random_utterances}, max(3, rounds))["random"]
+    seconds = interleaved({"random": random_utterances}, rounds)["random"]
+    return Figure(
+        what="100 random utterances, warm",
+        unit="ms",
+        ours=1000 * statistics.median(seconds),
+        goal=RANDOM_GOAL_MS,
+        detail={"seconds": seconds},
+    )
+
+
+def _integrity(store: FeatureStore, files: list[Path], n_flips: int) -> list[Figure]:
+    """Verify every digest, and count the flipped bits that are not found."""
     began = time.perf_counter()
     damaged = store.verify()
-    verifying = time.perf_counter() - began
+    seconds = time.perf_counter() - began
     if damaged:
         raise RuntimeError(f"parts {damaged} are damaged")
-    flips = _flips_found(store, files, rng, 5 if rounds == 1 else 50)
+    found = _flips_found(store, files, n_flips)
     return [
-        Figure(
-            what=f"reading {n_bytes / 1e9:.2f} GB in sequence, warm",
-            unit="GB/s",
-            ours=n_bytes / 1e9 / middle["sercore"],
-            alternative="cat into a pipe",
-            theirs=n_bytes / 1e9 / middle["cat"],
-            ratio=ratio_within_rounds(seconds, "cat"),
-            goal=READ_GOAL,
-            detail=seconds,
-        ),
-        Figure(
-            what=f"reading {n_bytes / 1e9:.2f} GB in sequence, warm",
-            unit="GB/s",
-            ours=n_bytes / 1e9 / middle["sercore"],
-            alternative="cat to /dev/null (splices, copies nothing)",
-            theirs=n_bytes / 1e9 / middle["cat to null"],
-            ratio=ratio_within_rounds(seconds, "cat to null"),
-        ),
-        Figure(
-            what="100 random utterances, warm",
-            unit="ms",
-            ours=1000 * statistics.median(at_random),
-            goal=RANDOM_GOAL_MS,
-            detail={"seconds": at_random},
-        ),
-        Figure(
-            what="bytes of frame files beyond 2 x frames x width",
-            unit="of 1",
-            ours=n_bytes / ideal - 1,
-            goal=SIZE_GOAL,
-        ),
-        Figure(
-            what="writing parts, digest and flush to disk included",
-            unit="GB/s",
-            ours=n_bytes / 1e9 / sum(writing),
-            alternative="numpy to float16, written and flushed",
-            theirs=n_bytes / 1e9 / sum(plain),
-            ratio=sum(plain) / sum(writing),
-        ),
-        Figure(what="verifying every digest", unit="GB/s", ours=n_bytes / 1e9 / verifying),
+        Figure(what="verifying every digest", unit="GB/s", ours=_gigabytes(files) / seconds),
         Figure(
             what="flipped bits that were not found",
-            unit=f"of {flips[1]}",
-            ours=flips[1] - flips[0],
+            unit=f"of {n_flips}",
+            ours=n_flips - found,
             goal=0,
         ),
     ]
 
 
+def _gigabytes(files: list[Path]) -> float:
+    return sum(file.stat().st_size for file in files) / 1e9
+
+
 def _write_plainly(path: Path, utterances: list[ExtractedUtterance]) -> None:
-    frames = [each.frames for each in utterances if each.frames is not None]
+    frames = [one.frames for one in utterances if one.frames is not None]
     with path.open("wb") as file:
         np.concatenate(frames).astype(np.float16).tofile(file)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _flips_found(
-    store: FeatureStore, files: list[Path], rng: np.random.Generator, n: int
-) -> tuple[int, int]:
-    """Flip single bits at random places of random parts; return how many were found."""
+def _flips_found(store: FeatureStore, files: list[Path], n: int) -> int:
+    """Flip single bits at random positions of random parts; return how many were found."""
+    rng = np.random.default_rng(2)
     found = 0
     for _ in range(n):
         part = int(rng.integers(len(files)))
+        position = int(rng.integers(files[part].stat().st_size))
         with files[part].open("r+b") as file:
-            position = int(rng.integers(files[part].stat().st_size))
             file.seek(position)
             byte = file.read(1)[0]
-            for value in (byte ^ (1 << int(rng.integers(8))), byte):
-                file.seek(position)
-                file.write(bytes([value]))
-                file.flush()
-                if value != byte:
-                    record = store._record(part)  # noqa: SLF001 - one part instead of all
-                    assert record is not None
-                    name = f"{store.folder}/{files[part].name}"
-                    found += store._workspace.digest(name) != record["digest"]  # noqa: SLF001
-    return found, n
+            _overwrite(file, position, byte ^ (1 << int(rng.integers(8))))
+            record = store._record(part)  # noqa: SLF001 - verify one part instead of all
+            assert record is not None
+            name = f"{store.folder}/{files[part].name}"
+            found += store._workspace.digest(name) != record["digest"]  # noqa: SLF001
+            _overwrite(file, position, byte)
+    return found
+
+
+def _overwrite(file: BinaryIO, position: int, byte: int) -> None:
+    file.seek(position)
+    file.write(bytes([byte]))
+    file.flush()

@@ -1,10 +1,10 @@
-"""Write the generated parts of the data cards, the READMEs of the corpus plugins.
+"""Write the generated parts of the data cards, which are the READMEs of the corpus plugins.
 
-What stands between ``<!-- facts -->`` and ``<!-- /facts -->`` (and so on for every part) comes
-from the plugin itself; the words around it are written by hand::
+The text between ``<!-- facts -->`` and ``<!-- /facts -->``, and between the markers of the other
+parts, is generated from the plugin. The rest is written by hand::
 
-    python scripts/data_cards.py            # bring all of them up to date
-    python scripts/data_cards.py --check    # name those that are not, exit 1
+    python scripts/data_cards.py            # update all cards
+    python scripts/data_cards.py --check    # list outdated cards; exit status 1 if there are any
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PLUGINS = Path(__file__).parent.parent / "plugins" / "datasets"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Update the cards, or check them."""
+    """Update or check the cards; return the exit status."""
     stale = []
     for folder in plugin_folders():
         card = folder / "README.md"
@@ -49,7 +49,7 @@ def plugin_folders() -> list[Path]:
 
 
 def load_corpus(folder: Path) -> Corpus:
-    """Return the corpus that a plugin folder registers, whether it is installed or not."""
+    """Return the corpus that a plugin folder registers; the plugin need not be installed."""
     module = f"sercore_dataset_{folder.name}"
     if module not in sys.modules:
         spec = importlib.util.spec_from_file_location(module, folder / f"{module}.py")
@@ -63,7 +63,7 @@ def load_corpus(folder: Path) -> Corpus:
 
 
 def fill(text: str, corpus: Corpus) -> str:
-    """Return a card with its generated parts made anew.
+    """Return a card with updated generated parts.
 
     Raises:
         ValueError: the markers of a part are missing.
@@ -97,8 +97,8 @@ def _facts(corpus: Corpus) -> str:
 def _fetch(card: CorpusCard) -> str:
     if not card.downloads:
         return "says how to ask for it"
-    files = " and ".join(f"`{each.filename}`" for each in card.downloads)
-    if all(each.url for each in card.downloads):
+    files = " and ".join(f"`{download.filename}`" for download in card.downloads)
+    if all(download.url for download in card.downloads):
         return f"downloads {files}"
     return f"downloads {files} from the address that `--from` gives, which it remembers"
 
@@ -110,15 +110,15 @@ def _obtain(corpus: Corpus) -> str:
 def _counts(corpus: Corpus) -> str:
     expected = [corpus.card.expected[reading] for reading in READINGS]
     rows = [
-        (emotion.value, *(str(each.classes.get(emotion, 0)) for each in expected))
+        (emotion.value, *(str(counts.classes.get(emotion, 0)) for counts in expected))
         for emotion in Emotion
     ]
-    rows.append(("**utterances**", *(f"**{each.utterances}**" for each in expected)))
+    rows.append(("**utterances**", *(f"**{counts.utterances}**" for counts in expected)))
     table = _table(("class", *(f"reading `{reading}`" for reading in READINGS)), rows)
     notes = [
-        f"- Known difference in `{reading}`: {_tolerance(each)}; {each.tolerance_reason}."
-        for reading, each in zip(READINGS, expected, strict=True)
-        if each.tolerance
+        f"- Known difference in `{reading}`: {_tolerance(counts)}; {counts.tolerance_reason}."
+        for reading, counts in zip(READINGS, expected, strict=True)
+        if counts.tolerance
     ]
     return "\n".join([table, "", *notes]) if notes else table
 
@@ -137,7 +137,7 @@ def _labels(corpus: Corpus) -> str:
 
 def _known_bad(corpus: Corpus) -> str:
     bad = corpus.card.known_bad
-    return "\n".join(f"- `{each}`: {reason}." for each, reason in bad.items()) or "None is known."
+    return "\n".join(f"- `{path}`: {reason}." for path, reason in bad.items()) or "None is known."
 
 
 def _citation(corpus: Corpus) -> str:

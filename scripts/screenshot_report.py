@@ -1,7 +1,7 @@
-"""Take the screenshot of a report that stands in the documentation: docs/images/report.png.
+"""Take the screenshot of a report for the documentation: docs/images/report.png.
 
-The numbers in it are simulated, with neutral names, and the page says so: a picture must not look
-like a result. Needs a Chromium and the extras `dev` and `report`.
+The numbers are simulated, the names are neutral, and the page says so, because a picture must not
+look like a result. The script needs Chromium and the extras `dev` and `report`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _QUALITY = (1.0, 0.93, 0.9, 0.72, 0.45, 0.3)
 
 
 def main() -> None:
-    """Write the picture."""
+    """Write the screenshot."""
     sys.path.insert(0, str(ROOT / "tests"))
-    headless = import_module("headless")  # shared with the tests, which are no package
+    headless = import_module("headless")  # the tests use it too, and are not a package
     executable = headless.find_browser()
     if executable is None:
         raise SystemExit("there is no Chromium on this machine")
