@@ -1,6 +1,6 @@
 # make demo         set up, then evaluate the synthetic corpora with the weight-free baseline
-# make check        format, lint, types, unit tests without torch (under 90 s)
-# make test         everything but the long trials (under 10 minutes)
+# make check        format, lint, types, imports, unit tests without torch (under 90 s)
+# make test         the same with all tests but the long trials (under 10 minutes)
 # make test-slow    long fault and load trials, by hand
 # make bench        benchmarks, by hand
 
@@ -8,17 +8,17 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 REQUIREMENTS := pyproject.toml requirements-dev.txt requirements-plugins.txt \
 	$(wildcard plugins/*/*/pyproject.toml)
-# The environment is made anew exactly when what it is made from has changed.
+# The environment is built again when one of its requirement files has changed.
 KEY := $(shell cat $(REQUIREMENTS) | sha256sum | cut -c1-16)
 INSTALLED := $(VENV)/.installed-$(KEY)
 
 export HF_HUB_OFFLINE ?= 1
 export PYTHONHASHSEED ?= 0
 
-# One process a core, each with one thread: tests of one file stay together.
+# One process per core with one thread; the tests of a file run in the same process.
 PYTEST := OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist loadfile
 
-.PHONY: demo install check test test-slow bench clean
+.PHONY: demo install lint check test test-slow bench clean
 
 demo: $(INSTALLED)
 	$(VENV)/bin/sercore run --all --demo
@@ -33,16 +33,17 @@ $(INSTALLED):
 	rm -f $(VENV)/.installed-*
 	touch $@
 
-check: $(INSTALLED)
+lint: $(INSTALLED)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/lint-imports --config .importlinter-light.toml
+
+check: lint
 	$(PYTEST) -m "not torch and not slow"
 
-test: $(INSTALLED)
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/mypy
+test: lint
 	$(PYTEST) -m "not slow"
 
 test-slow: $(INSTALLED)

@@ -128,7 +128,7 @@ def _page(trials: dict[str, list[Trial]], before: dict[str, Any], threads: int) 
         "It is never a default. For every seed both probes trained on the same random 80/20 split",
         "with the same probe seed, and scored the same held-out utterances, unadjusted.",
         "Differences are fast minus published. Intervals are Student's, 95 %, over the paired",
-        "differences of the seeds. The seed spread is the standard deviation of the published probe",
+        "differences of the seeds. The seed spread is the deviation of the published probe",
         "over the seeds. Both probes were timed in turn on the same machine.",
         "",
         (

@@ -4,6 +4,9 @@ import json
 import re
 
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 from test_backbone_contract import plugin
 from transformers import ClapAudioConfig

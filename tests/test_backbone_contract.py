@@ -4,6 +4,9 @@ from dataclasses import replace
 from importlib import import_module
 
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 
 from sercore.backbones.huggingface.families import read_shape

@@ -4,6 +4,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 from test_backbone_contract import in_small
 from test_backbone_contract import plugin

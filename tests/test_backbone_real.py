@@ -4,6 +4,9 @@ import shutil
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 
 from sercore.backbones.huggingface import from_name

@@ -9,6 +9,9 @@ import subprocess
 import sys
 
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 from safetensors.torch import load_file
 from safetensors.torch import save_file
