@@ -12,7 +12,7 @@ from sercore.evaluation.metrics import METRICS
 from sercore.plugins.identity import code_identity
 from sercore.plugins.identity import plugin_identity
 from sercore.plugins.registry import PluginInfo
-from sercore.probes.builtin import PROBES
+from sercore.probes.framewise import FRAMEWISE
 from sercore.storage.code import forget_code_identities
 
 
@@ -127,7 +127,7 @@ def test_built_in_things_count_by_the_package_that_defines_them():
         name="builtin", module="sercore.plugins.builtin", distribution="sercore", version="1"
     )
 
-    assert plugin_identity(owner, PROBES[0]) == code_identity("sercore.probes")
+    assert plugin_identity(owner, FRAMEWISE) == code_identity("sercore.probes")
     assert plugin_identity(owner, METRICS[0]) == code_identity("sercore.evaluation")
 
 
