@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -122,3 +123,24 @@ def test_a_run_made_by_score_is_not_replaced(corpora, four_cells):
     refused = run(corpora, four_cells, "--name", "default-rescored", status=1)
 
     assert "was made by 'sercore score'" in refused
+
+
+def test_an_interrupted_run_keeps_the_scores_that_it_did_not_reach(corpora, four_cells):
+    before = scored(four_cells, "default")
+    words = ["--dataset", "urdu", "--dataset", "emodb", "--offline", "--probe", "pooled"]
+    words += ["--backbone", "logmel", "--threads", "1", "--class-rule", "shared-classes"]
+    words += ["--seeds", "4", "--data", str(corpora), "--workspace", str(four_cells)]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "sercore", "run", *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    for line in process.stdout:
+        if line.startswith("training"):
+            process.send_signal(signal.SIGINT)
+            break
+    process.communicate(timeout=100)
+
+    assert process.returncode == 130
+    assert scored(four_cells, "default") == before

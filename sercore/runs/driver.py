@@ -198,10 +198,12 @@ class Driver:
         frames = self._find_frames(backbone, jobs)
         fitted = self._extract_and_fit(backbone, jobs, frames)
         self._audit_recordings(jobs, frames)
+        before = self._scorebook.n_new
         try:
             self._predict(jobs, frames, fitted)
         finally:
-            self._write_scores(self._scorebook.table())
+            if self._scorebook.n_new > before:
+                self._write_scores(self._scorebook.unfinished_table(self._plan.jobs))
 
     # Frames and probes
 
@@ -356,7 +358,8 @@ class Driver:
         from sercore.results.summary import summary_markdown
 
         # Folds that an interruption left out would make a part look like the whole corpus.
-        scores = self._scorebook.table() if interrupted else self._pooled_scores()
+        unfinished = self._scorebook.unfinished_table
+        scores = unfinished(self._plan.jobs) if interrupted else self._pooled_scores()
         if self._scorer.n_computed:
             self._computed["score"] = self._scorer.n_computed
         self._write_scores(scores)

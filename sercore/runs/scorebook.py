@@ -68,10 +68,12 @@ class Scorebook:
         self._code = dict(code)
         self._rows: list[ScoreRow] = []
         self._kept: list[pa.Table] = []
+        self._reused: set[tuple[str, str]] = set()
         previous = self._previous()
         self._old = by_prediction(previous)
         self._headlines = {
-            (row.cell.prediction_key, row.class_rule): row for row in rows_of(headlines(previous))
+            (str(row.cell.prediction_key), str(row.class_rule)): row
+            for row in rows_of(headlines(previous))
         }
 
     @property
@@ -96,6 +98,7 @@ class Scorebook:
     def reuse(self, prediction_key: str, rule: Rule) -> None:
         """Add all scores that an earlier run has for predictions and a rule."""
         self._kept.append(self._old[prediction_key, rule.name])
+        self._reused.add((prediction_key, rule.name))
 
     def score(
         self,
@@ -146,6 +149,35 @@ class Scorebook:
     def table(self) -> pa.Table:
         """Return all rows, as `SCORE_SCHEMA`, in the order of their keys."""
         return sort_scores(pa.concat_tables([table_of(self._rows), *self._kept]))
+
+    @property
+    def n_new(self) -> int:
+        """Rows that this run computed."""
+        return len(self._rows)
+
+    def unfinished_table(self, jobs: Iterable[ProbeJob]) -> pa.Table:
+        """Return all rows, and earlier scores of cells that the run has not reached yet.
+
+        An interrupted run must not hide what was scored before. Only scores of the same corpora and
+        weights are shown: any other one is out of date.
+
+        Args:
+            jobs: all jobs of the run.
+        """
+        reached = {_place(row.cell, str(row.class_rule)) for row in self._rows}
+        reached |= {
+            _place(self._headlines[key].cell, key[1])
+            for key in self._reused
+            if key in self._headlines
+        }
+        planned = _contents(jobs)
+        waiting = [
+            self._old[key]
+            for key, row in self._headlines.items()
+            if (place := _place(row.cell, key[1])) not in reached
+            and planned.get(place) == _content(row.cell)
+        ]
+        return sort_scores(pa.concat_tables([self.table(), *waiting]))
 
     def table_with_out_of_fold(self) -> pa.Table:
         """Return all rows, and those of in-domain cells over all their folds."""
@@ -229,3 +261,33 @@ def is_demo(job: ProbeJob, test_set: TestSet) -> bool:
     """Return whether a cell has synthetic speech or a backbone without real weights."""
     cards = (job.train.corpus.card, test_set.corpus.corpus.card, job.backbone.backbone.card)
     return any(card.demo for card in cards)
+
+
+def _place(cell: ScoredCell, rule: str) -> tuple[object, ...]:
+    """Return where a score belongs in a run."""
+    return (
+        *(cell.backbone, cell.layer, cell.probe, cell.train_corpus, cell.split_seed, cell.fold),
+        *(cell.test_corpus, rule),
+    )
+
+
+def _content(cell: ScoredCell) -> tuple[str | None, ...]:
+    """Return the digests of what a score was computed from."""
+    return (cell.train_manifest, cell.test_manifest, cell.weights)
+
+
+def _contents(jobs: Iterable[ProbeJob]) -> dict[tuple[object, ...], tuple[str | None, ...]]:
+    """Return the digests of what each planned score is computed from, by its place."""
+    return {
+        (
+            *(job.backbone.name, job.layer_name, job.probe.id, job.train.id),
+            *(job.split_seed, job.fold.index, test_set.corpus.id, rule.name),
+        ): (
+            job.train.manifest.digest,
+            test_set.corpus.manifest.digest,
+            job.backbone.checkpoint.digest,
+        )
+        for job in jobs
+        for test_set in job.test_sets
+        for rule in test_set.rules
+    }
