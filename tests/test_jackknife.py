@@ -13,6 +13,7 @@ from scipy import stats
 
 from sercore.errors import ProtocolError
 from sercore.evaluation import confusion
+from sercore.evaluation import metrics
 from sercore.evaluation.units import unit_counts
 from sercore.statistics.intervals import Component
 from sercore.statistics.intervals import Note
@@ -26,7 +27,7 @@ from sercore.statistics.jackknife import leave_one_out
 from sercore.statistics.jackknife import leave_one_utterance_out
 from sercore.statistics.seeds import cell_intervals
 
-MEASURES = sorted(confusion.MEASURES)
+MEASURES = sorted(metrics.MEASURES)
 
 
 def simulated(seed, n=400, n_speakers=20, n_classes=5):

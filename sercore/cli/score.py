@@ -13,6 +13,7 @@ from sercore.evaluation.protocols import ClassRule
 
 if TYPE_CHECKING:
     from sercore.evaluation.metrics import Metric
+    from sercore.runs.rescore import Rescored
     from sercore.storage.workspace import Workspace
 
 
@@ -61,7 +62,6 @@ def score(ctx: click.Context, /, run: str, **given: Any) -> None:
     """
     from sercore.results.stored_run import read_run
     from sercore.results.summary import summary_markdown
-    from sercore.results.text import plural
     from sercore.runs.rescore import rescore
     from sercore.runs.rescore import rescored_record
     from sercore.storage.names import run_folder
@@ -85,39 +85,46 @@ def score(ctx: click.Context, /, run: str, **given: Any) -> None:
         workspace.write_bytes(
             f"{folder}/summary.md", summary_markdown(result.scores, record).encode()
         )
-    pairs = [
-        {"class_rule": pair.class_rule, "train_corpus": pair.train, "test_corpus": pair.test}
-        for pair in result.without_predictions
-    ]
     if given["as_json"]:
-        shared.print_json(
-            {
-                "run": run,
-                "name": name,
-                "folder": workspace.path(folder),
-                "cells": result.n_cells,
-                "scores": result.scores.num_rows,
-                "class_rules": list(result.protocol.class_rules),
-                "adjustments": list(result.protocol.adjustments),
-                "headline": result.protocol.headline,
-                "without_predictions": pairs,
-                "problems": list(result.problems),
-            }
-        )
+        shared.print_json(_as_json(run, name, workspace.path(folder), result))
     else:
-        for problem in result.problems:
-            click.echo(f"sercore: {problem}", err=True)
-        if pairs:
-            first = pairs[0]
-            click.echo(
-                f"sercore: {plural(len(pairs), 'pair')} of corpora have no stored predictions "
-                f"({first['train_corpus']} on {first['test_corpus']} first); run them with "
-                f"--class-rule {first['class_rule']}",
-                err=True,
-            )
-        click.echo(f"{result.n_cells} cells, {result.scores.num_rows} scores")
-        click.echo(f"{workspace.path(folder)}/scores.parquet")
+        _show(workspace.path(folder), result)
     ctx.exit(1 if result.problems else 0)
+
+
+def _as_json(run: str, name: str, folder: str, result: Rescored) -> dict[str, Any]:
+    return {
+        "run": run,
+        "name": name,
+        "folder": folder,
+        "cells": result.n_cells,
+        "scores": result.scores.num_rows,
+        "class_rules": list(result.protocol.class_rules),
+        "adjustments": list(result.protocol.adjustments),
+        "headline": result.protocol.headline,
+        "without_predictions": [
+            {"class_rule": pair.class_rule, "train_corpus": pair.train, "test_corpus": pair.test}
+            for pair in result.without_predictions
+        ],
+        "problems": list(result.problems),
+    }
+
+
+def _show(folder: str, result: Rescored) -> None:
+    from sercore.results.text import plural
+
+    for problem in result.problems:
+        click.echo(f"sercore: {problem}", err=True)
+    if result.without_predictions:
+        first = result.without_predictions[0]
+        click.echo(
+            f"sercore: {plural(len(result.without_predictions), 'pair')} of corpora have no stored "
+            f"predictions ({first.train} on {first.test} first); run them with "
+            f"--class-rule {first.class_rule}",
+            err=True,
+        )
+    click.echo(f"{plural(result.n_cells, 'cell')}, {plural(result.scores.num_rows, 'score')}")
+    click.echo(f"{folder}/scores.parquet")
 
 
 def _metrics(names: tuple[str, ...]) -> tuple[Metric, ...]:

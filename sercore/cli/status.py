@@ -76,12 +76,13 @@ def _jobs(workspace: Workspace, run: str) -> list[dict[str, Any]]:
     from sercore.results.stored_run import read_run
 
     columns = ("backbone", "layer", "probe", "train_corpus", "fold", "split_seed")
-    jobs: dict[tuple[Any, ...], dict[tuple[str, str], tuple[str, str | None]]] = defaultdict(dict)
+    jobs: dict[tuple[Any, ...], dict[tuple[str, str | None], tuple[str, str | None]]]
+    jobs = defaultdict(dict)
     for row in read_run(workspace, run).headline_rows():
-        if row["fold"] is None:
-            continue  # pooled over the folds
-        cell = (row["test_corpus"], row["class_rule"])
-        jobs[tuple(row[name] for name in columns)][cell] = (row["status"], row["reason"])
+        if row.cell.fold is None:
+            continue  # over the predictions of all folds
+        place = tuple(getattr(row.cell, name) for name in columns)
+        jobs[place][row.cell.test_corpus, row.class_rule] = (row.status, row.reason)
     rows = []
     for place, cells in sorted(jobs.items(), key=lambda item: tuple(map(str, item[0]))):
         reasons = [reason for status, reason in cells.values() if status != "done"]

@@ -18,6 +18,7 @@ from typing import Any
 from typing import get_args
 
 from sercore.errors import ProtocolError
+from sercore.evaluation.protocols import SUPPORTED
 from sercore.evaluation.protocols import Averaging
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
     Counts = npt.NDArray[Any]
     Values = npt.NDArray[np.float64]
-
-SUPPORTED = "supported"
-"""The averaging over classes with test support."""
 
 MAIN_METRIC = "macro-f1"
 CONFUSION = "confusion"
@@ -115,7 +113,7 @@ def averaged(counts: Counts, averaging: str) -> npt.NDArray[np.bool_]:
             hint=f"choose one of {', '.join(get_args(Averaging))}",
         )
     supported = np.asarray(counts.sum(axis=-1) > 0)
-    if averaging == "supported":
+    if averaging == SUPPORTED:
         return supported
     return np.asarray(supported | (counts.sum(axis=-2) > 0))
 
@@ -149,7 +147,7 @@ def uar(counts: Counts, averaging: str = SUPPORTED) -> Values:
     Recall without support is undefined, so the averaging makes no difference.
     """
     del averaging
-    return _mean(recall(counts), averaged(counts, "supported"))
+    return _mean(recall(counts), averaged(counts, SUPPORTED))
 
 
 def accuracy(counts: Counts, averaging: str = SUPPORTED) -> Values:

@@ -9,14 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+from typing import Final
 from typing import Literal
 
 if TYPE_CHECKING:
     from sercore.backbones.interface import AudioPath
 
 Averaging = Literal["supported", "occurring"]
-"""Which classes an average runs over: ``supported`` has those with test support, ``occurring``
-those in labels or predictions."""
+"""Which classes an average runs over."""
+
+SUPPORTED: Final = "supported"
+"""Average over the classes with test support."""
+OCCURRING: Final = "occurring"
+"""Average over the classes in labels or predictions."""
 
 
 class SplitScheme(StrEnum):
@@ -79,7 +84,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         split=SplitScheme.RANDOM,
         adjustments=(*_MASKED, Adjustment.PUBLISHED),
         headline=Adjustment.UNIFORM,
-        averaging="supported",
+        averaging=SUPPORTED,
         audio_path="direct",
     ),
     Protocol(
@@ -90,7 +95,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         split=SplitScheme.RANDOM,
         adjustments=(Adjustment.PUBLISHED, *_MASKED),
         headline=Adjustment.PUBLISHED,
-        averaging="occurring",
+        averaging=OCCURRING,
         audio_path="paper",
     ),
     Protocol(
@@ -102,7 +107,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         n_folds=5,
         adjustments=_MASKED,
         headline=Adjustment.UNIFORM,
-        averaging="supported",
+        averaging=SUPPORTED,
         audio_path="direct",
     ),
     Protocol(
@@ -113,7 +118,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         split=SplitScheme.OFFICIAL,
         adjustments=_MASKED,
         headline=Adjustment.UNIFORM,
-        averaging="supported",
+        averaging=SUPPORTED,
         audio_path="direct",
     ),
 )

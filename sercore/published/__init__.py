@@ -81,6 +81,7 @@ def published_scores() -> pa.Table:
     """
     from sercore.evaluation.class_rules import IN_DOMAIN
     from sercore.evaluation.metrics import MAIN_METRIC
+    from sercore.evaluation.protocols import OCCURRING
     from sercore.evaluation.protocols import Adjustment
     from sercore.evaluation.protocols import ClassRule
     from sercore.evaluation.scores import DONE
@@ -103,7 +104,7 @@ def published_scores() -> pa.Table:
             ),
             class_rule=IN_DOMAIN if train == test else ClassRule.CLUSTER,
             adjustment=Adjustment.NONE if train == test else Adjustment.PUBLISHED,
-            averaging="occurring",
+            averaging=OCCURRING,
             metric=MAIN_METRIC,
             value=value,
             headline=True,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sercore.evaluation.metrics import MEASURES
+from sercore.evaluation.protocols import SUPPORTED
 from sercore.evaluation.statistics import Chance
 from sercore.evaluation.statistics import chance
 from sercore.reports.views import ChanceRow
@@ -28,7 +29,7 @@ def chance_of(confusion: Confusion, cell: Cell, setting: Setting) -> Chance | No
     # The counts are the sum over several test sets of the same classes; chance is that of one.
     times = len(cell.by_seed) if cell.pooled else max(len(cell.prediction_keys), 1)
     support = tuple(round(count / times) for count in confusion.counts.sum(axis=1))
-    return _chance(support, setting.averaging or "supported", setting.metric)
+    return _chance(support, setting.averaging or SUPPORTED, setting.metric)
 
 
 def chance_row(results: Sequence[BackboneResult]) -> ChanceRow:

@@ -22,6 +22,7 @@ from sercore.evaluation.confusion import confusion_counts
 from sercore.evaluation.metrics import CONFUSION
 from sercore.evaluation.metrics import MEASURES
 from sercore.evaluation.predictions import read_predictions
+from sercore.evaluation.protocols import SUPPORTED
 from sercore.evaluation.protocols import Adjustment
 from sercore.evaluation.scores import ScoreKey
 from sercore.evaluation.scores import class_values
@@ -171,7 +172,7 @@ class CellStatistics:
             test_set = _test_set(row, cell)
             groups[test_set] = groups[test_set] + counts if test_set in groups else counts
         seed = seed_for(cell.test, manifest, cell.in_domain, drawn.kind)
-        averaging = rows[0].averaging or "supported"
+        averaging = rows[0].averaging or SUPPORTED
         draws = [
             bootstrap(counts, averaging, setting.metric, seed=seed, n_draws=self._n_draws)
             for counts in groups.values()
@@ -185,7 +186,7 @@ class CellStatistics:
         groups: dict[object, list[Confusion]] = defaultdict(list)
         for row in rows:
             groups[_test_set(row, cell)].append(self._confusions[_score_key(row)])
-        averaging = rows[0].averaging or "supported"
+        averaging = rows[0].averaging or SUPPORTED
         draws, n_units = [], 0
         for test_set, found in groups.items():
             _, counts = Confusion.total(found).square()
@@ -214,7 +215,7 @@ class CellStatistics:
             counts = replace(counts, train_part=trained)
         rule = Rule(row.class_rule or IN_DOMAIN, frozenset((*stored.labels, *stored.predictions)))
         evaluation = evaluate(
-            predictions, rule, row.adjustment or "", counts, row.averaging or "supported"
+            predictions, rule, row.adjustment or "", counts, row.averaging or SUPPORTED
         )
         return AdjustedPredictions(
             predictions.rows[kept_by(rule, predictions)],

@@ -13,6 +13,9 @@ from sercore.errors import WorkspaceError
 from sercore.evaluation.class_rules import IN_DOMAIN
 from sercore.evaluation.protocols import ClassRule
 from sercore.evaluation.scores import SCORE_SCHEMA
+from sercore.evaluation.scores import headlines
+from sercore.evaluation.scores import rows_of
+from sercore.evaluation.scores import whole_cells
 from sercore.results.matrices import matrices
 from sercore.results.record import corpora_of
 from sercore.results.record import missing_corpora
@@ -21,6 +24,7 @@ from sercore.results.reductions import reduce_matrix
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from sercore.evaluation.scores import ScoreRow
     from sercore.results.matrices import Expected
     from sercore.results.matrices import Matrix
     from sercore.results.reductions import Reductions
@@ -42,13 +46,9 @@ class StoredRun:
         """Its folder, relative to the workspace."""
         return f"runs/{self.name}"
 
-    def headline_rows(self) -> list[dict[str, Any]]:
-        """Return the headline score of every cell, as plain rows of the scores."""
-        import pyarrow.compute as pc
-
-        chosen = pc.and_(self.scores["headline"], pc.is_null(self.scores["class"]))
-        rows: list[dict[str, Any]] = self.scores.filter(chosen).to_pylist()
-        return rows
+    def headline_rows(self) -> list[ScoreRow]:
+        """Return the headline score of every cell."""
+        return rows_of(whole_cells(headlines(self.scores)))
 
 
 def read_run(workspace: Workspace, name: str) -> StoredRun:

@@ -35,10 +35,9 @@ if TYPE_CHECKING:
     from sercore.evaluation.metrics import Metric
     from sercore.evaluation.predictions import Predictions
     from sercore.evaluation.protocols import Protocol
-    from sercore.features.layer_means import LayerMeans
-    from sercore.features.store import FeatureStore
     from sercore.runs.planned import ProbeJob
     from sercore.runs.planned import TestSet
+    from sercore.runs.tasks import CellJob
     from sercore.storage.workspace import Workspace
 
 
@@ -131,7 +130,7 @@ class Scorebook:
             protocol=self._protocol.id,
             in_domain=test_set.in_domain,
             complete=False,
-            demo=is_demo(job, test_set),
+            demo=_is_demo(job, test_set),
         )
         self._rows.append(
             ScoreRow(
@@ -198,39 +197,25 @@ class Scorebook:
         return sort_scores(with_predictions(table))
 
 
-def scored_cell(
-    job: ProbeJob,
-    test_set: TestSet,
-    store: FeatureStore | LayerMeans,
-    *,
-    probe_key: str,
-    prediction_key: str,
-    n_train: int,
-    n_test: int,
-    n_missing: int,
-) -> ScoredCell:
+def scored_cell(cell: CellJob, n_test: int) -> ScoredCell:
     """Return what all scores of a cell have in common.
 
     Args:
-        job: the probe.
-        test_set: the corpus that it is tested on.
-        store: the features of the test corpus.
-        probe_key: key of the trained probe.
-        prediction_key: key of its predictions.
-        n_train: utterances that trained it.
+        cell: a trained probe and one test set.
         n_test: utterances that it predicted.
-        n_missing: utterances of the test part without features.
     """
-    chosen = job.backbone
-    whole = job.train.is_whole and test_set.corpus.is_whole and not store.failures()
+    job, test_set = cell.job, cell.test_set
+    backbone, inside = job.backbone, test_set.in_domain
+    n_missing = len(job.test_rows(test_set)) - n_test
+    whole = job.train.is_whole and test_set.corpus.is_whole and not cell.features.failures()
     return ScoredCell(
-        backbone=chosen.name,
-        checkpoint=chosen.checkpoint.name,
-        revision=chosen.checkpoint.revision,
-        weights=chosen.checkpoint.digest,
+        backbone=backbone.name,
+        checkpoint=backbone.checkpoint.name,
+        revision=backbone.checkpoint.revision,
+        weights=backbone.checkpoint.digest,
         layer=job.layer_name,
         audio_path=job.protocol.audio_path,
-        dtype=chosen.options.dtype,
+        dtype=backbone.options.dtype,
         train_corpus=job.train.id,
         train_manifest=job.train.manifest.digest,
         reading=job.train.manifest.reading,
@@ -241,23 +226,23 @@ def scored_cell(
         probe=job.probe.id,
         probe_settings=canonical_json(dict(job.probe.settings)),
         probe_seed=job.seed,
-        probe_key=probe_key,
+        probe_key=cell.probe_key,
         test_corpus=test_set.corpus.id,
         test_manifest=test_set.corpus.manifest.digest,
-        prediction_key=prediction_key,
+        prediction_key=cell.key,
         protocol=job.protocol.id,
-        in_domain=test_set.in_domain,
-        n_train=n_train,
+        in_domain=inside,
+        n_train=cell.n_train,
         n_missing=n_missing,
-        complete=whole and n_train == len(job.fold.train) and n_missing == 0 and n_test > 0,
+        complete=whole and cell.n_train == len(job.fold.train) and n_missing == 0 and n_test > 0,
         # Different corpora share no speakers and texts.
-        shared_speakers=job.shared_speakers if test_set.in_domain else 0,
-        shared_texts=job.shared_texts if test_set.in_domain else 0,
-        demo=is_demo(job, test_set),
+        shared_speakers=job.shared_speakers if inside else 0,
+        shared_texts=job.shared_texts if inside else 0,
+        demo=_is_demo(job, test_set),
     )
 
 
-def is_demo(job: ProbeJob, test_set: TestSet) -> bool:
+def _is_demo(job: ProbeJob, test_set: TestSet) -> bool:
     """Return whether a cell has synthetic speech or a backbone without real weights."""
     cards = (job.train.corpus.card, test_set.corpus.corpus.card, job.backbone.backbone.card)
     return any(card.demo for card in cards)

@@ -72,7 +72,7 @@ class CellScorer:
         fresh: list[ScoreRow] = []
         if missing:
             predictions = read_predictions(self._workspace, cell.key)
-            scored = self._scored_cell(cell, len(predictions))
+            scored = scored_cell(cell, len(predictions))
             for rule in missing:
                 rows = self._scorebook.score(scored, predictions, rule, cell.job, cell.test_set)
                 values[rule.name] = next((row.value for row in rows if row.headline), None)
@@ -85,16 +85,3 @@ class CellScorer:
         self.n_computed += len(missing)
         assert scored is not None
         return values, scored
-
-    def _scored_cell(self, cell: CellJob, n_test: int) -> ScoredCell:
-        n_all = len(cell.job.test_rows(cell.test_set))
-        return scored_cell(
-            cell.job,
-            cell.test_set,
-            cell.features,
-            probe_key=cell.probe_key,
-            prediction_key=cell.key,
-            n_train=cell.n_train,
-            n_test=n_test,
-            n_missing=n_all - n_test,
-        )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sercore.errors import ProtocolError
-from sercore.evaluation.metrics import SUPPORTED
+from sercore.evaluation.protocols import SUPPORTED
 from sercore.evaluation.units import UTTERANCE
 from sercore.evaluation.units import unit_counts
 from sercore.evaluation.units import units_in

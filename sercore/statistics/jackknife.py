@@ -19,10 +19,10 @@ import numpy as np
 
 from sercore.errors import ProtocolError
 from sercore.evaluation.metrics import MEASURES
-from sercore.evaluation.metrics import SUPPORTED
 from sercore.evaluation.metrics import averaged
 from sercore.evaluation.metrics import f1
 from sercore.evaluation.metrics import recall
+from sercore.evaluation.protocols import SUPPORTED
 from sercore.evaluation.units import UTTERANCE
 from sercore.statistics.intervals import Component
 from sercore.statistics.intervals import Note

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from sercore.errors import ProtocolError
-from sercore.evaluation.metrics import SUPPORTED
+from sercore.evaluation.protocols import SUPPORTED
 from sercore.statistics.averages import Stratum
 from sercore.statistics.averages import stratified_jackknife
 from sercore.statistics.intervals import LEVEL
