@@ -50,6 +50,7 @@ from sercore.backbones.huggingface import TransformersBackbone
 from sercore.backbones.huggingface import from_name
 from sercore.backbones.huggingface.models import quiet
 from sercore.backbones.interface import EncoderOptions
+from sercore.corpora.contents import read_contents
 from sercore.corpora.locate import open_corpus
 from sercore.corpora.manifest import build_manifest
 from sercore.devices import set_threads
@@ -184,7 +185,7 @@ def run_extraction(
         backbone=backbone,
         checkpoint=backbone.resolve(offline=True),
         options=EncoderOptions(variant=variant),
-        manifest=build_manifest(corpus, files, "corrected"),
+        manifest=build_manifest(corpus, files, "corrected", read_contents),
         files=files,
         workspace=workspace,
     )

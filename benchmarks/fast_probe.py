@@ -22,9 +22,11 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from benchmarks.common import machine
+from sercore.corpora.manifest import SCHEMA
 from sercore.corpora.manifest import Manifest
 from sercore.devices import set_threads
 from sercore.evaluation.splits import SPLITS
+from sercore.features.cache import cached_stores
 from sercore.features.store import FeatureStore
 from sercore.plugins.registry import registry
 from sercore.storage.workspace import Workspace
@@ -68,17 +70,16 @@ def main() -> None:
 
 def _complete_stores(workspace: Workspace) -> list[tuple[str, FeatureStore, Manifest]]:
     found = []
-    for backbone in workspace.list("features"):
-        for folder in workspace.list(f"features/{backbone}"):
-            description = f"features/{backbone}/{folder}/features.json"
-            if not workspace.exists(description):
-                continue
-            identity = workspace.read_json(description)["identity"]
-            store = FeatureStore(workspace, identity)
-            path = f"manifests/{identity['corpus']}/{identity['manifest']}.parquet"
-            if store.is_complete and workspace.exists(path):
-                manifest = Manifest(identity["corpus"], "corrected", workspace.read_table(path), ())
-                found.append((f"{identity['backbone']} on {identity['corpus']}", store, manifest))
+    for cached in cached_stores(workspace):
+        store = FeatureStore.read(workspace, cached.folder)
+        if store is None or not store.is_complete:
+            continue
+        for name in workspace.list(f"manifests/{cached.corpus}"):
+            table = workspace.read_table(f"manifests/{cached.corpus}/{name}")
+            manifest = Manifest(cached.corpus, "corrected", table.cast(SCHEMA), ())
+            if manifest.digests.audio == store.identity["audio"]:
+                found.append((f"{cached.backbone} on {cached.corpus}", store, manifest))
+                break
     return found
 
 

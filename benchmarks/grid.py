@@ -25,8 +25,7 @@ from sercore.corpora.interface import CorpusCard
 from sercore.corpora.interface import Counts
 from sercore.corpora.labels import Emotion
 from sercore.corpora.readers import FileNameCorpus
-from sercore.features.store import ExtractedUtterance
-from sercore.features.store import plan_parts
+from sercore.features.parts import ExtractedUtterance
 from sercore.plugins.hookspecs import hookimpl
 from sercore.published import published_summaries
 from sercore.storage.digests import digest_of
@@ -144,14 +143,12 @@ def write_features(plan: Plan, workspace: Workspace) -> int:
     protocol = plan.selection.protocol
     for backbone, corpus in wanted.values():
         store = backbone.features(corpus, workspace, protocol)
-        ids = corpus.manifest.utterance_ids
-        sizes = np.array(corpus.manifest.column("size"), np.int64)
-        for part, rows in enumerate(plan_parts(sizes, ids)):
+        paths = corpus.manifest.column("path")
+        for part, rows in enumerate(store.rows):
             utterances = [
                 ExtractedUtterance(
                     row=row,
-                    utterance_id=ids[row],
-                    path=ids[row],
+                    path=paths[row],
                     frames=rng.standard_normal((1, WIDTH), dtype=np.float32),
                     duration_s=1.0,
                 )

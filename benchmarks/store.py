@@ -21,8 +21,9 @@ from benchmarks.common import Figure
 from benchmarks.common import interleaved
 from benchmarks.common import medians
 from benchmarks.common import ratio_within_rounds
-from sercore.features.store import PART_SIZE
-from sercore.features.store import ExtractedUtterance
+from sercore.corpora.manifest import PART_SIZE
+from sercore.features.parts import FRAMES
+from sercore.features.parts import ExtractedUtterance
 from sercore.features.store import FeatureStore
 from sercore.storage.workspace import Workspace
 
@@ -45,8 +46,11 @@ def run(*, quick: bool) -> list[Figure]:
 def _write(folder: Path, n: int) -> tuple[FeatureStore, list[Path], Figure]:
     """Write a store of n utterances; compare the time with plain files of the same frames."""
     workspace = Workspace(folder)
-    identity = {"backbone": "b", "corpus": "c", "width": WIDTH, "utterances": n}
-    store = FeatureStore(workspace, identity)
+    identity = {"encoder": {"width": WIDTH}, "corpus": "c", "audio": "a", "utterances": n}
+    rows = np.split(np.arange(n), n // PART_SIZE)
+    store = FeatureStore(
+        workspace, identity, [str(part) for part in range(len(rows))], lambda: rows
+    )
     store.write_description({})
     rng = np.random.default_rng(0)
     pool = rng.standard_normal((PART_SIZE, 450, WIDTH), dtype=np.float32)
@@ -59,7 +63,7 @@ def _write(folder: Path, n: int) -> tuple[FeatureStore, list[Path], Figure]:
         began = time.perf_counter()
         _write_plainly(folder / "plain.bin", utterances)
         theirs += time.perf_counter() - began
-    files = sorted(Path(workspace.path(store.folder)).glob("*.arrow"))
+    files = [Path(workspace.path(store.files.path(key, FRAMES))) for key in store.part_keys]
     gigabytes = _gigabytes(files)
     figure = Figure(
         what="writing parts, digest and flush to disk included",
@@ -78,7 +82,6 @@ def _utterances(
     return [
         ExtractedUtterance(
             row=part * PART_SIZE + place,
-            utterance_id=f"utterance-{part}-{place}",
             path=f"utterance-{part}-{place}.wav",
             frames=pool[place, :length],
             duration_s=length / 50,
@@ -204,7 +207,7 @@ def _flips_found(store: FeatureStore, files: list[Path], n: int) -> int:
             _overwrite(file, position, byte ^ (1 << int(rng.integers(8))))
             record = store._record(part)  # noqa: SLF001 - verify one part instead of all
             assert record is not None
-            name = f"{store.folder}/{files[part].name}"
+            name = store.files.path(store.part_keys[part], FRAMES)
             found += store._workspace.digest(name) != record["digest"]  # noqa: SLF001
             _overwrite(file, position, byte)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 
@@ -46,14 +47,35 @@ def available_processors() -> int:
     return os.cpu_count() or 1
 
 
+def thread_count() -> int:
+    """Return torch's number of threads; 1 where torch is not loaded."""
+    torch = sys.modules.get("torch")
+    return 1 if torch is None else int(torch.get_num_threads())
+
+
+def set_precision() -> None:
+    """Make float32 mean float32 on every device.
+
+    On recent GPUs torch may compute products of float32 matrices and convolutions in TF32, with 10
+    bits of precision instead of 23. Here that is switched off, whatever the environment, a plugin
+    or another library asks for.
+    """
+    import torch
+
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def set_threads(n: int | None = None) -> int:
-    """Set the number of torch's threads and return it.
+    """Set torch's threads and the precision of float32, and return the number of threads.
 
     Args:
         n: threads; None for one per processor that this process may use.
     """
     import torch
 
+    set_precision()
     threads = n or available_processors()
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)

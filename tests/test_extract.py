@@ -1,5 +1,7 @@
 """Extraction: batches, parts, failures, resumption, memory."""
 
+import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -16,15 +18,25 @@ from test_backbone_contract import plugin
 from sercore.audio.signals import speech_like
 from sercore.backbones.interface import EncodedUtterance
 from sercore.backbones.interface import EncoderOptions
+from sercore.corpora.contents import read_contents
 from sercore.corpora.locate import open_corpus
+from sercore.corpora.manifest import PART_SIZE
 from sercore.corpora.manifest import build_manifest
 from sercore.demo.logmel import LOGMEL
+from sercore.devices import set_threads
 from sercore.errors import BackboneError
+from sercore.errors import CorpusError
+from sercore.features import recipe
 from sercore.features.extract import default_frame_budget
 from sercore.features.extract import extract
 from sercore.features.extract import probe_frame_budget
-from sercore.features.store import PART_SIZE
+from sercore.features.keys import feature_identity
+from sercore.features.keys import feature_key
+from sercore.features.parts import FRAMES
+from sercore.features.parts import MEANS
+from sercore.features.parts import RECORD
 from sercore.plugins.registry import registry
+from sercore.storage.code import code_identity
 from sercore.storage.workspace import Workspace
 
 pytestmark = pytest.mark.torch
@@ -46,14 +58,18 @@ def place(tmp_path):
     return root
 
 
-def _extract(backbone, place, workspace, *, options=None, **settings):
+def _manifest(files, before=None):
+    return build_manifest(registry().corpora.get("urdu"), files, "corrected", read_contents, before)
+
+
+def _extract(backbone, place, workspace, *, options=None, before=None, **settings):
     workspace = Workspace(workspace)
     files = open_corpus(place, workspace, "unpacked")
     return extract(
         backbone=backbone,
         checkpoint=backbone.resolve(offline=True),
         options=options or EncoderOptions(),
-        manifest=build_manifest(registry().corpora.get("urdu"), files, "corrected"),
+        manifest=_manifest(files, before),
         files=files,
         workspace=workspace,
         **settings,
@@ -65,7 +81,10 @@ def _digests(store):
 
 
 class Counted:
-    """A real backbone whose batches are noted."""
+    """A real backbone whose batches are noted.
+
+    As a class of its own it is code of its own in the key, like a plugin's own backbone.
+    """
 
     def __init__(self, backbone, fail_after=None):
         self.backbone = backbone
@@ -97,7 +116,7 @@ def test_stored_frames_are_those_of_each_utterance_alone(backbone, place, tmp_pa
     """Through batches, parts and float16."""
     store = _extract(backbone, place, tmp_path / "workspace")
     files = open_corpus(place, Workspace(tmp_path / "workspace"), "unpacked")
-    manifest = build_manifest(registry().corpora.get("urdu"), files, "corrected")
+    manifest = _manifest(files)
     encoder = backbone.load(backbone.resolve(offline=True), EncoderOptions())
     stored = store.open()
     for row in range(0, len(manifest), 7):
@@ -148,7 +167,7 @@ def test_interrupted_extraction_ends_in_the_same_bytes(after, backbone, place, t
 
 def test_done_parts_are_not_encoded_again(backbone, place, tmp_path):
     """Only what was lost: one part of two."""
-    store = _extract(backbone, place, tmp_path / "workspace")
+    store = _extract(Counted(backbone), place, tmp_path / "workspace")
     store.discard(1)
     counted = Counted(backbone)
     _extract(counted, place, tmp_path / "workspace")
@@ -181,6 +200,169 @@ def test_broken_recording_is_a_failure_of_its_own(backbone, place, tmp_path):
     assert _extract(backbone, place, tmp_path / "workspace").is_complete
 
 
+def test_a_changed_recording_extracts_its_part_again(backbone, place, tmp_path):
+    """And nothing else: the other part is shared by both stores."""
+    first = _extract(Counted(backbone), place, tmp_path / "workspace")
+    frames = [first.open().frames(row).copy() for row in range(72)]
+    path = sorted(place.rglob("*.wav"))[5]
+    row = (
+        _manifest(open_corpus(place, Workspace(tmp_path), "x"))
+        .column("path")
+        .index(path.relative_to(place).as_posix())
+    )
+    sound, rate = soundfile.read(path, dtype="int16")
+    soundfile.write(path, sound[::-1], rate, subtype="PCM_16")
+    counted = Counted(backbone)
+    second = _extract(counted, place, tmp_path / "workspace")
+    part = next(number for number, rows in enumerate(second.rows) if row in rows)
+
+    assert sum(map(len, counted.batches)) == len(second.rows[part])
+    assert second.key != first.key
+    assert not np.array_equal(second.open().frames(row), frames[row])
+    fresh = _extract(Counted(backbone), place, tmp_path / "fresh")
+    assert _digests(second) == _digests(fresh)
+
+
+def test_a_corrected_label_extracts_nothing(backbone, place, tmp_path):
+    """Here the name carries the label, so that correcting it renames the file."""
+    first = _extract(Counted(backbone), place, tmp_path / "workspace")
+    before = _manifest(open_corpus(place, Workspace(tmp_path), "x"))
+    path = sorted(place.rglob("SM*_A*.wav"))[5]
+    renamed = place / "Sad" / path.name.replace("_A", "_S9")
+    expected = first.open().frames(before.column("path").index(f"Angry/{path.name}")).copy()
+    path.rename(renamed)
+    counted = Counted(backbone)
+    second = _extract(counted, place, tmp_path / "workspace", before=before)
+    after = _manifest(open_corpus(place, Workspace(tmp_path), "x"), before)
+
+    assert counted.batches == []
+    assert second.key != first.key  # another order of rows
+    row = after.column("path").index(f"Sad/{renamed.name}")
+    np.testing.assert_array_equal(second.open().frames(row), expected)
+
+
+def test_two_names_of_the_same_weights_share_features(backbone, place, tmp_path):
+    """A plugin's name, a folder's name, and what a configuration says about its writer."""
+    shutil.copytree(backbone.folder, tmp_path / "elsewhere")
+    config = json.loads((tmp_path / "elsewhere/config.json").read_text())
+    config |= {"transformers_version": "9.9", "_name_or_path": "x", "torch_dtype": "float16"}
+    (tmp_path / "elsewhere/config.json").write_text(json.dumps(config, indent=7))
+    first = _extract(Counted(backbone), place, tmp_path / "workspace")
+    counted = Counted(registry().backbone(f"hf:{tmp_path / 'elsewhere'}"))
+    second = _extract(counted, place, tmp_path / "workspace")
+
+    assert second.key == first.key
+    assert counted.batches == []
+
+
+def test_a_setting_that_changes_the_model_changes_the_key(backbone, tmp_path):
+    """Only settings that change nothing are left out of a checkpoint's digest."""
+    shutil.copytree(backbone.folder, tmp_path / "elsewhere")
+    config = json.loads((tmp_path / "elsewhere/config.json").read_text())
+    config["layer_norm_eps"] = 0.1
+    (tmp_path / "elsewhere/config.json").write_text(json.dumps(config))
+    other = registry().backbone(f"hf:{tmp_path / 'elsewhere'}")
+
+    assert other.resolve(offline=True).digest != backbone.resolve(offline=True).digest
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "is_other"),
+    [("soxr", "99.1", True), ("torch", "99.1+cu1", True), ("scikit-learn", "99.1", False)],
+)
+def test_versions_that_change_frames_are_in_the_key(
+    name, version, is_other, backbone, place, monkeypatch
+):
+    """Those of libraries between a recording and its frames, and no others."""
+    manifest = _manifest(open_corpus(place, Workspace(place / "w"), "x"))
+    parts = (backbone, backbone.resolve(offline=True), EncoderOptions(), "direct", manifest)
+    before = feature_identity(*parts)
+    real = recipe.library_version
+    monkeypatch.setattr(
+        recipe, "library_version", lambda asked: version if asked == name else real(asked)
+    )
+    after = feature_identity(*parts)
+
+    assert (feature_key(after) != feature_key(before)) == is_other
+    assert after["encoder"]["recipe"].get(name) == ("99.1" if is_other else None)
+
+
+def test_code_of_a_plugins_own_backbone_is_in_the_key(backbone, place, tmp_path):
+    """The core's is not: `EXTRACTION_VERSION` says when it computes other frames."""
+    manifest = _manifest(open_corpus(place, Workspace(tmp_path / "workspace"), "x"))
+    rest = (backbone.resolve(offline=True), EncoderOptions(), "direct", manifest)
+
+    assert feature_identity(backbone, *rest)["encoder"]["code"] is None
+    code = feature_identity(Counted(backbone), *rest)["encoder"]["code"]
+    assert code == code_identity(Counted.__module__)
+
+
+def test_the_record_of_a_part_names_all_versions(backbone, place, tmp_path):
+    """In full, with what else the last bits depend on."""
+    store = _extract(backbone, place, tmp_path / "workspace")
+    record = store._record(0)
+
+    assert torch.__version__.startswith(record["versions"]["torch"])
+    assert record["plan"] == {"device": "cpu", "frame_budget": 1500, "threads": 1}
+
+
+@pytest.mark.parametrize("kind", [FRAMES, MEANS, RECORD])
+def test_damaged_files_are_extracted_again(kind, backbone, place, tmp_path):
+    """One sentence, one part, and the bytes of before."""
+    store = _extract(Counted(backbone), place, tmp_path / "workspace")
+    digest = store.digest
+    file = tmp_path / "workspace" / store.files.path(store.part_keys[1], kind)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    counted, told = Counted(backbone), []
+    again = _extract(counted, place, tmp_path / "workspace", note=told.append)
+
+    assert told == ["part 1 of the frames of urdu was damaged and is extracted again"]
+    assert sum(map(len, counted.batches)) == 72 - PART_SIZE
+    assert again.digest == digest
+
+
+def test_a_recording_that_changes_during_the_run_is_a_failure(backbone, place, tmp_path):
+    """Its frames would be stored under the digest of what it was before."""
+    files = open_corpus(place, Workspace(tmp_path / "workspace"), "unpacked")
+    manifest = _manifest(files)
+    path = sorted(place.rglob("*.wav"))[5]
+    path.write_bytes(path.read_bytes()[:-2] + b"xx")
+    store = extract(
+        backbone=backbone,
+        checkpoint=backbone.resolve(offline=True),
+        options=EncoderOptions(),
+        manifest=manifest,
+        files=files,
+        workspace=Workspace(tmp_path / "workspace"),
+    )
+    (failure,) = store.failures()
+
+    assert "was changed during the run" in failure.message
+
+
+def test_a_manifest_without_contents_is_refused(backbone, place, tmp_path):
+    """Features of unknown audio could not be told from those of other audio."""
+    files = open_corpus(place, Workspace(tmp_path / "workspace"), "unpacked")
+    manifest = build_manifest(registry().corpora.get("urdu"), files, "corrected")
+    with pytest.raises(CorpusError, match="without reading audio"):
+        feature_identity(
+            backbone, backbone.resolve(offline=True), EncoderOptions(), "direct", manifest
+        )
+
+
+def test_float32_is_float32_where_encoders_run():
+    """Whatever another library asked for before."""
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+    set_threads(1)
+
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
 def test_layer_means_can_be_left_out_and_asked_for_later(backbone, place, tmp_path):
     """The second call extracts again, the first took no space for them."""
     store = _extract(backbone, place, tmp_path / "workspace", layer_means=False)
@@ -194,16 +376,13 @@ def test_layer_means_can_be_left_out_and_asked_for_later(backbone, place, tmp_pa
 
 def test_every_layer_and_variant_has_its_own_store(backbone, place, tmp_path):
     """What changes the frames changes the key; the device does not."""
-    from sercore.features.keys import feature_identity
-
     files = open_corpus(place, Workspace(tmp_path / "workspace"), "unpacked")
-    manifest = build_manifest(registry().corpora.get("urdu"), files, "corrected")
+    manifest = _manifest(files)
     checkpoint = backbone.resolve(offline=True)
 
     def identity(audio_path="direct", **options):
         chosen = EncoderOptions(**options)
-        found = feature_identity(backbone.card, checkpoint, chosen, audio_path, manifest)
-        return tuple(sorted((name, str(value)) for name, value in found.items()))
+        return feature_key(feature_identity(backbone, checkpoint, chosen, audio_path, manifest))
 
     plain = identity()
     others = [

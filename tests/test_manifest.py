@@ -1,4 +1,4 @@
-"""Manifests: exact counts on real corpora, keys that do not move, faults that are named."""
+"""Manifests: exact counts on real corpora, keys that do not move, named faults, stable parts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import time
 import pytest
 from small_corpora import write_urdu
 
+from sercore.corpora.contents import read_contents
 from sercore.corpora.files import CorpusFiles
+from sercore.corpora.manifest import PART_SIZE
 from sercore.corpora.manifest import build_manifest
 from sercore.corpora.manifest import paper_counts
 from sercore.errors import CorpusError
@@ -35,7 +37,7 @@ def test_real_corpora_give_their_exact_class_counts(shared, name, folder):
         assert manifest.problems == ()
 
 
-def test_what_names_tell_is_in_the_manifest(data):
+def test_what_names_say_is_in_the_manifest(data):
     manifest = build_manifest(corpus("emodb"), CorpusFiles(data / "emodb"), "corrected")
     row = manifest.utterance_ids.index("03a00Wa")
 
@@ -138,3 +140,72 @@ def test_write_urdu_is_what_it_says(tmp_path):
     write_urdu(tmp_path, n_per_class=3)
 
     assert len(list(tmp_path.rglob("*.wav"))) == 12
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Return a corpus of four parts whose files are all of one size."""
+    for number in range(3 * PART_SIZE + 10):
+        folder, letter = (("Angry", "A"), ("Sad", "S"))[number % 2]
+        path = tmp_path / "many" / folder / f"SM{number % 9}_F1_{letter}{number:04d}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"%08d" % number)
+    return tmp_path / "many"
+
+
+def contents_of_parts(root, before=None):
+    files = CorpusFiles(root)
+    manifest = build_manifest(corpus("urdu"), files, "corrected", read_contents, before)
+    assert all(len(rows) <= PART_SIZE for rows in manifest.part_rows)
+    assert sorted(row for rows in manifest.part_rows for row in rows) == list(range(len(manifest)))
+    return manifest, set(manifest.digests.parts)
+
+
+def test_a_changed_recording_changes_its_part_alone(many):
+    first, before = contents_of_parts(many)
+    (many / "Sad" / "SM1_F1_S0001.wav").write_bytes(b"changed!")
+    second, after = contents_of_parts(many)
+
+    assert len(after - before) == len(before - after) == 1
+    assert first.digest != second.digest
+    assert first.digests.audio != second.digests.audio
+
+
+def test_a_corrected_label_changes_no_part(many):
+    """Where names carry labels, correcting one renames the file: it is known by its content."""
+    first, before = contents_of_parts(many)
+    (many / "Sad" / "SM1_F1_S0001.wav").rename(many / "Angry" / "SM1_F1_A9999.wav")
+    second, after = contents_of_parts(many, first)
+
+    assert after == before
+    assert second.digest != first.digest
+
+
+@pytest.mark.parametrize("change", ["added", "removed", "longer"])
+def test_one_file_more_less_or_longer_changes_one_part(change, many):
+    first, before = contents_of_parts(many)
+    if change == "added":
+        (many / "Sad" / "SM1_F1_S9999.wav").write_bytes(b"new and longer than the others")
+    elif change == "removed":
+        (many / "Sad" / "SM1_F1_S0001.wav").unlink()
+    else:
+        (many / "Sad" / "SM1_F1_S0001.wav").write_bytes(b"longer than the others")
+    _, after = contents_of_parts(many, first)
+
+    assert len(after - before) == len(before - after) == 1
+
+
+def test_parts_of_another_corpus_are_not_kept(many, data):
+    other = build_manifest(
+        corpus("urdu"), CorpusFiles(data / "URDU-Dataset-master"), "corrected", read_contents
+    )
+    fresh, _ = contents_of_parts(many)
+    after_other, _ = contents_of_parts(many, other)
+
+    assert after_other.digests == fresh.digests
+
+
+def test_a_manifest_without_contents_says_so(data):
+    manifest = build_manifest(corpus("emodb"), CorpusFiles(data / "emodb"), "corrected")
+
+    assert not manifest.has_contents

@@ -1,9 +1,10 @@
-"""Kept manifests: the same as built ones, and built anew whenever something has changed."""
+"""Kept manifests: the same as built ones, and built again whenever something has changed."""
 
 from __future__ import annotations
 
 import os
 import sys
+import uuid
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
@@ -12,18 +13,20 @@ import pytest
 from small_corpora import write_urdu
 from small_corpora import write_wav
 
+from sercore.corpora.contents import read_contents
 from sercore.corpora.files import CorpusFiles
 from sercore.corpora.manifest import build_manifest
-from sercore.corpora.manifest_cache import code_digest
 from sercore.corpora.manifest_cache import load_manifest
+from sercore.corpora.manifest_cache import manifest_path
 from sercore.errors import UnknownLabelError
 from sercore.plugins.registry import Registry
+from sercore.storage.code import forget_code_identities
 from sercore.storage.workspace import Workspace
 
 
 @dataclass
 class Counted:
-    """A corpus that tells how often it was read."""
+    """A corpus that counts how often it was read."""
 
     corpus: Any
     scans: list[str] = field(default_factory=list)
@@ -45,8 +48,9 @@ def urdu():
 def load(urdu, tmp_path):
     workspace = Workspace(tmp_path / "workspace")
 
-    def load(root, reading="corrected"):
-        return load_manifest(urdu, CorpusFiles(root), reading, workspace, "sercore_dataset_urdu")
+    def load(root, reading="corrected", **told):
+        module = "sercore_dataset_urdu"
+        return load_manifest(urdu, CorpusFiles(root), reading, workspace, module, **told)
 
     return load
 
@@ -54,7 +58,7 @@ def load(urdu, tmp_path):
 def test_an_unchanged_corpus_is_not_read_again(urdu, load, tmp_path):
     root = write_urdu(tmp_path / "urdu", n_per_class=2)
     (root / "notes.wma").write_bytes(b"x")
-    built = build_manifest(urdu.corpus, CorpusFiles(root), "corrected")
+    built = build_manifest(urdu.corpus, CorpusFiles(root), "corrected", read_contents)
 
     first, again = load(root), load(root)
 
@@ -63,7 +67,7 @@ def test_an_unchanged_corpus_is_not_read_again(urdu, load, tmp_path):
         assert manifest.table.equals(built.table)
         assert manifest.problems == built.problems
         assert {problem.kind for problem in manifest.problems} == {"stray-file", "count"}
-        assert manifest.digest == built.digest
+        assert manifest.digests == built.digests
     assert again.table.schema.equals(built.table.schema, check_metadata=True)
     load(root, "paper")
     assert urdu.scans == ["corrected", "paper"]
@@ -108,24 +112,61 @@ def test_an_error_is_never_kept(load, tmp_path):
     assert len(load(root)) == 8
 
 
-@pytest.mark.parametrize("damage", [b"", b"PAR1 and more", None])
-def test_a_damaged_copy_is_made_anew(damage, urdu, load, tmp_path):
+@pytest.mark.parametrize("stem", ["corrected", "contents"])
+@pytest.mark.parametrize("damage", ["empty", "other", "short", "flipped"])
+def test_a_damaged_file_is_one_sentence_and_made_again(stem, damage, load, tmp_path):
     root = write_urdu(tmp_path / "urdu", n_per_class=2)
-    digest = load(root).digest
-    (kept,) = (tmp_path / "workspace").rglob("corrected.parquet")
-    kept.write_bytes(kept.read_bytes()[:-20] if damage is None else damage)
+    digests = load(root).digests
+    pattern = "manifests/urdu/corrected.parquet" if stem == "corrected" else "contents/urdu/*"
+    (kept,) = (tmp_path / "workspace").glob(pattern)
+    whole = kept.read_bytes()
+    middle = len(whole) // 2
+    kept.write_bytes(
+        {
+            "empty": b"",
+            "other": b"PAR1 and more",
+            "short": whole[:-20],
+            "flipped": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
+        }[damage]
+    )
+    os.utime(root / "Sad" / "SM1_F1_S01.wav")  # the digests are needed again
+    told = []
 
-    assert load(root).digest == digest
-    assert len(urdu.scans) == 2
+    assert load(root, note=told.append).digests == digests
+    assert len(told) == 1
+    assert "damaged" in told[0]
+    assert load(root, note=told.append).digests == digests
+    assert len(told) == 1
 
 
-def test_a_plugin_that_was_edited_reads_anew(tmp_path, monkeypatch):
-    (tmp_path / "some_plugin.py").write_text("labels = {}\n")
+@pytest.mark.parametrize("damage", [b"", b"PAR1 and more"])
+def test_the_rows_that_reports_read_are_written_again(damage, load, tmp_path):
+    root = write_urdu(tmp_path / "urdu", n_per_class=2)
+    manifest = load(root)
+    rows = tmp_path / "workspace" / manifest_path(manifest)
+    whole = rows.read_bytes()
+    rows.write_bytes(damage)
+    told = []
+    load(root, note=told.append)
+
+    assert rows.read_bytes() == whole
+    assert len(told) == 1
+
+
+def test_a_changed_helper_module_builds_the_manifest_again(urdu, tmp_path, monkeypatch):
+    """The code of a plugin is its whole package, not the module of its entry point."""
+    name = f"some_plugin_{uuid.uuid4().hex}"
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").write_text("")
+    (tmp_path / name / "helper.py").write_text("labels = {}\n")
     monkeypatch.syspath_prepend(tmp_path)
-    __import__("some_plugin")
-    monkeypatch.setitem(sys.modules, "some_plugin", sys.modules["some_plugin"])
-    before = code_digest("some_plugin")
-    (tmp_path / "some_plugin.py").write_text("labels = {'A': 1}\n")
-    code_digest.cache_clear()
+    __import__(name)
+    monkeypatch.setitem(sys.modules, name, sys.modules[name])
+    root = write_urdu(tmp_path / "urdu", n_per_class=2)
+    workspace = Workspace(tmp_path / "workspace")
+    for text, scans in (("labels = {}\n", 1), ("labels = {}\n", 1), ("labels = {'A': 1}\n", 2)):
+        (tmp_path / name / "helper.py").write_text(text)
+        forget_code_identities()
+        load_manifest(urdu, CorpusFiles(root), "corrected", workspace, f"{name}:plugin")
 
-    assert code_digest("some_plugin") != before
+        assert len(urdu.scans) == scans

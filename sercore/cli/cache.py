@@ -14,6 +14,7 @@ from sercore.cli import options as shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from sercore.features.cache import CachedStore
     from sercore.storage.workspace import Workspace
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def cache() -> None:
     """List, verify and trim stored frames.
 
-    Frames can always be computed again; probes, predictions and scores are never touched.
+    Frames can always be extracted again. Probes, predictions and scores are never changed.
     """
 
 
@@ -33,18 +34,19 @@ def cache() -> None:
 @shared.json_option
 def list_(workspace: str | None, config: Path | None, as_json: bool) -> None:  # noqa: FBT001
     """List stored frames, the least recently used first."""
+    from sercore.features.cache import cache_bytes
     from sercore.features.cache import cached_stores
     from sercore.features.cache import free_bytes
 
     place = _workspace(workspace, config)
     stores = cached_stores(place)
+    total, free = cache_bytes(place), free_bytes(place)
     if as_json:
-        found = [asdict(each) for each in stores]
-        shared.print_json({"workspace": place.root, "stores": found, "free": free_bytes(place)})
+        found = [asdict(store) for store in stores]
+        shared.print_json({"workspace": place.root, "stores": found, "bytes": total, "free": free})
         return
     _draw(stores, place)
-    total = sum(each.n_bytes for each in stores)
-    click.echo(f"{_size(total)} in {place.root}, {_size(free_bytes(place))} free")
+    click.echo(f"{_size(total)} in {place.root}, {_size(free)} free")
 
 
 @cache.command("verify")
@@ -61,8 +63,13 @@ def verify_(
     config: Path | None,
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    """Compare every stored part with its digest; exit status 1 if one differs."""
+    """Compare stored frames and the corpora that they come from with their digests.
+
+    Exit status 1 if something differs. Damaged frames and changed recordings are extracted again by
+    the next run.
+    """
     from sercore.features.cache import verify
+    from sercore.features.cache import verify_corpora
 
     place = _workspace(workspace, config)
     damaged: dict[str, list[int]] = {}
@@ -72,23 +79,44 @@ def verify_(
         if parts:
             damaged[folder] = parts
             if not as_json:
-                listed = ", ".join(map(str, parts))
-                click.echo(f"damaged: {place.path(folder)}, part {listed}")
+                click.echo(f"damaged: {place.path(folder)}, {_parts(parts)}")
+    corpora = list(verify_corpora(place))
+    changed = [corpus for corpus in corpora if corpus.paths]
     if as_json:
-        shared.print_json({"workspace": place.root, "stores": n_stores, "damaged": damaged})
-    elif not damaged:
-        click.echo(f"{n_stores} stores in {place.root}: every part is as it was written")
-    elif discard:
-        click.echo("they are forgotten; run again to extract them")
+        shared.print_json(
+            {
+                "workspace": place.root,
+                "stores": n_stores,
+                "damaged": damaged,
+                "corpora": [asdict(corpus) for corpus in corpora],
+            }
+        )
     else:
-        click.echo("'sercore cache verify --discard' forgets them, then run again")
-    if damaged:
+        for corpus in changed:
+            click.echo(f"changed: {_files(corpus.paths)} of {corpus.corpus} in {corpus.root}")
+        if not damaged:
+            click.echo(f"{n_stores} stores in {place.root}: every part is as it was written")
+        elif discard:
+            click.echo("damaged parts are forgotten; the next run extracts them again")
+        else:
+            click.echo("the next run extracts them again; --discard forgets them now")
+    if damaged or changed:
         ctx.exit(1)
+
+
+def _parts(parts: Iterable[int]) -> str:
+    numbers = [str(part) for part in parts if part >= 0]
+    return f"part {', '.join(numbers)}" if numbers else "its list of parts"
+
+
+def _files(paths: Sequence[str]) -> str:
+    shown = ", ".join(paths[:3])
+    return f"{shown} and {len(paths) - 3} more" if len(paths) > 3 else shown
 
 
 @cache.command("gc")
 @click.option("--cache-budget", required=True, metavar="SIZE", help="What may stay, as in 200GB.")
-@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+@click.option("--dry-run", is_flag=True, help="Only list what would be removed.")
 @shared.workspace_option
 @shared.config_option
 @shared.json_option
@@ -104,7 +132,7 @@ def collect(
 ) -> None:
     """Remove the least recently used frames until the rest fits.
 
-    Frames that a running sercore uses are kept; exit status 1 if the budget is exceeded for them.
+    Frames that a running sercore uses are kept. Exit status 1 if the budget is exceeded then.
     """
     from sercore.features.cache import parse_size
     from sercore.features.cache import trim
@@ -113,13 +141,20 @@ def collect(
     place = _workspace(workspace, config)
     result = trim(place, budget, dry_run=dry_run)
     if as_json:
-        removed = [asdict(each) for each in result.removed]
-        told = {"removed": removed, "bytes": result.n_bytes, "budget": budget, "dry_run": dry_run}
-        shared.print_json({"workspace": place.root} | told)
+        removed = [asdict(store) for store in result.removed]
+        shared.print_json(
+            {
+                "workspace": place.root,
+                "removed": removed,
+                "bytes": result.n_bytes,
+                "budget": budget,
+                "dry_run": dry_run,
+            }
+        )
     else:
         verb = "would remove" if dry_run else "removed"
-        for each in result.removed:
-            click.echo(f"{verb} {each.backbone} on {each.corpus}, {_size(each.n_bytes)}")
+        for store in result.removed:
+            click.echo(f"{verb} {store.backbone} on {store.corpus}, {_size(store.n_bytes)}")
         click.echo(f"{_size(result.n_bytes)} {'would be' if dry_run else 'are'} left")
     if result.n_bytes > budget:
         if not as_json:
@@ -146,15 +181,15 @@ def _draw(stores: Iterable[CachedStore], workspace: Workspace) -> None:
         table.add_column(name, overflow="fold")
     for name in ("utterances", "frames", "size"):
         table.add_column(name, justify="right")
-    for each in stores:
+    for store in stores:
         table.add_row(
-            each.backbone,
-            each.corpus,
-            datetime.fromtimestamp(each.used, UTC).astimezone().strftime("%Y-%m-%d %H:%M"),
-            "in use" if each.in_use else "",
-            f"{each.n_done} of {each.utterances}",
-            str(each.n_frames),
-            _size(each.n_bytes),
+            store.backbone,
+            store.corpus,
+            datetime.fromtimestamp(store.used, UTC).astimezone().strftime("%Y-%m-%d %H:%M"),
+            "in use" if store.in_use else "",
+            f"{store.n_done} of {store.utterances}",
+            str(store.n_frames),
+            _size(store.n_bytes),
         )
     Console(highlight=False).print(table)
 

@@ -40,8 +40,8 @@ class _Listing:
     """Bytes by path in the corpus."""
     places: dict[str, str]
     """Place on this disk by path in the corpus."""
-    times: dict[str, int]
-    """When each was last written, in nanoseconds."""
+    times: dict[str, tuple[int, int]]
+    """When the content and the status of each last changed, in nanoseconds."""
     problems: list[Problem]
 
 
@@ -139,7 +139,7 @@ class CorpusFiles:
             )
         else:
             found.sizes[path] = facts.st_size
-            found.times[path] = facts.st_mtime_ns
+            found.times[path] = (facts.st_mtime_ns, facts.st_ctime_ns)
             found.places[path] = child.path
 
     def __iter__(self) -> Iterator[FileEntry]:
@@ -165,6 +165,22 @@ class CorpusFiles:
         facts = [f"{path}\0{size}\0{listing.times[path]}" for path, size in listing.sizes.items()]
         facts += map(str, listing.problems)
         return hashlib.sha256("\n".join(sorted(facts)).encode()).hexdigest()
+
+    def state(self, path: str) -> tuple[int, int, int]:
+        """Return the size in bytes, and when content and status changed, in nanoseconds.
+
+        A file that was not listed has the size -1.
+        """
+        listing = self._listing
+        return (listing.sizes.get(path, -1), *listing.times.get(path, (0, 0)))
+
+    def is_unchanged(self, path: str) -> bool:
+        """Return whether a file still is as it was when the corpus was listed."""
+        try:
+            facts = self.locate(path).stat()
+        except OSError:
+            return False
+        return (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns) == self.state(path)
 
     def locate(self, path: str) -> Path:
         """Return where a file lies on this disk, by its path inside the corpus."""

@@ -45,6 +45,11 @@ def verify_workspace(workspace: Workspace, *, discard: bool = False) -> Iterator
             yield Verified(path, error.message)
         else:
             yield Verified(path, None)
+    for changed in cache.verify_corpora(workspace):
+        if changed.paths:
+            n = len(changed.paths)
+            files = f"{n} recordings differ" if n > 1 else f"{changed.paths[0]} differs"
+            yield Verified(changed.root, f"{files} from what was read; the next run extracts again")
     for folder, parts in cache.verify(workspace, discard=discard):
         count = f"{len(parts)} of its parts are" if len(parts) > 1 else "one of its parts is"
         yield Verified(folder, f"{count} damaged" if parts else None)
@@ -59,8 +64,9 @@ def _sealed_files(workspace: Workspace) -> Iterator[str]:
         yield from _files_in(workspace, f"{folder}/tasks")
     for key in workspace.list("probes"):
         yield from _files_in(workspace, f"probes/{key}")
-    for corpus in workspace.list("manifests"):
-        yield from _files_in(workspace, f"manifests/{corpus}")
+    for kind in ("manifests", "contents"):
+        for corpus in workspace.list(kind):
+            yield from _files_in(workspace, f"{kind}/{corpus}")
     yield from _files_in(workspace, "predictions")
     yield from _files_in(workspace, "specs")
 

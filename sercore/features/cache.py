@@ -1,7 +1,9 @@
-"""Stored frames as a cache: what is there, whether it is sound, and what may go.
+"""Stored frames as a cache: list, verify and trim them.
 
-Frames are by far the largest thing in a workspace and can always be computed again; everything
+Frames are by far the largest thing in a workspace and can always be extracted again. Everything
 that scores rest on (probes, predictions, records) is small and never removed here.
+
+Stores share parts (`sercore.features.store`). A part is removed with the last store that lists it.
 """
 
 from __future__ import annotations
@@ -9,16 +11,25 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
+from sercore.corpora.contents import changed_files
+from sercore.errors import DamagedError
 from sercore.errors import SettingsError
 from sercore.errors import WorkspaceError
+from sercore.features.parts import FRAMES
+from sercore.features.parts import MEANS
+from sercore.features.parts import RECORD
+from sercore.features.store import STORE
 from sercore.features.store import FeatureStore
 
 if TYPE_CHECKING:
@@ -33,15 +44,18 @@ class CachedStore:
 
     folder: str
     backbone: str
+    """Name under which they were extracted last; the digest of the weights if it is not known."""
     corpus: str
-    manifest: str
     checkpoint: str
+    """Digest of the weights."""
     utterances: int
     n_done: int
     """Utterances that have frames."""
     n_frames: int
     n_bytes: int
-    """Bytes on disk, everything in the folder included."""
+    """Bytes on disk of its parts, including those that it shares with other stores."""
+    n_own_bytes: int
+    """Bytes on disk that are free once it is removed."""
     used: float
     """When it was last written or opened, in seconds since 1970."""
     in_use: bool
@@ -56,6 +70,15 @@ class Trim:
     kept: tuple[CachedStore, ...]
     n_bytes: int
     """Bytes that are left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedCorpus:
+    """Files of a corpus that are not what they were when sercore read them."""
+
+    corpus: str
+    root: str
+    paths: tuple[str, ...]
 
 
 def parse_size(text: str) -> int:
@@ -82,14 +105,26 @@ def cached_stores(workspace: Workspace) -> list[CachedStore]:
     Raises:
         WorkspaceError: the workspace is not on this machine.
     """
-    if not workspace.is_local:
-        raise WorkspaceError(
-            f"{workspace.root} is not on this machine, so its cache cannot be managed from here",
-            hint="use the life-cycle rules of that storage",
-        )
+    _require_local(workspace)
     plans = _live_plans(workspace)
-    found = [_cached_store(workspace, store, plans) for store in _stores(workspace)]
-    return sorted(found, key=lambda each: (each.used, each.folder))
+    stores = list(_stores(workspace))
+    references = Counter(path for store in stores for path in set(_part_paths(store)))
+    found = [_cached_store(workspace, store, plans, references) for store in stores]
+    return sorted(found, key=lambda store: (store.used, store.folder))
+
+
+def cache_bytes(workspace: Workspace) -> int:
+    """Return the bytes on disk of all stored frames; a shared part counts once.
+
+    Raises:
+        WorkspaceError: the workspace is not on this machine.
+    """
+    _require_local(workspace)
+    return sum(
+        _size_of(workspace.path(f"features/{encoder}/parts/{name}"))
+        for encoder in workspace.list("features")
+        for name in workspace.list(f"features/{encoder}/parts")
+    )
 
 
 def verify(workspace: Workspace, *, discard: bool = False) -> Iterator[tuple[str, list[int]]]:
@@ -100,29 +135,52 @@ def verify(workspace: Workspace, *, discard: bool = False) -> Iterator[tuple[str
         discard: forget the damaged parts, so that the next run extracts them again.
 
     Yields:
-        The folder of each store with the numbers of its damaged parts.
+        The folder of each store with the numbers of its damaged parts. For a store whose list of
+        parts is damaged that is ``[-1]``.
 
     Raises:
         WorkspaceError: a damaged part cannot be forgotten, because the store is in use.
     """
-    for store in _stores(workspace):
+    for folder in _folders(workspace):
+        try:
+            store = FeatureStore.read(workspace, folder)
+        except DamagedError:
+            if discard:
+                with workspace.claim(folder, folder):
+                    workspace.remove(f"{folder}/{STORE}")
+            yield folder, [-1]
+            continue
+        if store is None:
+            continue
         damaged = store.verify()
         if damaged and discard:
-            with workspace.claim(store.folder, store.folder):
+            with workspace.claim(folder, folder):
                 for part in damaged:
                     store.discard(part)
-        yield store.folder, damaged
+        yield folder, damaged
+
+
+def verify_corpora(workspace: Workspace) -> Iterator[ChangedCorpus]:
+    """Compare the audio of all corpora that were read with its digests, whatever its times.
+
+    Yields:
+        Each corpus folder that is on this machine, with the files that are gone or were changed.
+        The next run extracts what they belong to.
+    """
+    for corpus, root, paths in changed_files(workspace):
+        yield ChangedCorpus(corpus=corpus, root=root, paths=tuple(paths))
 
 
 def trim(workspace: Workspace, budget: int, *, dry_run: bool = False) -> Trim:
     """Remove the least recently used frames until the rest fits in a budget.
 
-    What a running sercore works on stays, even if the budget is exceeded then.
+    Parts that no store lists are removed first. What a running sercore works on stays, even if the
+    budget is exceeded then.
 
     Args:
         workspace: what to look through.
         budget: bytes that may stay.
-        dry_run: only tell.
+        dry_run: compute what would be removed, and remove nothing.
 
     Raises:
         WorkspaceError: the workspace is not on this machine, or cannot be written.
@@ -130,13 +188,21 @@ def trim(workspace: Workspace, budget: int, *, dry_run: bool = False) -> Trim:
     stores = cached_stores(workspace)
     if not dry_run:
         workspace.sweep()  # what an earlier `trim` was removing when it was killed
-    left = sum(each.n_bytes for each in stores)
+    parts = {store.folder: _paths_of(workspace, store.folder) for store in stores}
+    references = Counter(path for paths in parts.values() for path in paths)
+    left = cache_bytes(workspace) - _remove_unlisted(workspace, references, dry_run=dry_run)
     removed: list[CachedStore] = []
     kept: list[CachedStore] = []
-    for each in stores:
-        gone = left > budget and not each.in_use and (dry_run or _remove(workspace, each))
-        (removed if gone else kept).append(each)
-        left -= each.n_bytes if gone else 0
+    for store in stores:
+        own = [path for path in parts[store.folder] if references[path] == 1]
+        size = sum(_size_of(workspace.path(path)) for path in own)
+        gone = left > budget and not store.in_use
+        if gone and not dry_run:
+            gone = _remove(workspace, store, own)
+        (removed if gone else kept).append(store)
+        if gone:
+            left -= size
+            references.subtract(parts[store.folder])
     return Trim(removed=tuple(removed), kept=tuple(kept), n_bytes=left)
 
 
@@ -148,38 +214,77 @@ def free_bytes(workspace: Workspace) -> int:
     return shutil.disk_usage(place).free
 
 
+def _require_local(workspace: Workspace) -> None:
+    if not workspace.is_local:
+        raise WorkspaceError(
+            f"{workspace.root} is not on this machine, so its cache cannot be managed from here",
+            hint="use the life-cycle rules of that storage",
+        )
+
+
+def _folders(workspace: Workspace) -> Iterator[str]:
+    for encoder in workspace.list("features"):
+        for name in workspace.list(f"features/{encoder}"):
+            if workspace.exists(f"features/{encoder}/{name}/{STORE}"):
+                yield f"features/{encoder}/{name}"
+
+
 def _stores(workspace: Workspace) -> Iterator[FeatureStore]:
-    for backbone in workspace.list("features"):
-        for folder in workspace.list(f"features/{backbone}"):
-            description = f"features/{backbone}/{folder}/features.json"
-            if workspace.exists(description):
-                yield FeatureStore(workspace, workspace.read_json(description)["identity"])
+    """Yield all stores whose list of parts can be read."""
+    for folder in _folders(workspace):
+        with suppress(DamagedError):
+            store = FeatureStore.read(workspace, folder)
+            if store is not None:
+                yield store
+
+
+def _part_paths(store: FeatureStore) -> Iterator[str]:
+    for key in store.part_keys:
+        for kind in (RECORD, FRAMES, MEANS):
+            yield store.files.path(key, kind)
+
+
+def _paths_of(workspace: Workspace, folder: str) -> set[str]:
+    with suppress(DamagedError):
+        store = FeatureStore.read(workspace, folder)
+        return set(_part_paths(store)) if store is not None else set()
+    return set()
+
+
+def _size_of(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - called for every file of the cache
+    except OSError:
+        return 0
 
 
 def _cached_store(
-    workspace: Workspace, store: FeatureStore, plans: Iterable[dict[str, Any] | None]
+    workspace: Workspace,
+    store: FeatureStore,
+    plans: Iterable[dict[str, Any] | None],
+    references: Counter[str],
 ) -> CachedStore:
-    with os.scandir(workspace.path(store.folder)) as entries:
-        states = [entry.stat() for entry in entries]
+    sizes = {path: _size_of(workspace.path(path)) for path in set(_part_paths(store))}
     identity = store.identity
+    checkpoint = identity["encoder"]["checkpoint"]
     return CachedStore(
         folder=store.folder,
-        backbone=identity["backbone"],
+        backbone=store.provenance().get("backbone") or checkpoint[:16],
         corpus=identity["corpus"],
-        manifest=identity["manifest"],
-        checkpoint=identity["checkpoint"],
+        checkpoint=checkpoint,
         utterances=store.n_utterances,
         n_done=store.n_done,
         n_frames=store.n_frames,
-        n_bytes=sum(state.st_size for state in states),
-        used=max(state.st_mtime for state in states),
+        n_bytes=sum(sizes.values()),
+        n_own_bytes=sum(size for path, size in sizes.items() if references[path] == 1),
+        used=Path(workspace.path(f"{store.folder}/{STORE}")).stat().st_mtime,
         in_use=any(_plans_to_use(plan, identity) for plan in plans)
         or not _is_free(workspace, store.folder),
     )
 
 
 def _live_plans(workspace: Workspace) -> list[dict[str, Any] | None]:
-    """Return the record of every run that is going on; None for one that cannot be read."""
+    """Return the record of every run that works now; None for one that cannot be read."""
     plans: list[dict[str, Any] | None] = []
     for name in workspace.list("runs"):
         if not _is_free(workspace, f"runs/{name}"):
@@ -191,11 +296,11 @@ def _live_plans(workspace: Workspace) -> list[dict[str, Any] | None]:
 
 
 def _plans_to_use(plan: dict[str, Any] | None, identity: dict[str, Any]) -> bool:
-    if plan is None:  # nobody knows what it uses
+    if plan is None:  # it may use anything
         return True
-    corpora, backbones = plan["corpora"].values(), plan["backbones"].values()
-    return any(each["manifest"] == identity["manifest"] for each in corpora) and any(
-        each["weights"] == identity["checkpoint"] for each in backbones
+    checkpoint = identity["encoder"]["checkpoint"]
+    return identity["corpus"] in plan["corpora"] and any(
+        backbone["weights"] == checkpoint for backbone in plan["backbones"].values()
     )
 
 
@@ -204,11 +309,35 @@ def _is_free(workspace: Workspace, folder: str) -> bool:
     return not workspace.is_leased(folder)
 
 
-def _remove(workspace: Workspace, store: CachedStore) -> bool:
+def _remove(workspace: Workspace, store: CachedStore, own: Sequence[str]) -> bool:
+    """Remove a store and the files that no other store lists; return whether that was possible."""
     with ExitStack() as stack:
         try:
             stack.enter_context(workspace.claim(store.folder, store.folder))
         except WorkspaceError:
             return False  # an extraction began in between
+        for path in sorted(own, key=lambda path: not path.endswith(RECORD)):
+            workspace.remove(path)
         workspace.remove(store.folder)
     return True
+
+
+def _remove_unlisted(workspace: Workspace, references: Counter[str], *, dry_run: bool) -> int:
+    """Remove parts that no store lists, and return their bytes.
+
+    They belong to stores that were removed by hand or whose list is damaged. While a store of the
+    same encoder is held they stay: its list may not be written yet.
+    """
+    n_bytes = 0
+    for encoder in workspace.list("features"):
+        root = f"features/{encoder}"
+        names = [name for name in workspace.list(root) if name != "parts"]
+        if not all(_is_free(workspace, f"{root}/{name}") for name in names):
+            continue
+        for name in workspace.list(f"{root}/parts"):
+            path = f"{root}/parts/{name}"
+            if references[path] == 0:
+                n_bytes += _size_of(workspace.path(path))
+                if not dry_run:
+                    workspace.remove(path)
+    return n_bytes

@@ -1,8 +1,8 @@
 """Extraction: recordings in, stored frames out, at the speed of the encoder.
 
-Recordings are decoded and prepared by threads while the encoder runs. Work is cut into parts by
-`plan_parts`; inside a part utterances are batched by their true length under a frame budget. Both
-cuts depend on the corpus and the budget alone, so an extraction that was interrupted and resumed
+Recordings are decoded and prepared by threads while the encoder runs. The manifest divides work
+into parts; inside a part utterances are batched by their true length under a frame budget. Both
+depend on the manifest and the budget alone, so an extraction that was interrupted and resumed
 gives the same bytes as one that was not.
 """
 
@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
@@ -24,13 +23,12 @@ from typing import TypeVar
 import numpy as np
 
 from sercore.audio.decode import read_utterance
+from sercore.devices import thread_count
 from sercore.errors import AudioError
 from sercore.errors import BackboneError
 from sercore.errors import SilentAudioError
-from sercore.features.keys import feature_identity
-from sercore.features.store import ExtractedUtterance
+from sercore.features.parts import ExtractedUtterance
 from sercore.features.store import FeatureStore
-from sercore.features.store import plan_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,7 +81,6 @@ class _Decoded:
     """One utterance after decoding: a recording, or why there is none."""
 
     row: int
-    utterance_id: str
     path: str
     recording: Recording | None
     error: str | None = None
@@ -97,7 +94,6 @@ class _Decoded:
         recording = self.recording
         return ExtractedUtterance(
             row=self.row,
-            utterance_id=self.utterance_id,
             path=self.path,
             frames=encoded.frames if encoded else None,
             layer_means=encoded.layer_means if encoded else None,
@@ -133,8 +129,9 @@ def extract(
     layer_means: bool = True,
     load: Callable[[], Encoder] | None = None,
     progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> FeatureStore:
-    """Extract the frames of a corpus, or of what is missing of it.
+    """Extract the frames of a corpus: the parts that are missing or damaged.
 
     A recording that cannot be decoded is recorded as a failure of that utterance and tried again by
     the next call. The weights are loaded only if there is something to encode.
@@ -143,7 +140,7 @@ def extract(
         backbone: what encodes.
         checkpoint: its weights, as `Backbone.resolve` found them.
         options: layer, variant, precision and device.
-        manifest: the utterances.
+        manifest: the utterances, with the digests of their audio.
         files: the corpus on disk.
         workspace: where the store lies.
         audio_path: how recordings reach the backbone's rate.
@@ -153,14 +150,16 @@ def extract(
         load: returns the encoder, for a caller that keeps it from corpus to corpus; the backbone
             loads it when None.
         progress: told after each batch how far the work is.
+        note: given one sentence for each part that was damaged and is extracted again.
 
     Raises:
+        CorpusError: the manifest was built without the digests of its audio.
         BackboneError: the weights cannot be loaded, memory runs out, or frames are not finite.
         DiskFullError: no space left.
         WorkspaceError: another process extracts the same, or a file cannot be written.
     """
-    identity = feature_identity(backbone.card, checkpoint, options, audio_path, manifest)
-    store = FeatureStore(workspace, identity)
+    store = FeatureStore.of(workspace, backbone, checkpoint, options, audio_path, manifest)
+    store.discard_damaged()
     work = _Extraction(
         backbone=backbone,
         checkpoint=checkpoint,
@@ -176,10 +175,28 @@ def extract(
     )
     if not store.missing_parts(layer_means=layer_means):
         return store
+    if note is not None:
+        for sentence in store.damage:
+            note(sentence)
     with workspace.claim(store.folder, f"the extraction of {manifest.corpus}"):
-        store.write_description({"checkpoint": checkpoint.name, "revision": checkpoint.revision})
+        store.write_description(_provenance(backbone, checkpoint, options))
         work.run()
     return store
+
+
+def _provenance(
+    backbone: Backbone, checkpoint: Checkpoint, options: EncoderOptions
+) -> dict[str, str | None]:
+    """Return what the weights are called, which is part of no key."""
+    name = backbone.card.id
+    if name.startswith("hf:"):
+        # The place of a checkpoint on this disk is not its name.
+        name = f"hf:{checkpoint.name}"
+    return {
+        "backbone": f"{name}:{options.variant}" if options.variant else name,
+        "checkpoint": checkpoint.name,
+        "revision": checkpoint.revision,
+    }
 
 
 def default_frame_budget(device: str) -> int:
@@ -246,11 +263,10 @@ class _Extraction:
     seconds: float = 0.0
     encoder: Encoder | None = None
 
-    @cached_property
-    def plan(self) -> list[npt.NDArray[np.int64]]:
+    @property
+    def plan(self) -> Sequence[npt.NDArray[np.int64]]:
         """Rows of each part."""
-        sizes = np.array(self.manifest.column("size"), dtype=np.int64)
-        return plan_parts(sizes, self.manifest.utterance_ids)
+        return self.store.rows
 
     def run(self) -> None:
         """Work through the missing parts."""
@@ -307,8 +323,9 @@ class _Extraction:
         """Cut utterances into batches: equal lengths side by side, each within the budget."""
         groups: list[list[_Decoded]] = []
         largest = real = 0
-        # Longest first: within a batch the first member tells what each row will cost.
-        for member in sorted(members, key=lambda each: (-each.n_samples, each.utterance_id)):
+        # Longest first: within a batch the first member says what every row will cost. Equal
+        # lengths keep the order of the part, which depends on the recordings alone.
+        for member in sorted(members, key=lambda member: -member.n_samples):
             cost = self._loaded().cost(member.n_samples)
             padded = (len(groups[-1]) + 1) * largest if groups else 0
             is_dense = padded - real - cost <= _PADDING * padded
@@ -323,13 +340,17 @@ class _Extraction:
     def _decode(self, row: int) -> _Decoded:
         utterance = self.manifest.utterance(row)
         rate = self.backbone.card.sample_rate
-        decoded = partial(_Decoded, row, utterance.utterance_id, utterance.path)
+        decoded = partial(_Decoded, row, utterance.path)
         try:
-            return decoded(read_utterance(self.files, utterance, rate, self.audio_path))
+            recording = read_utterance(self.files, utterance, rate, self.audio_path)
         except SilentAudioError as error:
             return decoded(None, str(error), "silent")
         except AudioError as error:
             return decoded(None, str(error))
+        if not self.files.is_unchanged(utterance.path):
+            # Its frames would be stored under the digest of what it was before.
+            return decoded(None, f"{utterance.path} was changed during the run; run again")
+        return decoded(recording)
 
     def _prepare(self, batch: _Batch) -> Any:
         waveforms = [each.recording.samples for each in batch.members if each.recording]
@@ -374,7 +395,11 @@ class _Extraction:
         return self.encoder
 
     def _write(self, part: int, utterances: list[ExtractedUtterance]) -> None:
-        plan = {"device": self.options.device, "frame_budget": self.frame_budget}
+        plan = {
+            "device": self.options.device,
+            "frame_budget": self.frame_budget,
+            "threads": thread_count(),
+        }
         self.store.write_part(part, utterances, layer_means=self.layer_means, plan=plan)
 
     def _report(self) -> None:

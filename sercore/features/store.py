@@ -1,20 +1,19 @@
-"""The feature store: packed frames in memory-mapped Arrow IPC files.
+"""The features of one corpus under one backbone: a list of parts, in the order of a manifest.
 
-One folder per backbone and manifest holds parts; a part holds the frames of a few dozen
-utterances as one flat value buffer with offsets. Nothing is padded, nothing is copied on reading.
+    features/<encoder>/parts/<key>.arrow ...    parts (`sercore.features.parts`)
+    features/<encoder>/<corpus>-<key>/store.json    which parts a store consists of
 
-A part is three files: the frames with facts about the audio (``part-00000.arrow``), if wanted the
-pooled means of all layers (``part-00000.means.arrow``), and its record (``part-00000.json``). The
-record is written last, so a part is done if and only if its record is there.
+Stores share parts: after one recording has changed, the new store lists one new part and all
+others of the old one. Nothing is padded, nothing is copied on reading.
 """
 
 from __future__ import annotations
 
-import os
-import re
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -22,101 +21,155 @@ import numpy as np
 import pyarrow as pa
 
 from sercore.corpora.problems import Problem
-from sercore.errors import BackboneError
+from sercore.errors import DamagedError
 from sercore.errors import WorkspaceError
-from sercore.features.keys import SCHEMA_VERSION
+from sercore.features.keys import feature_identity
 from sercore.features.keys import feature_key
+from sercore.features.keys import part_key
 from sercore.features.packed import PackedFrames
+from sercore.features.parts import AUDIO_SCHEMA
+from sercore.features.parts import FRAMES
+from sercore.features.parts import MEANS
+from sercore.features.parts import ExtractedUtterance
+from sercore.features.parts import PartFiles
 from sercore.storage.digests import digest_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from sercore.backbones.interface import AudioPath
+    from sercore.backbones.interface import Backbone
+    from sercore.backbones.interface import Checkpoint
+    from sercore.backbones.interface import EncoderOptions
+    from sercore.corpora.manifest import Manifest
+    from sercore.features.parts import FrameBlock
     from sercore.storage.workspace import Workspace
 
-    FrameBlock = npt.NDArray[np.float16] | npt.NDArray[np.float32]
+    Rows = Sequence[npt.NDArray[np.int64]]
+
+STORE = "store.json"
+"""Name of the file that lists the parts of a store."""
 
 
-PART_SIZE = 64
-"""Utterances in a part: what an interrupted extraction loses at most."""
-
-_FLOAT16_MAX = float(np.finfo(np.float16).max)
-
-_VERIFIED: set[tuple[object, ...]] = set()
-"""Files whose bytes this process has compared with their digest, by path and state."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExtractedUtterance:
-    """What extraction learnt about one utterance."""
-
-    row: int
-    """Row of the manifest."""
-    utterance_id: str
-    path: str
-    """File inside the corpus, for messages."""
-    frames: npt.NDArray[np.float32] | None = None
-    """float32 of shape (frames, width); None where the recording could not be used."""
-    layer_means: npt.NDArray[np.float32] | None = None
-    """float32 of shape (layers, width)."""
-    duration_s: float | None = None
-    source_rate: int | None = None
-    """Hertz, as recorded."""
-    channels: int | None = None
-    audio_digest: str | None = None
-    """SHA-256 of the decoded audio."""
-    error: str | None = None
-    """One sentence: why there are no frames; None when there are."""
-    error_kind: str = "undecodable"
-    """Kind of the problem that is reported for it, as in `sercore.corpora.problems.Problem`."""
-
-
-def plan_parts(
-    sizes: npt.NDArray[np.int64], utterance_ids: Sequence[str]
-) -> list[npt.NDArray[np.int64]]:
-    """Cut a corpus into parts of utterances of similar length.
-
-    A pure function of the manifest, so that results never depend on what remained to do.
+class DamagedFeaturesError(DamagedError):
+    """Parts of a store are damaged. They are forgotten, so that extraction computes them again.
 
     Args:
-        sizes: int64 (utterances,), bytes of each recording.
-        utterance_ids: ids in the same order; they break ties.
-
-    Returns:
-        Rows of each part: by size, the longest first, `PART_SIZE` at a time.
-
-    >>> [part.tolist() for part in plan_parts(np.array([10, 30, 20]), ["a", "b", "c"])]
-    [[1, 2, 0]]
+        message: as in `sercore.errors.SercoreError`.
+        hint: likewise.
+        damage: one sentence for each part.
     """
-    order = sorted(range(len(utterance_ids)), key=lambda row: (-sizes[row], utterance_ids[row]))
-    rows = np.array(order, dtype=np.int64)
-    return [rows[first : first + PART_SIZE] for first in range(0, len(rows), PART_SIZE)]
+
+    def __init__(self, message: str, *, hint: str | None, damage: Sequence[str]) -> None:
+        super().__init__(message, hint=hint)
+        self.damage = tuple(damage)
 
 
 class FeatureStore:
     """The features of one corpus under one backbone, in a workspace.
 
     Args:
-        workspace: where it lies or will lie.
+        workspace: where they are stored.
         identity: as `feature_identity` returns it.
+        contents: digest of what is heard in each part.
+        part_rows: returns the rows of each part, int64, in the part's order.
+        paths: file of each row inside the corpus, for messages.
     """
 
-    def __init__(self, workspace: Workspace, identity: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        identity: Mapping[str, Any],
+        contents: Sequence[str],
+        part_rows: Callable[[], Rows],
+        paths: Callable[[], Sequence[str]] | None = None,
+    ) -> None:
         self._workspace = workspace
         self.identity = dict(identity)
         self.key = feature_key(identity)
-        backbone = re.sub(r"[^A-Za-z0-9._+-]", "_", str(identity["backbone"]).replace(":", "+"))
-        self.folder = f"features/{backbone}/{identity['corpus']}-{self.key[:16]}"
-        self.width = int(identity["width"])
+        encoder = digest_of(identity["encoder"])
+        self.root = f"features/{encoder[:16]}"
+        self.folder = f"{self.root}/{identity['corpus']}-{self.key[:16]}"
+        self.width = int(identity["encoder"]["width"])
         self.n_utterances = int(identity["utterances"])
-        self.n_parts = -(-self.n_utterances // PART_SIZE)
+        self.files = PartFiles(workspace, f"{self.root}/parts", self.width)
+        self.part_keys = tuple(part_key(encoder, content) for content in contents)
+        self._contents = tuple(contents)
+        self._part_rows = part_rows
+        self._paths = paths
         self._cached: dict[int, dict[str, Any]] = {}
+        self._damage: dict[int, str] = {}
+
+    @classmethod
+    def of(
+        cls,
+        workspace: Workspace,
+        backbone: Backbone,
+        checkpoint: Checkpoint,
+        options: EncoderOptions,
+        audio_path: AudioPath,
+        manifest: Manifest,
+    ) -> FeatureStore:
+        """Return the store of a manifest under a backbone, complete or not.
+
+        Raises:
+            CorpusError: the manifest was built without the digests of its audio.
+        """
+        identity = feature_identity(backbone, checkpoint, options, audio_path, manifest)
+        return cls(
+            workspace,
+            identity,
+            manifest.digests.parts,
+            lambda: manifest.part_rows,
+            lambda: manifest.column("path"),
+        )
+
+    @classmethod
+    def read(cls, workspace: Workspace, folder: str) -> FeatureStore | None:
+        """Return the store that is described in a folder; None if there is none.
+
+        Raises:
+            DamagedError: its description is not what was written.
+        """
+        if not workspace.exists(f"{folder}/{STORE}"):
+            return None
+        found = workspace.read_json(f"{folder}/{STORE}")
+        rows = [np.array(part["rows"], dtype=np.int64) for part in found["parts"]]
+        contents = [part["content"] for part in found["parts"]]
+        return cls(workspace, found["identity"], contents, lambda: rows)
+
+    @classmethod
+    def find(cls, workspace: Workspace, identity: Mapping[str, Any]) -> FeatureStore | None:
+        """Return a stored store by its identity; None if it is not there or is damaged."""
+        if "encoder" not in identity:
+            return None  # an older sercore wrote it
+        folder = cls(workspace, identity, (), list).folder
+        try:
+            return cls.read(workspace, folder)
+        except DamagedError:
+            return None
+
+    @property
+    def n_parts(self) -> int:
+        """Number of parts."""
+        return len(self.part_keys)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Rows of each part, in the part's order."""
+        return self._part_rows()
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """One sentence for each part that was found damaged and has to be extracted again."""
+        return tuple(self._damage[part] for part in sorted(self._damage))
 
     def missing_parts(self, *, layer_means: bool = False) -> list[int]:
         """Return the parts that a run should work on.
 
-        These are the parts that are not there, those that hold an utterance without frames (a
-        failure is never a result), and, if layer means are wanted, those without them.
+        These are the parts that are not there or whose record is damaged, those that hold an
+        utterance without frames (a failure is never a result), and those without layer means if
+        these are wanted.
         """
         missing = []
         for part in range(self.n_parts):
@@ -162,17 +215,20 @@ class FeatureStore:
 
     def failures(self) -> tuple[Problem, ...]:
         """Return the utterances that have no frames, with the reason of each."""
-        found = [
-            Problem(kind=failure["kind"], where=failure["path"], message=failure["error"])
-            for record in self._present()
-            for failure in record["failures"]
-        ]
+        found = []
+        for part in range(self.n_parts):
+            for failure in (self._record(part) or {"failures": ()})["failures"]:
+                path = self._path_of(part, failure)
+                message = failure["error"].replace(failure["path"], path)
+                found.append(Problem(kind=failure["kind"], where=path, message=message))
         return tuple(sorted(found, key=lambda problem: problem.where))
 
     def failed_rows(self, part: int) -> list[int]:
         """Return the rows of a part whose utterances failed; empty if it is not there."""
         record = self._record(part)
-        return [int(failure["row"]) for failure in record["failures"]] if record else []
+        if record is None:
+            return []
+        return [int(self.rows[part][failure["position"]]) for failure in record["failures"]]
 
     def has_part(self, part: int, *, layer_means: bool = False) -> bool:
         """Return whether a part is there (with layer means, if wanted), failures or not."""
@@ -186,20 +242,16 @@ class FeatureStore:
             verify: compare the bytes of each part with its record, once per process and file.
 
         Raises:
-            WorkspaceError: a part is missing or damaged.
+            DamagedFeaturesError: parts are damaged; they are forgotten.
+            WorkspaceError: a part is missing.
         """
-        records = self._all()
-        self._workspace.touch(f"{self.folder}/features.json")
+        self._use()
+        batches = self._batches(FRAMES, verify=verify)
         blocks: list[FrameBlock] = []
         block = np.full(self.n_utterances, -1, dtype=np.int32)
         start = np.zeros(self.n_utterances, dtype=np.int64)
         length = np.zeros(self.n_utterances, dtype=np.int64)
-        for part in range(len(records)):
-            name = f"{_stem(part)}.arrow"
-            if verify:
-                self._verify(name, records[part]["digest"])
-            batch = self._read_batch(name)
-            rows = batch.column("row").to_numpy()
+        for part, (rows, batch) in enumerate(zip(self.rows, batches, strict=True)):
             frames = batch.column("frames")
             offsets = frames.offsets.to_numpy()
             values = frames.values.values.to_numpy(zero_copy_only=True)
@@ -219,20 +271,22 @@ class FeatureStore:
             float32 of shape (utterances, width); NaN where an utterance failed.
 
         Raises:
+            DamagedFeaturesError: parts are damaged; they are forgotten.
             WorkspaceError: a part is missing or was extracted without layer means.
         """
         means = np.full((self.n_utterances, self.width), np.nan, dtype=np.float32)
-        for part, record in enumerate(self._all()):
+        records = self._all()
+        for part, record in enumerate(records):
             if not record["layers"]:
                 raise WorkspaceError(
                     f"part {part} of {self.folder} has no layer means",
                     hint="run again without --no-layer-means",
                 )
-            self._verify(f"{_stem(part)}.means.arrow", record["means_digest"])
-            batch = self._read_batch(f"{_stem(part)}.means.arrow")
+        batches = self._batches(MEANS)
+        for rows, record, batch in zip(self.rows, records, batches, strict=True):
             values = batch.column("means").values.to_numpy(zero_copy_only=True)
             by_layer = values.reshape(-1, record["layers"], self.width)
-            means[batch.column("row").to_numpy()] = by_layer[:, layer]
+            means[rows[batch.column("position").to_numpy()]] = by_layer[:, layer]
         return means
 
     def audio(self) -> pa.Table:
@@ -241,25 +295,45 @@ class FeatureStore:
         Columns: row, duration_s (seconds), source_rate (hertz), channels, audio_digest, error.
 
         Raises:
-            WorkspaceError: a part is missing or damaged.
+            DamagedFeaturesError: parts are damaged; they are forgotten.
+            WorkspaceError: a part is missing.
         """
-        batches = [
-            self._read_batch(f"{_stem(part)}.arrow").select(_AUDIO_COLUMNS)
-            for part in range(len(self._all()))
-        ]
-        return pa.Table.from_batches(batches, schema=_AUDIO_SCHEMA).sort_by("row")
+        batches = []
+        for part, record in enumerate(self._all()):
+            try:
+                batches.append(self.files.audio(self.part_keys[part], record))
+            except DamagedError:
+                self._note_damage(part)
+                self.discard(part)
+        self._refuse(sorted(self._damage))
+        rows = np.concatenate([np.empty(0, np.int64), *self.rows])
+        table = pa.Table.from_batches(batches, schema=AUDIO_SCHEMA)
+        return table.add_column(0, "row", pa.array(rows)).sort_by("row")
 
-    def write_description(self, provenance: Mapping[str, Any]) -> None:
-        """Write ``features.json``: the identity, and where the weights came from.
+    def write_description(self, provenance: Mapping[str, Any] | None = None) -> None:
+        """Write which parts the store consists of, and where the weights came from.
 
         Raises:
             DiskFullError: no space left.
             WorkspaceError: it cannot be written.
         """
-        self._workspace.write_json(
-            f"{self.folder}/features.json",
-            {"identity": self.identity, "key": self.key, "provenance": dict(provenance)},
-        )
+        parts = [
+            {"content": content, "rows": rows.tolist()}
+            for content, rows in zip(self._contents, self.rows, strict=True)
+        ]
+        description = {
+            "identity": self.identity,
+            "key": self.key,
+            "parts": parts,
+            "provenance": dict(provenance or {}),
+        }
+        self._workspace.write_json(f"{self.folder}/{STORE}", description)
+
+    def provenance(self) -> dict[str, Any]:
+        """Return where the weights came from, as it was written; empty if it is not there."""
+        with suppress(WorkspaceError):
+            return dict(self._workspace.read_json(f"{self.folder}/{STORE}")["provenance"])
+        return {}
 
     def write_part(
         self,
@@ -269,114 +343,107 @@ class FeatureStore:
         layer_means: bool,
         plan: Mapping[str, Any],
     ) -> None:
-        """Write one part, its record last.
+        """Write one part.
 
         Args:
             part: its number.
-            utterances: its utterances in the order of `plan_parts`.
+            utterances: its utterances in any order.
             layer_means: store those of the utterances too.
-            plan: how it was computed (device, frame budget), for the record.
+            plan: how it was computed (device, frame budget, threads), for the record.
 
         Raises:
             BackboneError: a frame is not finite.
             DiskFullError: no space left.
             WorkspaceError: it cannot be written.
         """
-        stem = f"{self.folder}/{_stem(part)}"
-        frames = [each.frames for each in utterances]
-        packed = _packed([each for each in frames if each is not None], self.width, utterances)
-        lengths = [0 if each is None else len(each) for each in frames]
-        batch = pa.record_batch(
-            [
-                pa.array([each.row for each in utterances], type=pa.int64()),
-                _ragged(packed, lengths, self.width),
-                *_audio_arrays(utterances),
-            ],
-            names=["row", "frames", *_AUDIO_COLUMNS[1:]],
-        )
+        by_row = {utterance.row: utterance for utterance in utterances}
+        ordered = [by_row[row] for row in self.rows[part].tolist()]
         self._cached.pop(part, None)
-        self._workspace.remove(f"{stem}.json")
-        self._write_batch(f"{stem}.arrow", batch)
-        # None: not asked for; 0: this backbone has no inner layers.
-        layers = self._write_means(f"{stem}.means.arrow", utterances) if layer_means else None
-        record = {
-            "schema": SCHEMA_VERSION,
-            "digest": self._workspace.digest(f"{stem}.arrow"),
-            "means_digest": self._workspace.digest(f"{stem}.means.arrow") if layers else None,
-            "utterances": len(utterances),
-            "n_frames": len(packed),
-            "dtype": packed.dtype.name,
-            "layers": layers,
-            "seconds": sum(
-                each.duration_s or 0.0 for each in utterances if each.frames is not None
-            ),
-            "failures": [
-                {
-                    "row": each.row,
-                    "utterance_id": each.utterance_id,
-                    "path": each.path,
-                    "kind": each.error_kind,
-                    "error": each.error,
-                }
-                for each in utterances
-                if each.frames is None
-            ],
-            "plan": dict(plan),
-        }
-        self._workspace.write_json(f"{stem}.json", record)
+        self.files.write(self.part_keys[part], ordered, layer_means=layer_means, plan=plan)
+        self._damage.pop(part, None)
 
     def verify(self) -> list[int]:
-        """Return the parts whose bytes are not those that their records name."""
+        """Return the parts that are there but do not hold what was written."""
         damaged = []
-        for part in range(self.n_parts):
-            record = self._record(part)
-            if record is None:
-                continue
-            expected = {f"{_stem(part)}.arrow": record["digest"]}
-            if record["layers"]:
-                expected[f"{_stem(part)}.means.arrow"] = record["means_digest"]
-            for name, digest in expected.items():
-                path = f"{self.folder}/{name}"
-                if not self._workspace.exists(path) or self._workspace.digest(path) != digest:
-                    damaged.append(part)
-                    break
+        for part, key in enumerate(self.part_keys):
+            try:
+                record = self.files.record(key)
+                if record is not None:
+                    self.files.verify(key, record, again=True)
+            except DamagedError:
+                damaged.append(part)
         return damaged
 
     def discard(self, part: int) -> None:
         """Forget a part, so that the next run extracts it again."""
         self._cached.pop(part, None)
-        self._workspace.remove(f"{self.folder}/{_stem(part)}.json")
+        self.files.discard(self.part_keys[part])
 
-    def _verify(self, name: str, digest: str) -> None:
-        """Compare a file with its digest unless this process did so before.
+    def discard_damaged(self) -> list[int]:
+        """Verify all parts, once per process and file, and forget those that are damaged.
 
-        Raises:
-            WorkspaceError: it holds other bytes.
+        Extraction then computes them again; `damage` says which they are.
         """
-        path = self._workspace.path(f"{self.folder}/{name}")
-        state: tuple[object, ...] = (path, digest)
-        if self._workspace.is_local:
+        damaged = []
+        for part, key in enumerate(self.part_keys):
+            record = self._record(part)
             try:
-                now = os.stat(path)  # noqa: PTH116 - called once per part
-            except OSError:
-                return  # reading it says better what is wrong
-            state = (path, digest, now.st_ino, now.st_size, now.st_mtime_ns)
-        if state in _VERIFIED:
-            return
-        if self._workspace.digest(f"{self.folder}/{name}") != digest:
-            raise WorkspaceError(
-                f"{path} is damaged: its bytes are not those that were written",
-                hint="'sercore cache verify --discard' forgets it, then run again",
+                if record is not None:
+                    self.files.verify(key, record)
+            except DamagedError:
+                damaged.append(part)
+                self._note_damage(part)
+                self.discard(part)
+        return damaged
+
+    def _batches(self, kind: str, *, verify: bool = True) -> list[pa.RecordBatch]:
+        """Return a file of every part, mapped into memory."""
+        batches: list[pa.RecordBatch] = []
+        self._all()
+        if verify:
+            self._refuse(self.discard_damaged())
+        for part, key in enumerate(self.part_keys):
+            try:
+                batches.append(self.files.read(key, kind))
+            except DamagedError:
+                self._note_damage(part)
+                self.discard(part)
+        self._refuse(sorted(self._damage))
+        return batches
+
+    def _refuse(self, damaged: Sequence[int]) -> None:
+        if damaged:
+            parts = ", ".join(map(str, damaged))
+            raise DamagedFeaturesError(
+                f"{self._workspace.path(self.folder)} is damaged: part {parts} does not hold the "
+                "bytes that were written",
+                hint="run again: what is damaged is extracted again",
+                damage=[self._damage[part] for part in damaged],
             )
-        _VERIFIED.add(state)
 
     def _record(self, part: int) -> dict[str, Any] | None:
         if part not in self._cached:
-            relative = f"{self.folder}/{_stem(part)}.json"
-            if not self._workspace.exists(relative):
+            try:
+                record = self.files.record(self.part_keys[part])
+            except DamagedError:
+                self._note_damage(part)
                 return None
-            self._cached[part] = self._workspace.read_json(relative)
+            if record is None:
+                return None
+            self._cached[part] = record
+            self._damage.pop(part, None)
         return self._cached[part]
+
+    def _note_damage(self, part: int) -> None:
+        self._damage[part] = (
+            f"part {part} of the frames of {self.identity['corpus']} was damaged and is extracted "
+            "again"
+        )
+
+    def _path_of(self, part: int, failure: Mapping[str, Any]) -> str:
+        if self._paths is None:
+            return str(failure["path"])
+        return str(self._paths()[int(self.rows[part][failure["position"]])])
 
     def _present(self) -> list[dict[str, Any]]:
         records = [self._record(part) for part in range(self.n_parts)]
@@ -384,106 +451,22 @@ class FeatureStore:
 
     def _all(self) -> list[dict[str, Any]]:
         records = self._present()
+        if self._damage and len(records) < self.n_parts:
+            self._refuse(sorted(self._damage))
         if len(records) < self.n_parts:
             raise WorkspaceError(
                 f"{self._workspace.path(self.folder)} holds {len(records)} of {self.n_parts} parts",
-                hint="run again: extraction goes on where it stopped",
+                hint="run again: extraction continues where it stopped",
             )
         return records
 
-    def _read_batch(self, name: str) -> pa.RecordBatch:
-        relative = f"{self.folder}/{name}"
-        path = self._workspace.path(relative)
+    def _use(self) -> None:
+        """Note that the store is used now, and which parts it needs."""
+        description = f"{self.folder}/{STORE}"
         try:
-            if self._workspace.is_local:
-                source = pa.memory_map(path)
-            else:
-                source = pa.BufferReader(self._workspace.read_bytes(relative))
-            return pa.ipc.open_file(source).get_batch(0)
-        except (OSError, pa.ArrowException) as error:
-            raise WorkspaceError(
-                f"{path} cannot be read as features: {error}",
-                hint=f"delete {path.rpartition('.')[0]}.json and run again",
-            ) from error
-
-    def _write_batch(self, relative: str, batch: pa.RecordBatch) -> None:
-        # Uncompressed: a compressed buffer cannot be mapped.
-        with (
-            self._workspace.write(relative) as file,
-            pa.ipc.new_file(file, batch.schema) as writer,
-        ):
-            writer.write_batch(batch)
-
-    def _write_means(self, relative: str, utterances: Sequence[ExtractedUtterance]) -> int:
-        kept = [each for each in utterances if each.layer_means is not None]
-        if not kept:
-            return 0
-        means = [each.layer_means for each in kept if each.layer_means is not None]
-        layers = len(means[0])
-        packed = _packed(means, self.width, kept)
-        batch = pa.record_batch(
-            [
-                pa.array([each.row for each in kept], type=pa.int64()),
-                pa.FixedSizeListArray.from_arrays(pa.array(packed.ravel()), layers * self.width),
-            ],
-            names=["row", "means"],
-        )
-        self._write_batch(relative, batch)
-        return layers
-
-
-_AUDIO_SCHEMA = pa.schema(
-    [
-        pa.field("row", pa.int64()),
-        pa.field("duration_s", pa.float64()),
-        pa.field("source_rate", pa.int32()),
-        pa.field("channels", pa.int32()),
-        pa.field("audio_digest", pa.string()),
-        pa.field("error", pa.string()),
-    ]
-)
-_AUDIO_COLUMNS = _AUDIO_SCHEMA.names
-
-
-def _audio_arrays(utterances: Sequence[ExtractedUtterance]) -> list[pa.Array]:
-    return [
-        pa.array([getattr(each, field.name) for each in utterances], type=field.type)
-        for field in _AUDIO_SCHEMA
-        if field.name != "row"
-    ]
-
-
-def _stem(part: int) -> str:
-    return f"part-{part:05d}"
-
-
-def _packed(
-    arrays: Sequence[npt.NDArray[np.float32]],
-    width: int,
-    utterances: Sequence[ExtractedUtterance],
-) -> FrameBlock:
-    """Join frames into one array: float16, or float32 where a value would not fit."""
-    if not arrays:
-        return np.empty((0, width), dtype=np.float16)
-    joined = np.concatenate(arrays)
-    largest = float(np.abs(joined).max(initial=0.0))  # NaN and infinity both show in it
-    if not np.isfinite(largest):
-        broken = next(
-            each
-            for each in utterances
-            for values in (each.frames, each.layer_means)
-            if values is not None and not np.isfinite(values).all()
-        )
-        raise BackboneError(
-            f"the encoder gave values that are not finite for {broken.path}",
-            hint="run 'sercore check' on the backbone, or choose --dtype float32",
-        )
-    if largest > _FLOAT16_MAX:
-        return np.ascontiguousarray(joined, dtype=np.float32)
-    return np.ascontiguousarray(joined.astype(np.float16))
-
-
-def _ragged(packed: FrameBlock, lengths: Sequence[int], width: int) -> pa.Array:
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    frames = pa.FixedSizeListArray.from_arrays(pa.array(packed.ravel()), width)
-    return pa.LargeListArray.from_arrays(pa.array(offsets), frames)
+            self._workspace.read_sealed(description)
+        except WorkspaceError:
+            with suppress(WorkspaceError):  # a workspace may be readable only
+                self.write_description()
+        else:
+            self._workspace.touch(description)

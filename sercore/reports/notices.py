@@ -144,7 +144,7 @@ def _mean_durations(run: StoredRun) -> dict[str, float]:
         identity = (run.workspace.read_json(path).get("identity") or {}).get("features")
         if not identity:
             continue
-        store = FeatureStore(run.workspace, identity)
-        if store.n_done:
+        store = FeatureStore.find(run.workspace, identity)
+        if store is not None and store.n_done:
             found[corpus] = store.seconds / store.n_done
     return found

@@ -26,6 +26,7 @@ from typing import Any
 from sercore.audio.audit import repeated_audio
 from sercore.errors import SercoreError
 from sercore.executors.interface import ExecutionContext
+from sercore.features.store import DamagedFeaturesError
 from sercore.plugins.identity import plugin_code
 from sercore.runs.events import RunResult
 from sercore.runs.interrupts import stop_on_signals
@@ -276,7 +277,13 @@ class Driver:
                 self._notifier.problem(f"{name}: {failure}")
         for name in sorted(set(usable) - self._audited):
             self._audited.add(name)
-            digests = usable[name].audio().column("audio_digest").to_pylist()
+            try:
+                digests = usable[name].audio().column("audio_digest").to_pylist()
+            except DamagedFeaturesError as error:
+                for sentence in error.damage:
+                    self._notifier.note(sentence)
+                list(self._run_tasks([self._tasks.extract(jobs[0].backbone, name, usable[name])]))
+                digests = usable[name].audio().column("audio_digest").to_pylist()
             for copy in repeated_audio(corpora[name].manifest.utterance_ids, digests):
                 self._notifier.problem(f"{name}: {copy}")
 

@@ -14,7 +14,6 @@ from sercore.evaluation.adjustment import ClassCounts
 from sercore.evaluation.class_rules import LabelSet
 from sercore.evaluation.splits import count_shared
 from sercore.evaluation.splits import seed_of
-from sercore.features.keys import feature_identity
 from sercore.features.layer_means import LayerMeans
 from sercore.features.store import FeatureStore
 from sercore.probes.interface import PROBES_VERSION
@@ -125,14 +124,14 @@ class PlannedBackbone:
         self, corpus: PlannedCorpus, workspace: Workspace, protocol: Protocol
     ) -> FeatureStore:
         """Return the store of this backbone's frames of a corpus, complete or not."""
-        identity = feature_identity(
-            self.backbone.card,
+        return FeatureStore.of(
+            workspace,
+            self.backbone,
             self.checkpoint,
             self.options,
             protocol.audio_path,
             corpus.manifest,
         )
-        return FeatureStore(workspace, identity)
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,9 +54,6 @@ def read_corpus(
     )
     module = registry.corpora.owners[name].module
     manifest = load_manifest(corpus, files, protocol.reading, workspace, module)
-    relative = f"manifests/{name}/{manifest.digest}.parquet"
-    if not workspace.exists(relative):
-        workspace.write_table(relative, manifest.table)
     labels = manifest.labels(corpus, mapper)
     return PlannedCorpus(corpus, place.path, files, manifest, mapper, labels)
 

@@ -35,6 +35,7 @@ from sercore.evaluation.predictions import predictions_path
 from sercore.evaluation.predictions import write_predictions
 from sercore.executors.task import TaskReport
 from sercore.features.layer_means import LayerMeans
+from sercore.features.store import DamagedFeaturesError
 from sercore.probes.batched_inference import batched_logits
 from sercore.probes.store import ProbeRecord
 from sercore.probes.store import StoredSplit
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from sercore.backbones.interface import Encoder
     from sercore.executors.task import Task
     from sercore.executors.task import TaskStatus
+    from sercore.features.packed import PackedFrames
     from sercore.features.store import FeatureStore
     from sercore.plugins.registry import Registry
     from sercore.runs.events import StageProgress
@@ -167,8 +169,6 @@ class Worker:
             yield advance
 
     def _extract(self, task: Task, progress: StageProgress) -> _Done:
-        from sercore.features.extract import extract
-
         spec = self._parts.spec(task.spec)
         backbone = self._parts.backbone(task)
         corpus = self._parts.corpus(task.spec, task.corpus)
@@ -176,6 +176,15 @@ class Worker:
         _require_key(task, store.key)
         if not store.missing_parts(layer_means=spec.layer_means):
             return _FOUND
+        self._extract_missing(task, progress)
+        return _COMPUTED
+
+    def _extract_missing(self, task: Task, progress: StageProgress) -> None:
+        from sercore.features.extract import extract
+
+        spec = self._parts.spec(task.spec)
+        backbone = self._parts.backbone(task)
+        corpus = self._parts.corpus(task.spec, task.corpus)
         extract(
             backbone=backbone.backbone,
             checkpoint=backbone.checkpoint,
@@ -188,8 +197,21 @@ class Worker:
             layer_means=spec.layer_means,
             load=lambda: self._parts.encoder(backbone),
             progress=progress,
+            note=self._note,
         )
-        return _COMPUTED
+
+    def _open(
+        self, task: Task, features: FeatureStore | LayerMeans, progress: StageProgress
+    ) -> PackedFrames:
+        """Return the frames of a task's corpus; damaged parts are extracted again first."""
+        try:
+            return features.open()
+        except DamagedFeaturesError as error:
+            if self._note is not None:
+                for sentence in error.damage:
+                    self._note(sentence)
+            self._extract_missing(task, progress)
+            return features.open()
 
     def _fit(self, task: Task, progress: StageProgress) -> _Done:
         job = self._parts.job(task)
@@ -199,7 +221,7 @@ class Worker:
         _require_key(task, key)
         if self._workspace.exists(probe_record_path(key)):
             return _FOUND
-        frames = features.open()
+        frames = self._open(task, features, progress)
         rows = job.fold.train[frames.length[job.fold.train] > 0]
         if not len(rows):
             raise SercoreError(
@@ -238,7 +260,7 @@ class Worker:
         if not wanted:
             return _FOUND
         corpus = self._parts.corpus(task.spec, task.corpus)
-        frames = features.open()
+        frames = self._open(task, features, progress)
         failed: dict[str, Exception] = {}
         asked = {}
         for key, probe_key in wanted.items():

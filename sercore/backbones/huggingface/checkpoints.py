@@ -6,13 +6,16 @@ hub. This module does not import torch.
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sercore.backbones.huggingface.families import CONFIG
 from sercore.backbones.huggingface.families import PREPROCESSOR
+from sercore.backbones.huggingface.families import read_config
 from sercore.backbones.interface import Checkpoint
 from sercore.errors import BackboneError
 from sercore.errors import BackboneUnavailableError
@@ -29,6 +32,21 @@ _INDEX = ".index.json"
 _DIGESTS = "weight-digests.json"
 _REMEMBER_FROM = 1 << 20
 """Bytes of a file from which on its digest is remembered."""
+
+_VOLATILE = frozenset(
+    {
+        "_commit_hash",
+        "_name_or_path",
+        "architectures",
+        "dtype",
+        "processor_class",
+        "torch_dtype",
+        "transformers_version",
+    }
+)
+"""Settings of a configuration that change no frame: they say who wrote it, with which library, and
+what other classes and precisions the weights were saved for. Weights are loaded as float32 by the
+class that ``model_type`` names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +97,18 @@ def search_path() -> list[Path]:
 def identify_checkpoint(name: str, found: CheckpointFolder) -> Checkpoint:
     """Return the identity of a checkpoint: its name, folder, commit and digest.
 
+    The digest covers the weight files, and what the configurations say apart from `_VOLATILE`.
+
     Raises:
         BackboneError: one of its files is missing or cannot be read.
     """
-    parts = [CONFIG, PREPROCESSOR, *weight_files(found.folder)]
+    settings = [
+        (part, digest_of(_without_volatile(read_config(found.folder, part))))
+        for part in (CONFIG, PREPROCESSOR)
+    ]
+    weights = weight_files(found.folder)
     try:
-        digests = _digests([found.folder / part for part in parts])
+        digests = _digests([found.folder / part for part in weights])
     except OSError as error:
         raise BackboneError(
             f"{error.filename} cannot be read: {error.strerror}",
@@ -94,8 +118,19 @@ def identify_checkpoint(name: str, found: CheckpointFolder) -> Checkpoint:
         name=name,
         location=str(found.folder),
         revision=found.revision,
-        digest=digest_of(list(zip(parts, digests, strict=True))),
+        digest=digest_of([*settings, *zip(weights, digests, strict=True)]),
     )
+
+
+def _without_volatile(value: Any) -> Any:
+    """Return a configuration without its volatile settings, those of its parts included."""
+    if isinstance(value, dict):
+        return {
+            name: _without_volatile(inner) for name, inner in value.items() if name not in _VOLATILE
+        }
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    return [_without_volatile(inner) for inner in value] if isinstance(value, list) else value
 
 
 def weight_files(folder: Path) -> list[str]:
@@ -189,10 +224,10 @@ def _digests(files: list[Path]) -> list[str]:
     has_new = False
     for file in files:
         facts = file.stat()
-        mark = [facts.st_size, facts.st_mtime_ns]
+        mark = [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
         entry = known.get(str(file.resolve()))
-        if isinstance(entry, list) and entry[:2] == mark and len(entry) == 3:
-            digests.append(str(entry[2]))
+        if isinstance(entry, list) and entry[:3] == mark and len(entry) == 4:
+            digests.append(str(entry[3]))
             continue
         with file.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
