@@ -281,7 +281,9 @@ def test_versions_that_change_frames_are_in_the_key(
     monkeypatch.setattr(
         recipe, "library_version", lambda asked: version if asked == name else real(asked)
     )
+    recipe._version.cache_clear()
     after = feature_identity(*parts)
+    recipe._version.cache_clear()
 
     assert (feature_key(after) != feature_key(before)) == is_other
     assert after["encoder"]["recipe"].get(name) == ("99.1" if is_other else None)

@@ -8,6 +8,7 @@ full are recorded beside each part, and enter no key. See ``docs/identity.md``.
 from __future__ import annotations
 
 import platform
+from functools import cache
 from typing import Any
 
 from sercore.__about__ import __version__
@@ -36,13 +37,18 @@ def numeric_recipe(family: str, audio_path: str) -> dict[str, str | None]:
     names = {*_AUDIO, *_ENCODER, _RESAMPLER[audio_path]}
     if family != "none":
         names.add(_TRANSFORMERS)
-    return {name: _major_minor(library_version(name)) for name in sorted(names)}
+    return {name: _major_minor(_version(name)) for name in sorted(names)}
 
 
 def recorded_versions() -> dict[str, Any]:
     """Return every version that is recorded with a part, in full."""
-    versions: dict[str, Any] = {name: library_version(name) for name in sorted(set(_RECORDED))}
+    versions: dict[str, Any] = {name: _version(name) for name in sorted(set(_RECORDED))}
     return {"sercore": __version__, "python": platform.python_version(), **versions}
+
+
+@cache
+def _version(name: str) -> str | None:
+    return library_version(name)  # it reads files, and stores are many
 
 
 def _major_minor(version: str | None) -> str | None:
