@@ -14,6 +14,8 @@ from sercore.runs.plan import make_plan
 from sercore.runs.spec import spec_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sercore.plugins.registry import Registry
     from sercore.runs.events import Observer
     from sercore.runs.events import RunOptions
@@ -42,6 +44,7 @@ def prepare(
     registry: Registry | None = None,
     *,
     download: bool = True,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
     """Plan a run without computing anything. Arguments as in `sercore.runs.plan.make_plan`.
 
@@ -49,7 +52,7 @@ def prepare(
         SercoreError: a name is unknown or a setting unusable.
     """
     registry = registry or installed()
-    plan = make_plan(selection, settings, registry, workspace, download=download)
+    plan = make_plan(selection, settings, registry, workspace, download=download, progress=progress)
     return Prepared(plan, settings, workspace, registry)
 
 

@@ -192,6 +192,8 @@ class Driver:
         self._observer.started(self._plan, self._chosen.name, self._workspace.path(self._folder))
         if self._chosen.note is not None:
             self._notifier.note(self._chosen.note)
+        for text in self._plan.repairs:
+            self._notifier.note(text)
         for text in problems_of(self._plan):
             self._notifier.problem(text)
 

@@ -33,6 +33,7 @@ from sercore.runs.resolve import read_corpus
 from sercore.runs.resolve import resolve_backbone
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from sercore.backbones.interface import Backbone
@@ -54,6 +55,7 @@ def make_plan(
     workspace: Workspace,
     *,
     download: bool = True,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Plan:
     """Return what a run will do.
 
@@ -63,6 +65,8 @@ def make_plan(
         registry: what is installed.
         workspace: where archives are unpacked, demo corpora written, manifests kept.
         download: whether weights that are needed and missing may be downloaded.
+        progress: told how many bytes of audio are read to compute their digests, of how many; for
+            each corpus that has new or changed recordings.
 
     Raises:
         SercoreError: a name is unknown or a setting unusable.
@@ -70,7 +74,10 @@ def make_plan(
     probes = _probes(selection, registry)
     missing = [_broken_plugin(info) for info in registry.broken]
     missing += [_conflict(text) for text in registry.conflicts]
-    corpora, absent = _corpora(selection, settings, registry, workspace)
+    repairs: list[str] = []
+    corpora, absent = _corpora(
+        selection, settings, registry, workspace, progress=progress, note=repairs.append
+    )
     missing += absent
     found = _backbones(selection, registry, corpora, download=download)
     missing += found.missing
@@ -91,6 +98,7 @@ def make_plan(
         jobs=tuple(sorted(jobs, key=_order)),
         missing=tuple(missing),
         downloads=found.downloads,
+        repairs=tuple(repairs),
     )
 
 
@@ -119,7 +127,13 @@ def _probes(selection: Selection, registry: Registry) -> list[tuple[Probe, str |
 
 
 def _corpora(
-    selection: Selection, settings: Settings, registry: Registry, workspace: Workspace
+    selection: Selection,
+    settings: Settings,
+    registry: Registry,
+    workspace: Workspace,
+    *,
+    progress: Callable[[int, int], None] | None,
+    note: Callable[[str], None],
 ) -> tuple[list[PlannedCorpus], list[Missing]]:
     registry.label_mappers.get(selection.protocol.mapper)  # an unknown name ends the run
     corpora: list[PlannedCorpus] = []
@@ -128,7 +142,17 @@ def _corpora(
         name = corpus.card.id
         try:
             place = _place(corpus, path, selection, settings, workspace)
-            corpora.append(read_corpus(name, place, selection.protocol, registry, workspace))
+            corpora.append(
+                read_corpus(
+                    name,
+                    place,
+                    selection.protocol,
+                    registry,
+                    workspace,
+                    progress=progress,
+                    note=note,
+                )
+            )
         except SercoreError as error:
             missing.append(_missing("corpus", name, error, named=named))
     return corpora, missing

@@ -269,6 +269,8 @@ class Plan:
     missing: tuple[Missing, ...]
     downloads: tuple[BackboneCard, ...] = ()
     """Backbones whose weights a run would ask the network for."""
+    repairs: tuple[str, ...] = ()
+    """One sentence for each stored file that planning found damaged and computed again."""
 
     def matrix_name(self, job: ProbeJob) -> str:
         """Return the name of a job's matrix: its backbone, with layer and probe where needed."""

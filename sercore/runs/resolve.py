@@ -18,6 +18,8 @@ from sercore.runs.planned import PlannedBackbone
 from sercore.runs.planned import PlannedCorpus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sercore.backbones.interface import Backbone
     from sercore.corpora.labels import LabelMapper
     from sercore.evaluation.protocols import Protocol
@@ -35,9 +37,25 @@ class CorpusPlace:
 
 
 def read_corpus(
-    name: str, place: CorpusPlace, protocol: Protocol, registry: Registry, workspace: Workspace
+    name: str,
+    place: CorpusPlace,
+    protocol: Protocol,
+    registry: Registry,
+    workspace: Workspace,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> PlannedCorpus:
     """Return a corpus with its manifest and labels.
+
+    Args:
+        name: the corpus's registered name.
+        place: where it lies.
+        protocol: says which utterances and which labels.
+        registry: what is installed.
+        workspace: keeps the manifest.
+        progress: as in `sercore.corpora.manifest_cache.load_manifest`.
+        note: likewise.
 
     Raises:
         CorpusError: it is missing, unreadable, or carries an unknown label.
@@ -53,7 +71,9 @@ def read_corpus(
         skip=corpus.card.unread,
     )
     module = registry.corpora.owners[name].module
-    manifest = load_manifest(corpus, files, protocol.reading, workspace, module)
+    manifest = load_manifest(
+        corpus, files, protocol.reading, workspace, module, progress=progress, note=note
+    )
     labels = manifest.labels(corpus, mapper)
     return PlannedCorpus(corpus, place.path, files, manifest, mapper, labels)
 
