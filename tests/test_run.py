@@ -70,7 +70,7 @@ def results(workspace):
     """Return the bytes that a run must give again: weights, predictions, scores."""
     root = Path(workspace)
     chosen = [
-        *root.glob("features/*/*/part-*.arrow"),
+        *root.glob("features/*/parts/*.arrow"),
         *root.glob("probes/*/weights.safetensors"),
         *root.glob("probes/*/split.parquet"),
         *root.glob("predictions/*.parquet"),

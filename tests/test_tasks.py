@@ -240,5 +240,5 @@ def test_weights_are_loaded_once_in_a_run_of_three_corpora(monkeypatch, tmp_path
         )
 
     assert ended.value.code == 0
-    assert len({path.parent for path in tmp_path.glob("features/*/*/*.arrow")}) == 3
+    assert len({path.parent for path in tmp_path.glob("features/*/*/store.json")}) == 3
     assert len(loads) == 1
