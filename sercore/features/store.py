@@ -379,6 +379,24 @@ class FeatureStore:
         self._cached.pop(part, None)
         self.files.discard(self.part_keys[part])
 
+    def verify_changed(self) -> None:
+        """Verify the parts whose files have changed since, and forget those that are damaged.
+
+        Cheap enough for every run: it looks at times, and reads only what has changed. `damage`
+        names what was forgotten.
+        """
+        for part, key in enumerate(self.part_keys):
+            record = self._record(part)
+            if record is None or not self.files.has_changed(key, record):
+                continue
+            try:
+                self.files.verify(key, record)
+            except DamagedError:
+                self._note_damage(part)
+                self.discard(part)
+            else:
+                self.files.confirm(key)
+
     def discard_damaged(self) -> list[int]:
         """Verify all parts, once per process and file, and forget those that are damaged.
 

@@ -216,6 +216,10 @@ class Driver:
             name: backbone.features(corpus, self._workspace, protocol)
             for name, corpus in _corpora_of(jobs).items()
         }
+        for store in stores.values():
+            store.verify_changed()
+            for sentence in store.damage:
+                self._notifier.note(sentence)
         return _Frames(stores, {})
 
     def _extract_and_fit(
