@@ -11,6 +11,7 @@ import torch
 
 from sercore.backbones.huggingface import from_name
 from sercore.backbones.interface import EncoderOptions
+from sercore.corpora.contents import read_contents
 from sercore.corpora.locate import open_corpus
 from sercore.corpora.manifest import build_manifest
 from sercore.features.extract import extract
@@ -51,7 +52,9 @@ def _worst(shared, tmp_path, corpus_name, count):
     place = _some(shared / "corpora" / PLACES[corpus_name], tmp_path / "corpus", count)
     workspace = Workspace(tmp_path / "workspace")
     files = open_corpus(place, workspace, "unpacked")
-    manifest = build_manifest(registry().corpora.get(corpus_name), files, "corrected")
+    manifest = build_manifest(
+        registry().corpora.get(corpus_name), files, "corrected", read_contents
+    )
     backbone = from_name(f"hf:{folder}")
     store = extract(
         backbone=backbone,
