@@ -118,8 +118,8 @@ def test_a_module_that_is_gone_has_an_identity_of_its_own(name):
 
 
 def test_the_core_counts_by_subpackage():
-    assert code_identity("sercore.probes.mlp") == code_identity("sercore.probes.logistic")
-    assert code_identity("sercore.probes.mlp") != code_identity("sercore.evaluation.metrics")
+    assert code_identity("sercore.probes.perceptron") == code_identity("sercore.probes.logistic")
+    assert code_identity("sercore.probes.perceptron") != code_identity("sercore.evaluation.metrics")
 
 
 def test_built_in_things_count_by_the_package_that_defines_them():
