@@ -155,7 +155,7 @@ def write_features(plan: Plan, workspace: Workspace) -> int:
                 for row in rows.tolist()
             ]
             store.write_part(part, utterances, layer_means=False, plan={})
-        store.write_description({})
+        store.write_description()
     return len(wanted)
 
 

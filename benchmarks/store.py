@@ -51,7 +51,7 @@ def _write(folder: Path, n: int) -> tuple[FeatureStore, list[Path], Figure]:
     store = FeatureStore(
         workspace, identity, [str(part) for part in range(len(rows))], lambda: rows
     )
-    store.write_description({})
+    store.write_description()
     rng = np.random.default_rng(0)
     pool = rng.standard_normal((PART_SIZE, 450, WIDTH), dtype=np.float32)
     ours, theirs = 0.0, 0.0

@@ -28,7 +28,9 @@ def _store(tmp_path, utterances, contents=None):
         "audio": "/".join(contents),
         "utterances": utterances,
     }
-    return FeatureStore(Workspace(tmp_path), identity, contents, lambda: rows)
+    return FeatureStore(
+        Workspace(tmp_path), identity, contents, lambda: rows, provenance={"backbone": "b"}
+    )
 
 
 def _utterance(row, values, means=None):
@@ -221,10 +223,10 @@ def test_a_store_is_read_from_its_description(tmp_path):
     """With its rows, and without a manifest; a damaged description is noticed and rewritten."""
     store = _store(tmp_path, 3)
     _write(store, [_utterance(row, _random(row, 3)) for row in range(3)])
-    store.write_description({"backbone": "b"})
+    store.write_description()
     found = FeatureStore.find(Workspace(tmp_path), store.identity)
 
-    assert (found.key, found.provenance()) == (store.key, {"backbone": "b"})
+    assert (found.key, found.provenance) == (store.key, {"backbone": "b"})
     np.testing.assert_array_equal(found.open().frames(2), store.open().frames(2))
     _flip(tmp_path / store.folder / STORE)
     assert FeatureStore.find(Workspace(tmp_path), store.identity) is None

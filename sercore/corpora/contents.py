@@ -105,6 +105,23 @@ def read_contents(files: CorpusFiles, places: Sequence[Place]) -> list[str]:
     return [_digest_at(found, place) for place in places]
 
 
+def contents_are_intact(corpus: str, files: CorpusFiles, workspace: Workspace) -> bool:
+    """Return whether the stored digests of a corpus, if there are any, are those that were written.
+
+    Args:
+        corpus: id of the corpus.
+        files: the corpus on disk.
+        workspace: keeps the digests.
+    """
+    relative = f"{_FOLDER}/{corpus}/{_stem(files)}.parquet"
+    try:
+        if workspace.exists(relative):
+            workspace.read_sealed(relative)
+    except DamagedError:
+        return False
+    return True
+
+
 def known_contents(
     corpus: str,
     files: CorpusFiles,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from sercore.corpora.contents import Contents
+from sercore.corpora.contents import contents_are_intact
 from sercore.corpora.contents import known_contents
 from sercore.corpora.manifest import SCHEMA
 from sercore.corpora.manifest import Manifest
@@ -97,7 +98,10 @@ class _Cache:
         before = None
         if kept is not None:
             before, facts = kept
-            if facts["stamp"] == stamp and (facts["settled"] or self._still_holds(before, facts)):
+            trusted = facts["settled"] and contents_are_intact(
+                self._corpus.card.id, self._files, self._workspace
+            )
+            if facts["stamp"] == stamp and (trusted or self._still_holds(before, facts)):
                 self._copy(before)
                 return before
         return self._build(stamp, before)

@@ -269,7 +269,7 @@ def _cached_store(
     checkpoint = identity["encoder"]["checkpoint"]
     return CachedStore(
         folder=store.folder,
-        backbone=store.provenance().get("backbone") or checkpoint[:16],
+        backbone=store.provenance.get("backbone") or checkpoint[:16],
         corpus=identity["corpus"],
         checkpoint=checkpoint,
         utterances=store.n_utterances,

@@ -179,24 +179,9 @@ def extract(
         for sentence in store.damage:
             note(sentence)
     with workspace.claim(store.folder, f"the extraction of {manifest.corpus}"):
-        store.write_description(_provenance(backbone, checkpoint, options))
+        store.write_description()
         work.run()
     return store
-
-
-def _provenance(
-    backbone: Backbone, checkpoint: Checkpoint, options: EncoderOptions
-) -> dict[str, str | None]:
-    """Return what the weights are called, which is part of no key."""
-    name = backbone.card.id
-    if name.startswith("hf:"):
-        # The place of a checkpoint on this disk is not its name.
-        name = f"hf:{checkpoint.name}"
-    return {
-        "backbone": f"{name}:{options.variant}" if options.variant else name,
-        "checkpoint": checkpoint.name,
-        "revision": checkpoint.revision,
-    }
 
 
 def default_frame_budget(device: str) -> int:

@@ -74,6 +74,7 @@ class FeatureStore:
         contents: digest of what is heard in each part.
         part_rows: returns the rows of each part, int64, in the part's order.
         paths: file of each row inside the corpus, for messages.
+        provenance: what the weights are called, which is part of no key.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class FeatureStore:
         contents: Sequence[str],
         part_rows: Callable[[], Rows],
         paths: Callable[[], Sequence[str]] | None = None,
+        provenance: Mapping[str, Any] | None = None,
     ) -> None:
         self._workspace = workspace
         self.identity = dict(identity)
@@ -97,8 +99,10 @@ class FeatureStore:
         self._contents = tuple(contents)
         self._part_rows = part_rows
         self._paths = paths
+        self._provenance = dict(provenance or {})
         self._cached: dict[int, dict[str, Any]] = {}
         self._damage: dict[int, str] = {}
+        self._repairs: list[str] = []
 
     @classmethod
     def of(
@@ -122,6 +126,7 @@ class FeatureStore:
             manifest.digests.parts,
             lambda: manifest.part_rows,
             lambda: manifest.column("path"),
+            _provenance(backbone, checkpoint, options),
         )
 
     @classmethod
@@ -136,7 +141,9 @@ class FeatureStore:
         found = workspace.read_json(f"{folder}/{STORE}")
         rows = [np.array(part["rows"], dtype=np.int64) for part in found["parts"]]
         contents = [part["content"] for part in found["parts"]]
-        return cls(workspace, found["identity"], contents, lambda: rows)
+        return cls(
+            workspace, found["identity"], contents, lambda: rows, provenance=found["provenance"]
+        )
 
     @classmethod
     def find(cls, workspace: Workspace, identity: Mapping[str, Any]) -> FeatureStore | None:
@@ -161,8 +168,8 @@ class FeatureStore:
 
     @property
     def damage(self) -> tuple[str, ...]:
-        """One sentence for each part that was found damaged and has to be extracted again."""
-        return tuple(self._damage[part] for part in sorted(self._damage))
+        """One sentence for each file that was found damaged and is written again."""
+        return (*self._repairs, *(self._damage[part] for part in sorted(self._damage)))
 
     def missing_parts(self, *, layer_means: bool = False) -> list[int]:
         """Return the parts that a run should work on.
@@ -310,7 +317,7 @@ class FeatureStore:
         table = pa.Table.from_batches(batches, schema=AUDIO_SCHEMA)
         return table.add_column(0, "row", pa.array(rows)).sort_by("row")
 
-    def write_description(self, provenance: Mapping[str, Any] | None = None) -> None:
+    def write_description(self) -> None:
         """Write which parts the store consists of, and where the weights came from.
 
         Raises:
@@ -325,15 +332,14 @@ class FeatureStore:
             "identity": self.identity,
             "key": self.key,
             "parts": parts,
-            "provenance": dict(provenance or {}),
+            "provenance": self._provenance,
         }
         self._workspace.write_json(f"{self.folder}/{STORE}", description)
 
-    def provenance(self) -> dict[str, Any]:
-        """Return where the weights came from, as it was written; empty if it is not there."""
-        with suppress(WorkspaceError):
-            return dict(self._workspace.read_json(f"{self.folder}/{STORE}")["provenance"])
-        return {}
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """What the weights were called when the store was described; empty if that is not known."""
+        return self._provenance
 
     def write_part(
         self,
@@ -385,6 +391,15 @@ class FeatureStore:
         Cheap enough for every run: it looks at times, and reads only what has changed. `damage`
         names what was forgotten.
         """
+        if self._workspace.exists(f"{self.folder}/{STORE}"):
+            try:
+                self._workspace.read_sealed(f"{self.folder}/{STORE}")
+            except DamagedError:
+                self._repairs.append(
+                    f"the list of parts of {self.identity['corpus']} was damaged and is written "
+                    "again"
+                )
+                self.write_description()
         for part, key in enumerate(self.part_keys):
             record = self._record(part)
             if record is None or not self.files.has_changed(key, record):
@@ -488,3 +503,18 @@ class FeatureStore:
                 self.write_description()
         else:
             self._workspace.touch(description)
+
+
+def _provenance(
+    backbone: Backbone, checkpoint: Checkpoint, options: EncoderOptions
+) -> dict[str, str | None]:
+    """Return what the weights are called, which is part of no key."""
+    name = backbone.card.id
+    if name.startswith("hf:"):
+        # The place of a checkpoint on this disk is not its name.
+        name = f"hf:{checkpoint.name}"
+    return {
+        "backbone": f"{name}:{options.variant}" if options.variant else name,
+        "checkpoint": checkpoint.name,
+        "revision": checkpoint.revision,
+    }
