@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,8 +87,10 @@ def truncate(path):
 
 @pytest.mark.parametrize("damage", [flip, truncate])
 @pytest.mark.parametrize("kind", KINDS)
-def test_damage_is_named_and_healed(finished, corpora, kind, damage):
-    workspace, before = finished
+def test_damage_is_named_and_healed(finished, corpora, tmp_path, kind, damage):
+    original, before = finished
+    workspace = tmp_path / "workspace"
+    shutil.copytree(original, workspace)
     victim = min(workspace.glob(KINDS[kind]))
 
     damage(victim)
@@ -104,7 +107,7 @@ def test_damage_is_named_and_healed(finished, corpora, kind, damage):
 def test_a_copied_workspace_is_verified_once_and_computes_nothing(finished, corpora, tmp_path):
     workspace, before = finished
     copy = tmp_path / "copy"
-    subprocess.run(["cp", "-r", str(workspace), str(copy)], check=True)
+    shutil.copytree(workspace, copy)
     for path in sorted(copy.glob("features/*/parts/*.json")):
         os.utime(path, (0, 0))  # copied first
 
@@ -115,7 +118,7 @@ def test_a_copied_workspace_is_verified_once_and_computes_nothing(finished, corp
 def test_verify_finds_every_damaged_file(finished, tmp_path):
     workspace, _ = finished
     copy = tmp_path / "copy"
-    subprocess.run(["cp", "-r", str(workspace), str(copy)], check=True)
+    shutil.copytree(workspace, copy)
     victims = [min(copy.glob(pattern)) for pattern in KINDS.values()]
     for victim in victims:
         flip(victim)

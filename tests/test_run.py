@@ -267,14 +267,20 @@ def test_a_second_run_of_one_name_may_have_another_selection(corpora, tmp_path):
     assert not [text for text in again["problems"] if "Error" in text]
 
 
-def test_two_runs_of_one_name_do_not_mix(finished, corpora):
-    workspace, _, _ = finished
-    with Workspace(workspace).lease("runs/default", "the run 'default'"):
-        answer = sercore(command(corpora, workspace))
+def test_a_run_waits_for_another_one_of_its_name(finished, corpora):
 
-    assert answer.returncode == 1
-    assert "in use by another sercore process" in answer.stderr
-    assert "Traceback" not in answer.stderr
+    workspace, _, reference = finished
+    with Workspace(workspace).lease("runs/default", "the run"):
+        process = subprocess.Popen(
+            command(corpora, workspace), stdout=subprocess.PIPE, text=True, preexec_fn=hear_signals
+        )
+        said = process.stdout.readline()
+        assert said.startswith("note: the run 'default' is being computed by")
+        assert process.poll() is None
+
+    process.communicate(timeout=200)
+    assert process.returncode == 0
+    assert results(workspace) == reference
 
 
 def spoil(data, kind):

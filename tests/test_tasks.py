@@ -18,6 +18,7 @@ from sercore.errors import TaskError
 from sercore.executors import Resources
 from sercore.executors import Task
 from sercore.executors import TaskReport
+from sercore.storage.workspace import Workspace
 
 TASK = Task(
     kind="fit",
@@ -209,8 +210,9 @@ class TestWork:
 
     def test_refuses_the_specification_of_another_version(self, planned):
         workspace, text = planned
-        path = workspace / f"specs/{Task.from_json(text).spec}.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), "version": "0.0.1"}))
+        path = f"specs/{Task.from_json(text).spec}.json"
+        stored = Workspace(workspace)
+        stored.write_json(path, {**stored.read_json(path), "version": "0.0.1"})
 
         answer = sercore("work", "--workspace", workspace, input=text, status=1)
 

@@ -62,14 +62,26 @@ class Journal:
         """
         import pyarrow as pa
 
-        if not self._workspace.list(self._folder):
+        if not self._workspace.list(self._folder) and not self._is_damaged():
             return
         rows = [
             {**report.to_plain(), "failures": json.dumps(dict(report.failures))}
             for report in self.reports()
         ]
-        self._workspace.write_table(self._compacted, pa.Table.from_pylist(rows))
+        if rows:
+            self._workspace.write_table(self._compacted, pa.Table.from_pylist(rows))
+        else:
+            self._workspace.remove(self._compacted)
         self._workspace.remove(self._folder)
+
+    def _is_damaged(self) -> bool:
+        if not self._workspace.exists(self._compacted):
+            return False
+        try:
+            self._workspace.read_sealed(self._compacted)
+        except WorkspaceError:
+            return True
+        return False
 
     def _read_compacted(self) -> list[TaskReport]:
         if not self._workspace.exists(self._compacted):
