@@ -18,11 +18,9 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from contextlib import contextmanager
 from contextlib import nullcontext
-from dataclasses import asdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
-from typing import TypeVar
 
 import numpy as np
 
@@ -34,7 +32,6 @@ from sercore.evaluation.predictions import Predictions
 from sercore.evaluation.predictions import predictions_path
 from sercore.evaluation.predictions import write_predictions
 from sercore.executors.task import TaskReport
-from sercore.features.layer_means import LayerMeans
 from sercore.features.store import DamagedFeaturesError
 from sercore.probes.batched_inference import batched_logits
 from sercore.probes.store import ProbeRecord
@@ -44,32 +41,24 @@ from sercore.probes.store import read_probe
 from sercore.probes.store import read_probe_record
 from sercore.probes.store import read_split
 from sercore.probes.store import write_probe
+from sercore.runs.parts import LoadedParts
 from sercore.runs.planned import ProbeJob
 from sercore.runs.planned import labelled_rows
 from sercore.runs.planned import prediction_identity
-from sercore.runs.resolve import folds_of
-from sercore.runs.resolve import probe_code
-from sercore.runs.resolve import read_corpus
-from sercore.runs.resolve import resolve_backbone
-from sercore.runs.spec import read_spec
 from sercore.storage.digests import digest_of
 
 if TYPE_CHECKING:
-    from sercore.backbones.interface import Encoder
     from sercore.executors.task import Task
     from sercore.executors.task import TaskStatus
+    from sercore.features.layer_means import LayerMeans
     from sercore.features.packed import PackedFrames
     from sercore.features.store import FeatureStore
     from sercore.plugins.registry import Registry
     from sercore.runs.events import StageProgress
-    from sercore.runs.planned import PlannedBackbone
     from sercore.runs.planned import PlannedCorpus
-    from sercore.runs.spec import RunSpec
     from sercore.storage.workspace import Workspace
 
     Stage = Callable[[str, str], AbstractContextManager[StageProgress]]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +99,7 @@ class Worker:
         self._stage = stage or _no_stage
         self._note = note
         self._stopping = stopping or threading.Event()
-        self._parts = _Parts(workspace, registry)
+        self._parts = LoadedParts(workspace, registry)
 
     def work(self, task: Task) -> TaskReport:
         """Do a task, and write its results and its report.
@@ -308,116 +297,6 @@ class Worker:
         write_predictions(self._workspace, key, predictions)
 
 
-class _Parts:
-    """Corpora, backbones and the one loaded encoder of a worker; safe to use from two threads."""
-
-    def __init__(self, workspace: Workspace, registry: Registry) -> None:
-        self._workspace = workspace
-        self._registry = registry
-        self._lock = threading.RLock()
-        self._known: dict[tuple[str, ...], Any] = {}
-        self._encoder: tuple[object, Encoder] | None = None
-        self._budgets: dict[object, int] = {}
-
-    def spec(self, digest: str) -> RunSpec:
-        """Return a specification."""
-        return self._once(("spec", digest), lambda: read_spec(self._workspace, digest))
-
-    def corpus(self, spec: str, name: str) -> PlannedCorpus:
-        """Return a corpus of a specification, read and labelled."""
-
-        def read() -> PlannedCorpus:
-            known = self.spec(spec)
-            place = known.corpora.get(name)
-            if place is None:
-                raise TaskError(f"the specification of the run names no corpus '{name}'")
-            return read_corpus(name, place, known.protocol, self._registry, self._workspace)
-
-        return self._once(("corpus", spec, name), read)
-
-    def backbone(self, task: Task) -> PlannedBackbone:
-        """Return the backbone of a task, its weights found."""
-
-        def resolve() -> PlannedBackbone:
-            spec = self.spec(task.spec)
-            return resolve_backbone(
-                task.backbone,
-                self._registry.backbone(task.backbone, offline=spec.offline),
-                layer=spec.layer,
-                dtype=spec.dtype,
-                device=task.resources.device,
-                named=True,
-                offline=spec.offline,
-            )
-
-        return self._once(("backbone", task.spec, task.backbone, task.resources.device), resolve)
-
-    def features(self, task: Task) -> FeatureStore | LayerMeans:
-        """Return what the probes of a task see of its corpus."""
-        corpus = self.corpus(task.spec, task.corpus)
-        protocol = self.spec(task.spec).protocol
-        store = self.backbone(task).features(corpus, self._workspace, protocol)
-        return store if task.layer is None else LayerMeans(store, task.layer)
-
-    def job(self, task: Task) -> ProbeJob:
-        """Return the probe job of a task that fits one."""
-        if task.probe is None or task.fold is None or task.split_seed is None:
-            raise TaskError("the task names no probe, fold or split seed")
-        protocol = self.spec(task.spec).protocol
-        train = self.corpus(task.spec, task.corpus)
-        folds = folds_of(train, protocol, task.split_seed)
-        return ProbeJob(
-            backbone=self.backbone(task),
-            train=train,
-            fold=folds[task.fold],
-            split_seed=task.split_seed,
-            probe=self._registry.probes.get(task.probe),
-            protocol=protocol,
-            test_sets=(),
-            layer=task.layer,
-            code=probe_code(self._registry, task.probe),
-        )
-
-    def encoder(self, backbone: PlannedBackbone) -> Encoder:
-        """Return a loaded backbone. The one that was loaded before is dropped."""
-        with self._lock:
-            wanted = _encoder_key(backbone)
-            if self._encoder is None or self._encoder[0] != wanted:
-                self._encoder = None  # its memory is free before the next one is loaded
-                encoder = backbone.backbone.load(backbone.checkpoint, backbone.options)
-                self._encoder = (wanted, encoder)
-            return self._encoder[1]
-
-    def release_encoder(self) -> None:
-        """Drop the loaded backbone and its memory."""
-        with self._lock:
-            self._encoder = None
-
-    def frame_budget(self, task: Task) -> int | None:
-        """Return the frames of one encoder batch; ``auto`` is measured once per backbone."""
-        from sercore.features.extract import probe_frame_budget
-
-        chosen = self.spec(task.spec).frame_budget
-        if chosen != "auto":
-            return chosen
-        backbone = self.backbone(task)
-        with self._lock:
-            known = _encoder_key(backbone)
-            if known not in self._budgets:
-                rate = backbone.backbone.card.sample_rate
-                self._budgets[known] = probe_frame_budget(
-                    self.encoder(backbone), rate, task.resources.device
-                )
-            return self._budgets[known]
-
-    def _once(self, name: tuple[str, ...], make: Callable[[], T]) -> T:
-        with self._lock:
-            if name not in self._known:
-                self._known[name] = make()
-            found: T = self._known[name]
-            return found
-
-
 def describe(error: Exception) -> tuple[str, str | None]:
     """Return one sentence for an error, and its traceback if it was not foreseen."""
     if isinstance(error, SercoreError):
@@ -453,11 +332,6 @@ def _probe_record(
         split_seed=job.split_seed,
         n_train=n_train,
     )
-
-
-def _encoder_key(backbone: PlannedBackbone) -> object:
-    card = backbone.backbone.card
-    return card.id, backbone.checkpoint.digest, tuple(sorted(asdict(backbone.options).items()))
 
 
 def _require_key(task: Task, key: str) -> None:
