@@ -32,7 +32,7 @@ from sounds import wav_bytes
 from sounds import write_sound
 
 from sercore import Emotion
-from sercore.audio.audit import survey
+from sercore.audio.audit import audit_audio
 from sercore.corpora.files import CorpusFiles
 from sercore.corpora.interface import READINGS
 from sercore.corpora.interface import label_of
@@ -926,7 +926,7 @@ def expresso_ends(root, stem):
 def decoded(name, root, reading):
     files = CorpusFiles(root)
     built = build_manifest(corpus(name), files, reading)
-    table, problems = survey(files, built)
+    table, problems = audit_audio(files, built)
     assert problems == ()
     assert table.column("utterance_id").to_pylist() == built.utterance_ids
     return built, table

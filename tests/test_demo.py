@@ -15,10 +15,10 @@ from sercore.corpora.labels import MAPPERS
 from sercore.corpora.labels import Emotion
 from sercore.corpora.manifest import build_manifest
 from sercore.demo.corpora import DEMO_CORPORA
-from sercore.demo.corpora import Conditions
-from sercore.demo.corpora import Line
 from sercore.demo.prosody import NEUTRAL
 from sercore.demo.prosody import RULES
+from sercore.demo.script import Conditions
+from sercore.demo.script import Line
 from sercore.demo.voice import RATE
 from sercore.demo.voice import speak
 from sercore.demo.voice import voice_of

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 
 from sercore.cli import cli
 from sercore.corpora.download import MOST_CONNECTIONS
-from sercore.corpora.download import Patience
+from sercore.corpora.download import RetryPolicy
 from sercore.corpora.download import fetch
 from sercore.corpora.interface import CorpusCard
 from sercore.corpora.interface import Download
@@ -151,7 +151,7 @@ def card_of(*downloads, licence=LICENCE):
 
 
 def fetched(card, place, *, attempts=3, stalled_after_s=5.0, accept_licence=True, **options):
-    patience = Patience(
+    retry = RetryPolicy(
         attempts=attempts,
         first_wait_s=1.0,
         stalled_after_s=stalled_after_s,
@@ -162,7 +162,7 @@ def fetched(card, place, *, attempts=3, stalled_after_s=5.0, accept_licence=True
         place.data,
         place.workspace,
         accept_licence=accept_licence,
-        patience=patience,
+        retry=retry,
         **options,
     )
 

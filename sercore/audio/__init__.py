@@ -1,1 +1,1 @@
-"""Recordings: any container to mono float32 samples at one rate, and facts about them."""
+"""Decode recordings from any container to mono float32 samples, and check them."""

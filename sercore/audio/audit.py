@@ -1,4 +1,4 @@
-"""Every recording of a corpus, decoded once: what is damaged, empty, silent or there twice."""
+"""Decode every recording of a corpus: find damaged, silent and duplicate ones."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ SCHEMA = pa.schema(
         pa.field("error", pa.string()),
     ]
 )
-"""Columns as in `sercore.audio.decode.Recording`. Where decoding failed, all but the id and `error`
-(one sentence) are null."""
+"""Columns as in `sercore.audio.decode.Recording`. If decoding failed, all columns but the id and
+`error` (one sentence) are null."""
 
 _WORKERS = 2
 
 Progress = Callable[[int, int], None]
-"""Called with the number of recordings that are decoded, and that of all."""
+"""Called with the number of decoded recordings and the number of all."""
 
 
-def survey(
+def audit_audio(
     files: CorpusFiles, manifest: Manifest, progress: Progress | None = None
 ) -> tuple[pa.Table, tuple[Problem, ...]]:
     """Decode every utterance of a corpus, at its own rate, two at a time.
 
     Returns:
-        One row an utterance as in `SCHEMA`, in the order of the manifest; and what is wrong:
-        recordings that cannot be decoded (``undecodable``), hold nothing or zeros only
-        (``silent``), or are the same audio as another (``duplicate``).
+        One row per utterance as in `SCHEMA`, in the order of the manifest; and problems of the
+        kinds ``undecodable``, ``silent`` (no samples or only zeros) and ``duplicate`` (the same
+        audio as another utterance).
     """
 
     def decode(row: int) -> tuple[dict[str, object], Problem | None]:
@@ -83,11 +83,11 @@ def survey(
 def repeated_audio(
     utterance_ids: Iterable[str], digests: Iterable[str | None]
 ) -> tuple[Problem, ...]:
-    """Return a problem for every utterance whose decoded audio an earlier one has already.
+    """Return a problem for every utterance whose decoded audio equals that of an earlier one.
 
     Args:
         utterance_ids: in manifest order.
-        digests: of the decoded audio of each; None where there is none.
+        digests: of the decoded audio, in the same order; None if decoding failed.
     """
     first: dict[str, str] = {}
     problems = []
@@ -100,8 +100,8 @@ def repeated_audio(
                 Problem(
                     kind="duplicate",
                     where=utterance_id,
-                    message=f"it holds the same audio as {earlier}",
-                    hint="compare the two with a fresh copy of the corpus: a split by file leaks",
+                    message=f"its audio is the same as that of {earlier}",
+                    hint="compare both with a fresh copy: duplicates leak into test sets",
                 )
             )
     return tuple(problems)

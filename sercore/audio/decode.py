@@ -1,11 +1,10 @@
 """Any container to mono float32 at a rate, at most 30 s.
 
 WAVE, FLAC, Ogg and AIFF are decoded by libsndfile, everything else (MP3, AVI, MP4, M4A, ...) by
-FFmpeg through PyAV; the content decides, not the file's name. Everything here may be called from
-several threads at once.
+FFmpeg through PyAV. The content selects the decoder, not the file's name. All functions are
+thread-safe.
 
-A recording that is not all there, or that a decoder stumbles over midway, is an error, never a
-shorter clip.
+A truncated recording, or one on which a decoder fails midway, is an error, never a shorter clip.
 """
 
 from __future__ import annotations
@@ -40,18 +39,18 @@ PAPER_RATE = 16_000
 """Hertz to which the audio path ``paper`` resamples first (paper, section 3)."""
 
 _LENGTH_TOLERANCE_S = 0.25
-"""Containers may count the priming of their codec as sound, and round."""
+"""Containers may count the priming of their codec as sound, and they round."""
 
 _SPAN_TOLERANCE_S = 0.5
-"""Annotations may end this much after their recording; beyond it one of the two is wrong."""
+"""An annotation may end at most this much after its recording."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Recording:
     """One utterance, decoded.
 
-    The number of frames that an encoder keeps follows `samples` as they are here, after
-    resampling: the two audio paths can differ by a sample.
+    The number of frames that an encoder keeps depends on the length of `samples`, after
+    resampling. The two audio paths can differ by a sample.
     """
 
     samples: Waveform
@@ -63,13 +62,12 @@ class Recording:
     source_channels: int
     """Channels of the file."""
     duration_s: float
-    """Seconds of the utterance before it was cut to 30 s; containers that FFmpeg reads are
-    believed about what lies beyond the cut."""
+    """Seconds of the utterance before it was cut to 30 s. With FFmpeg, the part beyond the cut is
+    the container's declaration."""
     digest: str
     """SHA-256 (hexadecimal) over rate, number of channels and the decoded samples before mixing
-    and resampling, as little-endian float32: what was read, so at most the first 30 s, and only
-    the one channel where the utterance names one. Equal digests are the same audio, whatever
-    container and name it has."""
+    and resampling, as little-endian float32. It covers what was read: at most the first 30 s, and
+    one channel if the utterance names one. Equal digests mean equal audio, in any container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +81,28 @@ class _Clip:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """Which part of a file is wanted, in seconds."""
+    """The part of a file to read, in seconds."""
 
     start_s: float = 0.0
     end_s: float | None = None
 
     def frames(self, rate: int) -> tuple[int, int]:
-        """Return the first sample that is read and the one after the last."""
+        """Return the index of the first sample and of the one after the last."""
         first = round(self.start_s * rate)
         stop = first + round(MAX_SECONDS * rate)
         return first, stop if self.end_s is None else min(stop, round(self.end_s * rate))
 
     def duration_s(self, total_s: float, name: str) -> float:
-        """Return how long the span is in a file that lasts `total_s`.
+        """Return the length of the span in a file of `total_s` seconds.
 
         Raises:
-            AudioError: it is not inside the file.
+            AudioError: the span is not inside the file.
         """
         if self.start_s < 0 or self.start_s > total_s:
             raise AudioError(
                 f"{name}: the utterance begins at {self.start_s:g} s, and the recording lasts "
                 f"{total_s:.2f} s",
-                hint="the recording or its annotation is not complete",
+                hint="the recording or its annotation is incomplete",
             )
         if self.end_s is None:
             return total_s - self.start_s
@@ -112,7 +110,7 @@ class _Span:
             raise AudioError(
                 f"{name}: the utterance ends at {self.end_s:g} s, and the recording lasts "
                 f"{total_s:.2f} s",
-                hint="the recording or its annotation is not complete",
+                hint="the recording or its annotation is incomplete",
             )
         return min(self.end_s, total_s) - self.start_s
 
@@ -130,13 +128,13 @@ def read_utterance(
 
     Args:
         files: the corpus on disk.
-        utterance: where it is: file, row of a parquet file, time span, channel.
-        rate: hertz that the encoder expects; None keeps the rate of the file.
-        audio_path: how it is resampled, see `sercore.backbones.interface.AudioPath`.
+        utterance: its file, row of a Parquet file, time span and channel.
+        rate: hertz of the result; None keeps the rate of the file.
+        audio_path: the method of resampling, see `sercore.backbones.interface.AudioPath`.
 
     Raises:
-        AudioError: it cannot be decoded or is not whole; the message names the file.
-        SilentAudioError: it holds no sample, or zeros only.
+        AudioError: it cannot be decoded or is truncated; the message names the file.
+        SilentAudioError: it has no samples, or only zeros.
     """
     span = _Span(utterance.start_s or 0.0, utterance.end_s)
     name = utterance.path
@@ -180,7 +178,7 @@ def _recording(
         source = source[:, channel : channel + 1]
     if not np.isfinite(source).all():
         raise AudioError(
-            f"{name} holds samples that are not numbers (NaN or infinite)",
+            f"{name} contains samples that are NaN or infinite",
             hint="replace it by an undamaged copy",
         )
     # float64 accumulation keeps the mean the same whatever the channels' memory layout.
@@ -188,7 +186,7 @@ def _recording(
     if not mono.any():
         what = "only zeros" if len(mono) else "no samples"
         raise SilentAudioError(
-            f"{name} holds {what}", hint="replace it by a copy with sound, or remove it"
+            f"{name} contains {what}", hint="replace it by a copy with sound, or remove it"
         )
     return Recording(
         samples=mono if rate is None else _resample(mono, clip.rate, rate, audio_path),
@@ -256,8 +254,8 @@ def _decode(file: BinaryIO, span: _Span, name: str) -> _Clip:
                 # Only FFmpeg counts the samples of MPEG frames exactly.
                 if not sound.subtype.startswith("MPEG"):
                     return _decode_with_libsndfile(sound, span, name)
-        # The container is known, but its codec is FFmpeg's. libsndfile moved the descriptor
-        # behind the buffer's back; only a seek from the end makes Python look where it is.
+        # libsndfile knows the container but not the codec, so FFmpeg decodes it. libsndfile moved
+        # the descriptor without the buffer's knowledge; a seek from the end synchronises the two.
         file.seek(0, os.SEEK_END)
         file.seek(0)
     return _decode_with_ffmpeg(file, span, name, reason)
@@ -273,13 +271,13 @@ def _is_for_libsndfile(head: bytes) -> bool:
 
 
 def _handle(file: BinaryIO) -> int | BinaryIO:
-    """Return the file descriptor, which libsndfile reads fastest, where there is one."""
+    """Return the file descriptor, which libsndfile reads fastest, if the file has one."""
     try:
         descriptor = file.fileno()
     except OSError:
         file.seek(0)
         return file
-    os.lseek(descriptor, 0, os.SEEK_SET)  # libsndfile takes the present offset for the beginning
+    os.lseek(descriptor, 0, os.SEEK_SET)  # libsndfile reads from the current offset
     return descriptor
 
 
@@ -308,7 +306,7 @@ def _decode_with_ffmpeg(file: BinaryIO, span: _Span, name: str, reason: str | No
         with av.open(file, mode="r", metadata_errors="ignore") as container:
             if not container.streams.audio:
                 raise AudioError(
-                    f"{name} holds no sound", hint="replace it by a copy with an audio track"
+                    f"{name} has no audio track", hint="replace it by a copy with an audio track"
                 )
             stream = container.streams.audio[0]
             rate, channels = 0, 0
@@ -334,7 +332,7 @@ def _decode_with_ffmpeg(file: BinaryIO, span: _Span, name: str, reason: str | No
         raise _undecodable(name, detail) from error
     if not rate:
         raise SilentAudioError(
-            f"{name} holds no samples", hint="replace it by a copy with sound, or remove it"
+            f"{name} contains no samples", hint="replace it by a copy with sound, or remove it"
         )
     total_s = position / rate if ended or declared_s is None else declared_s
     if audio_only and declared_s is not None and total_s < declared_s - _LENGTH_TOLERANCE_S:
@@ -361,12 +359,12 @@ def _frame_samples(frame: Any, channels: int) -> npt.NDArray[np.float32]:
 
 
 def _embedded_bytes(path: Path, row: int, name: str) -> bytes:
-    """Return the audio file that a row of a parquet file embeds."""
+    """Return the audio file in a row of a Parquet file."""
     import pyarrow as pa
 
     try:
         facts = path.stat()
-        # Which file is meant, within this process: nothing of it enters a key or a digest.
+        # Identifies the file within this process; it is part of no key or digest.
         version = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
         column, starts = _parquet_layout(path, version)
         group = next((i for i in range(len(starts) - 1) if starts[i] <= row < starts[i + 1]), None)
@@ -381,7 +379,7 @@ def _embedded_bytes(path: Path, row: int, name: str) -> bytes:
     except CorpusError as error:
         raise AudioError(error.message, hint=error.hint) from error
     if value is None:
-        raise AudioError(f"{name} holds no audio", hint="replace the file by an undamaged copy")
+        raise AudioError(f"{name} contains no audio", hint="replace the file by an undamaged copy")
     return bytes(value)
 
 
@@ -398,7 +396,7 @@ def _parquet_layout(path: Path, version: tuple[int, ...]) -> tuple[str, tuple[in
         return audio_column(file.schema_arrow, path.name), tuple(starts)
 
 
-# Extraction goes by length, so neighbours in time are not neighbours in the file.
+# Extraction is ordered by length, so consecutive utterances lie in different row groups.
 @lru_cache(maxsize=4)
 def _parquet_values(path: Path, version: tuple[int, ...], column: str, group: int) -> Any:
     import pyarrow.compute as pc
@@ -412,7 +410,7 @@ def _parquet_values(path: Path, version: tuple[int, ...], column: str, group: in
 
 
 def _truncated(name: str, detail: str) -> AudioError:
-    return AudioError(f"{name} is cut short: {detail}", hint="copy or download it again")
+    return AudioError(f"{name} is truncated: {detail}", hint="copy or download it again")
 
 
 def _undecodable(name: str, detail: str) -> AudioError:
@@ -423,5 +421,5 @@ def _undecodable(name: str, detail: str) -> AudioError:
 def _unreadable(name: str, error: OSError) -> AudioError:
     return AudioError(
         f"{name} cannot be read: {error.strerror or error}",
-        hint="check that it is there and its permissions",
+        hint="check that it exists and its permissions",
     )

@@ -1,7 +1,7 @@
-"""Whether a recording's container holds all the bytes that it promises.
+"""Detect truncated recordings from the sizes that their containers declare.
 
-Decoders return what they find: a file whose copy was interrupted comes out as a shorter clip. The
-containers below say how long their sound is, and that is compared with what is there.
+A decoder reads an interrupted copy as a shorter clip. The containers below declare the size of
+their sound, which is compared with the size of the file.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import struct
 from typing import BinaryIO
 
-# Written by programs that did not know the length when they began (pipes, live recordings).
+# Written by programs that did not know the length at the start (pipes, live recordings).
 _UNKNOWN_SIZE = 0x7FFFF000
 
 _OGG_LAST_PAGE = 4
@@ -18,11 +18,11 @@ _OGG_MAX_PAGE = 65_307
 
 
 def missing_bytes(file: BinaryIO) -> int:
-    """Return how many bytes a container promises beyond the end of its file.
+    """Return how many of the bytes that a container declares are missing from its file.
 
     Knows WAVE, AIFF and AVI (chunks), MP4 and its relatives (boxes), MP3 with a header frame, and
     Ogg (the page that ends a stream; how much is missing is unknown there, so the answer is 1).
-    Anything else counts as whole. The file is left at its beginning.
+    Any other format counts as complete. Afterwards the file is at its first byte.
 
     Args:
         file: opened for reading, seekable.

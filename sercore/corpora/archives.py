@@ -1,8 +1,8 @@
-"""Corpora that come as archives: unpacked once, safely, whole or not at all.
+"""Unpack the archives of corpora: once, safely, and completely or not at all.
 
-Only regular files come out. A link inside an archive becomes a copy of what it names, names that
-would leave the folder are refused, and nothing that unpacks to many times its own size is written.
-Archives inside an archive are unpacked beside it and removed.
+Only regular files are written. A link inside an archive becomes a copy of its target. A member
+whose name would leave the folder is an error, and so is an archive that unpacks to many times its
+own size. Archives inside an archive are unpacked where they are and removed.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from sercore.storage.workspace import Workspace
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-"""How the names of archives end."""
+"""Suffixes of the archives that can be unpacked."""
 
-# Speech seldom shrinks to less than a tenth; a hundredth is no recording but a trap.
+# Compressed speech keeps at least a tenth of its size; a hundredth is an archive bomb.
 _LARGEST_RATIO = 100
 _ALWAYS_ALLOWED = 2**30
 _MOST_FILES = 2_000_000
@@ -63,7 +63,7 @@ _DAMAGES = (
 
 @dataclass(slots=True)
 class _Budget:
-    """What may still be written for one archive, whatever is nested in it."""
+    """How many bytes and files one archive, with its inner archives, may still write."""
 
     archive: str
     bytes: int
@@ -75,7 +75,7 @@ class _Budget:
         if self.bytes < 0 or self.files < 0:
             raise CorpusError(
                 f"{self.archive} unpacks to more than {_LARGEST_RATIO} times its own size",
-                hint="it is no recording of speech; get it again from the corpus's authors",
+                hint="this is no archive of speech; download it again from the corpus's authors",
             )
 
 
@@ -87,11 +87,11 @@ class _Member:
     size: int
     open: Callable[[], IO[bytes]]
     link: str | None = None
-    """What it is a link to, by its path in the archive."""
+    """The target of the link, by its path in the archive; None for a file."""
 
 
 def archive_stem(name: str) -> str | None:
-    """Return a file name without its archive suffix, or None if it is no archive's name.
+    """Return a file name without its archive suffix, or None if it does not name an archive.
 
     >>> archive_stem("MELD.Raw.tar.gz")
     'MELD.Raw'
@@ -105,27 +105,27 @@ def archive_stem(name: str) -> str | None:
 def unpack(archive: Path, workspace: Workspace, folder: str, *, skip: Iterable[str] = ()) -> Path:
     """Unpack an archive into a workspace, once.
 
-    The new folder is named by the archive's name and content, so another version of the archive is
-    unpacked anew; an interrupted call leaves nothing that looks complete and is simply repeated.
+    The name of the new folder contains a digest of the archive, so another version is unpacked
+    again. An interrupted call leaves no folder that looks complete.
 
     Args:
         archive: a zip or tar file, compressed or not; archives inside it are unpacked too.
-        workspace: where it is unpacked; must be on this machine.
+        workspace: the workspace; must be on this machine.
         folder: the folder in the workspace that gets the new one.
-        skip: glob patterns of members that are not wanted.
+        skip: glob patterns of members to leave out.
 
     Returns:
         The folder that holds the members.
 
     Raises:
-        CorpusMissingError: there is no such file.
+        CorpusMissingError: the archive does not exist.
         CorpusError: it is not an archive, is damaged, encrypted, or not safe to unpack.
         DiskFullError: no space left.
         WorkspaceError: the workspace cannot be written or is not on this machine.
     """
     patterns = tuple(skip)
     if not archive.is_file():
-        raise CorpusMissingError(f"there is no archive {archive}")
+        raise CorpusMissingError(f"the archive {archive} does not exist")
     stem = archive_stem(archive.name) or archive.name
     target = f"{folder}/{stem}-{_identity(archive, patterns)[:12]}"
     place = Path(workspace.path(target))
@@ -137,7 +137,7 @@ def unpack(archive: Path, workspace: Workspace, folder: str, *, skip: Iterable[s
 
 
 def extract(archive: Path, folder: Path, *, skip: Iterable[str] = ()) -> None:
-    """Unpack an archive into a folder that the caller throws away if this fails.
+    """Unpack an archive into a folder that the caller removes on failure.
 
     Arguments and errors are those of `unpack`.
     """
@@ -149,10 +149,10 @@ def extract(archive: Path, folder: Path, *, skip: Iterable[str] = ()) -> None:
 
 
 def is_beside(archive: Path, *, most: int = 64) -> bool:
-    """Return whether an archive was already unpacked where it lies.
+    """Return whether the content of an archive already lies beside it.
 
     Args:
-        archive: looked for in its own folder and in the folder of its name.
+        archive: its members are looked up in its own folder and in the folder of its name.
         most: how many of its first members are compared, by path and size.
 
     Raises:
@@ -179,7 +179,7 @@ def _has_size(path: Path, size: int) -> bool:
 
 
 def _identity(archive: Path, skip: tuple[str, ...]) -> str:
-    """Return a digest of an archive's size, beginning and end, where its table of contents is."""
+    """Return a digest of an archive's size, first and last megabyte."""
     digest = hashlib.sha256(repr(skip).encode())
     with archive.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
@@ -211,7 +211,7 @@ def _unpack_into(
         source_path = folder / cast("str", link.link)
         if not source_path.is_file():
             raise CorpusError(
-                f"{name} holds a link, {link.path}, to something that is no file in it",
+                f"{name} holds a link, {link.path}, whose target is not in it",
                 hint="unpack it yourself and name its folder",
             )
         with source_path.open("rb") as source:
@@ -225,7 +225,7 @@ def _unpack_inner(
 ) -> None:
     if depth > _DEEPEST:
         raise CorpusError(
-            f"{name} lies in more than {_DEEPEST} archives inside each other",
+            f"{name} is nested in more than {_DEEPEST} archives",
             hint="unpack it yourself and name its folder",
         )
     folder = archive.with_name(archive_stem(archive.name) or archive.name)
@@ -241,8 +241,8 @@ def _copy(source: IO[bytes], target: Path, budget: _Budget) -> None:
         out = target.open("wb")
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise CorpusError(
-            f"{budget.archive} holds a file and a folder of the same name, {target.name}",
-            hint="get it again from the corpus's authors",
+            f"{budget.archive} contains a file and a folder of the same name, {target.name}",
+            hint="download it again from the corpus's authors",
         ) from error
     budget.spend(files=1)
     with out:
@@ -252,8 +252,8 @@ def _copy(source: IO[bytes], target: Path, budget: _Budget) -> None:
 
 
 def _make_room(folder: Path, size: int) -> None:
-    if size > 2**26:  # small members fail soon enough by themselves
-        existing = next(each for each in (folder, *folder.parents) if each.exists())
+    if size > 2**26:  # small members fail soon enough on their own
+        existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
         if shutil.disk_usage(existing).free < size:
             raise DiskFullError(
                 f"there is no space left to unpack {size / 1e9:.1f} GB to {folder}",
@@ -269,7 +269,7 @@ def _members(archive: Path, name: str) -> Iterator[_Member]:
             f"{name} is a Git LFS pointer, not the archive itself",
             hint="run 'git lfs pull' in its folder, or download the archive",
         )
-    # A tar file may end in a zip file, so the end alone does not tell.
+    # A tar file may end in a zip file, so the end alone does not identify a zip file.
     if head.startswith(b"PK") and zipfile.is_zipfile(archive):
         yield from _zip_members(archive, name)
     elif _is_tar(archive):
@@ -321,7 +321,7 @@ def _tar_members(archive: Path, name: str) -> Iterator[_Member]:
             elif info.islnk():
                 link = _inside(info.linkname, name)
             yield _Member(path, info.size, partial(_open_member, content, info), link)
-        if not is_compressed:  # compressed files say themselves when they are cut short
+        if not is_compressed:  # decompressors report a truncated file themselves
             with archive.open("rb") as file:
                 file.seek(content.offset)
                 if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
@@ -333,7 +333,7 @@ def _open_member(content: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 
 
 def _target(path: str, link: str, name: str) -> str:
-    """Return what a symbolic link names, as a path in its archive."""
+    """Return the target of a symbolic link, as a path in its archive."""
     if link.startswith("/"):
         raise _outside(link, name)
     return _inside(posixpath.normpath(posixpath.join(posixpath.dirname(path), link)), name)
@@ -343,7 +343,7 @@ def _inside(path: str, name: str) -> str:
     """Return a member's path without empty parts and dots.
 
     Raises:
-        CorpusError: it would leave the folder.
+        CorpusError: the path leaves the folder.
     """
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if path.startswith("/") or ".." in parts or "\0" in path or _DRIVE.match(path):
@@ -353,8 +353,8 @@ def _inside(path: str, name: str) -> str:
 
 def _outside(path: str, name: str) -> CorpusError:
     return CorpusError(
-        f"{name} holds a name that leads outside its folder, {path!r}",
-        hint="do not use it: get it again from the corpus's authors",
+        f"{name} contains a path that leads outside its folder, {path!r}",
+        hint="do not use it; download it again from the corpus's authors",
     )
 
 
@@ -364,5 +364,5 @@ def _reading(name: str) -> Iterator[None]:
         yield
     except _DAMAGES as error:
         raise CorpusError(
-            f"{name} is damaged or not whole: {error}", hint="download it again"
+            f"{name} is damaged or incomplete: {error}", hint="download it again"
         ) from error

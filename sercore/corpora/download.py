@@ -55,7 +55,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """How long a download waits for its server."""
 
     attempts: int = 6
@@ -94,7 +94,7 @@ def fetch(
     addresses: Iterable[str] = (),
     accept_licence: bool = False,
     progress: Progress = _no_progress,
-    patience: Patience | None = None,
+    retry: RetryPolicy | None = None,
 ) -> Path:
     """Download a corpus into a data folder.
 
@@ -106,7 +106,7 @@ def fetch(
         addresses: of files whose own address the card does not know; remembered.
         accept_licence: the user accepts the licence; remembered.
         progress: told how far each file is.
-        patience: how long to wait for servers.
+        retry: how long to wait for servers.
 
     Returns:
         The folder of the corpus.
@@ -143,7 +143,7 @@ def fetch(
         )
     with workspace.claim(folder, f"the download of {card.title}"):
         place = Path(workspace.path(folder))
-        archives = _download_all(sources, place, record, progress, patience or Patience())
+        archives = _download_all(sources, place, record, progress, retry or RetryPolicy())
         try:
             with Workspace(data).new_folder(card.folders[0]) as filling:
                 _fill(card, archives, filling)
@@ -263,9 +263,9 @@ def _download_all(
     place: Path,
     record: _Record,
     progress: Progress,
-    patience: Patience,
+    retry: RetryPolicy,
 ) -> list[Path]:
-    jobs = [_Job(each.download, each.url, place, record, progress, patience) for each in sources]
+    jobs = [_Job(each.download, each.url, place, record, progress, retry) for each in sources]
     with ThreadPoolExecutor(MOST_CONNECTIONS) as pool:
         try:
             return list(pool.map(_Job.run, jobs))
@@ -275,7 +275,7 @@ def _download_all(
             raise
 
 
-def _client(url: str, patience: Patience) -> urllib3.PoolManager:
+def _client(url: str, retry: RetryPolicy) -> urllib3.PoolManager:
     from urllib.request import getproxies
     from urllib.request import proxy_bypass
 
@@ -283,7 +283,7 @@ def _client(url: str, patience: Patience) -> urllib3.PoolManager:
 
     options: dict[str, Any] = {
         "headers": {"User-Agent": f"sercore/{__version__}", "Accept-Encoding": "identity"},
-        "timeout": urllib3.Timeout(connect=30, read=patience.stalled_after_s),
+        "timeout": urllib3.Timeout(connect=30, read=retry.stalled_after_s),
         "retries": False,
     }
     host = urlsplit(url).hostname or ""
@@ -316,7 +316,7 @@ class _Job:
     place: Path
     record: _Record
     progress: Progress
-    patience: Patience
+    retry: RetryPolicy
     stopped: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -351,7 +351,7 @@ class _Job:
 
     def _complete(self) -> FetchError | None:
         """Attempt until the part is whole, and return what is wrong with it."""
-        client = _client(self.url, self.patience)
+        client = _client(self.url, self.retry)
         best, failures = self._size(), 0
         try:
             while True:
@@ -370,16 +370,16 @@ class _Job:
             client.clear()
 
     def _wait(self, reason: _NotWhole, failures: int) -> None:
-        wait_s = self.patience.first_wait_s * 2 ** (failures - 1)
+        wait_s = self.retry.first_wait_s * 2 ** (failures - 1)
         asked_s = reason.wait_s or 0.0
-        if failures >= self.patience.attempts or asked_s > self.patience.longest_wait_s:
+        if failures >= self.retry.attempts or asked_s > self.retry.longest_wait_s:
             asks = f" and asks to wait {asked_s:.0f} s" if asked_s else ""
             raise FetchError(
                 f"{self.url} cannot be downloaded: {reason}{asks}",
                 hint="run again later; what is here already is kept",
             ) from reason
-        pause = self.patience.pause or self.stopped.wait
-        pause(max(asked_s, min(wait_s, self.patience.longest_wait_s)))
+        pause = self.retry.pause or self.stopped.wait
+        pause(max(asked_s, min(wait_s, self.retry.longest_wait_s)))
 
     def _attempt(self, client: urllib3.PoolManager) -> None:
         import urllib3
@@ -392,7 +392,7 @@ class _Job:
             finally:
                 response.close()
         except urllib3.exceptions.ReadTimeoutError as error:
-            raise _NotWhole(f"no byte came for {self.patience.stalled_after_s:g} s") from error
+            raise _NotWhole(f"no byte came for {self.retry.stalled_after_s:g} s") from error
         except urllib3.exceptions.HTTPError as error:
             raise _NotWhole(" ".join(str(error).split()) or type(error).__name__) from error
 

@@ -1,7 +1,7 @@
-"""What a corpus is: its card, its utterances, and what a plugin must offer.
+"""What a corpus is: its card, its utterances, and the interface of a plugin.
 
-How the usual kinds of corpus are read (by file name, by table, inside archives) is in
-`sercore.corpora.readers`; how utterances become a manifest in `sercore.corpora.manifest`.
+`sercore.corpora.readers` has readers for the usual layouts (file names, tables, Parquet);
+`sercore.corpora.manifest` turns utterances into a manifest.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from sercore.corpora.problems import Problem
 
 READINGS = ("paper", "corrected")
-"""Which utterances: the paper's own, or what a careful user wants (the default)."""
+"""Named subsets of a corpus's utterances: the ones of the paper, and a corrected one (default)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many utterances a complete copy holds, and in which classes under the mapper `paper`."""
+    """The number of utterances in a complete copy, and per class under the mapper `paper`."""
 
     utterances: int
     classes: Mapping[Emotion, int] = field(default_factory=dict)
     """Empty where only the total is known."""
     tolerance: Mapping[Emotion, int] = field(default_factory=dict)
-    """By how much complete copies are known to differ from `classes`, with the sign: -11 says
-    that up to eleven may be missing."""
+    """Known signed differences of complete copies from `classes`: -11 means that up to eleven
+    utterances may be missing."""
     tolerance_reason: str | None = None
 
     def admits(self, found: Mapping[Emotion, int]) -> bool:
-        """Whether class counts are those of a complete copy, known differences included."""
+        """Return whether class counts fit a complete copy, within the known differences."""
         if not self.classes:
             return sum(found.values()) == self.utterances
         for emotion in Emotion:
@@ -53,10 +53,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """A file that the publisher of a corpus offers to everybody."""
+    """A file that the publisher of a corpus offers for download."""
 
     filename: str
-    """What it is called, there and on disk."""
+    """Its name on disk."""
     url: str | None = None
     """``https://...``. None where the home page leads to the file and its address is not known
     for certain: the user gives it once, and the workspace remembers it."""
@@ -72,65 +72,67 @@ class Download:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusCard:
-    """The facts about a corpus; what is not known is None, never a guess."""
+    """The facts about a corpus; an unknown fact is None, never a guess."""
 
     id: str
-    """Registered name, ``[a-z0-9-]``: folder, end of the distribution, command-line name."""
+    """Registered name, ``[a-z0-9-]``: the plugin's folder, the end of its distribution's name, and
+    the name on the command line."""
     title: str
     language: str
     language_code: str
     """ISO 639-3."""
     licence: str | None
     access: str
-    """How it is obtained: ``open``, ``request``, ``licence``, ``built-in``, ..."""
+    """How to get it: ``open``, ``request``, ``licence``, ``built-in``, ..."""
     homepage: str | None
     citation: str | None
     folders: tuple[str, ...]
-    """The names its folder usually has, as distributed; compared without case."""
+    """Usual names of its folder. Letter case and everything but letters and digits are ignored
+    when they are compared."""
     obtain: str
-    """One or two sentences: how to get it and where to put it."""
+    """One or two sentences: how to get it, and where to put it."""
     expected: Mapping[str, Counts]
     """Counts of a complete copy, by reading."""
     speakers: int | None
-    """Number of speakers that the distribution identifies; None where it identifies none."""
+    """Number of speakers that the distribution identifies; None if it identifies none."""
     cluster: str | None = None
-    """The published out-of-domain cluster it belongs to; None for none."""
+    """The published out-of-domain cluster; None for none."""
     ood_eligible: bool = False
-    """Whether the paper's Table 1 marks it eligible for out-of-domain cells."""
+    """Whether the paper's Table 1 marks it as eligible for out-of-domain cells."""
     known_bad: Mapping[str, str] = field(default_factory=dict)
-    """Utterance ids that every copy has and nobody can use, with the reason."""
+    """Ids of utterances that no copy has in a usable form, with the reason."""
     demo: bool = False
     """Synthetic: joins a run only by name or with ``--demo``, never an average with real ones."""
     downloads: tuple[Download, ...] = ()
-    """What ``sercore fetch`` may download; empty where it can only tell how to ask."""
+    """Files that ``sercore fetch`` can download; empty if only the authors give access."""
     unread: tuple[str, ...] = ()
-    """Glob patterns of archives, and of archive members, that hold nothing that is read."""
+    """Glob patterns of archives, and of archive members, that the reader does not need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Utterance:
-    """One utterance of a corpus on disk. What the corpus does not tell is None."""
+    """One utterance of a corpus on disk. A fact that the corpus does not state is None."""
 
     utterance_id: str
     """Stable and unique in the corpus, derived from names inside the corpus alone."""
     path: str
-    """The file that holds it: POSIX, relative to the corpus root, archive members as
+    """Its file: POSIX, relative to the corpus root; archive members as
     ``archive.zip!inner/name.wav``."""
     native_label: str
     size: int
-    """Bytes of its audio; the order of extraction follows it."""
+    """Bytes of its audio; extraction is ordered by it."""
     row: int | None = None
-    """Row of the parquet file that embeds it."""
+    """Row of the Parquet file that embeds it."""
     start_s: float | None = None
     end_s: float | None = None
     """Time span in seconds inside a longer recording."""
     channel: int | None = None
-    """The one channel that holds it; None means the mean of all."""
+    """The channel that holds it, counted from 0; None: the mean of all channels."""
     speaker: tuple[str, ...] | None = None
     group: str | None = None
-    """A weaker grouping where speakers are not told."""
+    """A weaker grouping, for corpora that do not identify speakers."""
     group_kind: str | None = None
-    """What `group` is: ``voice``, ``dialogue and role``, ..."""
+    """The kind of `group`: ``voice``, ``dialogue and role``, ..."""
     gender: str | None = None
     """``female``, ``male`` or ``child``."""
     text_id: str | None = None
@@ -141,7 +143,7 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """What reading a corpus's names and annotations found."""
+    """The utterances and problems found in a corpus's names and annotations."""
 
     utterances: tuple[Utterance, ...]
     problems: tuple[Problem, ...] = ()
@@ -149,7 +151,7 @@ class Scan:
 
 @runtime_checkable
 class Corpus(Protocol):
-    """What a corpus plugin registers."""
+    """The interface of a corpus; a corpus plugin registers one."""
 
     @property
     def card(self) -> CorpusCard:
@@ -157,22 +159,22 @@ class Corpus(Protocol):
 
     @property
     def labels(self) -> Mapping[str, Emotion | Label]:
-        """What each native label means."""
+        """The meaning of each native label."""
 
     def scan(self, files: CorpusFiles, reading: str) -> Scan:
-        """Read names and annotations (no audio) of the corpus.
+        """Read the names and annotations of the corpus, but no audio.
 
         Args:
-            files: the corpus on disk; the only way to list and open anything.
+            files: the corpus on disk.
             reading: one of `READINGS`.
 
         Raises:
-            CorpusError: the folder is not this corpus, or cannot be read at all.
+            CorpusError: the folder is not this corpus, or cannot be read.
         """
 
 
 def label_of(corpus: Corpus, native: str) -> Label:
-    """Return what a native label means in a corpus.
+    """Return the meaning of a native label in a corpus.
 
     Raises:
         KeyError: the corpus does not declare it.
@@ -182,7 +184,7 @@ def label_of(corpus: Corpus, native: str) -> Label:
 
 
 def classes_of(corpora: Iterable[Corpus]) -> frozenset[str]:
-    """Return the classes of the mapper `paper` that occur in complete copies of these corpora."""
+    """Return the classes under the mapper `paper` in complete copies of these corpora."""
     return frozenset(
         emotion.value
         for corpus in corpora
@@ -193,7 +195,7 @@ def classes_of(corpora: Iterable[Corpus]) -> frozenset[str]:
 
 @runtime_checkable
 class GeneratedCorpus(Corpus, Protocol):
-    """A corpus that can write itself to disk instead of being downloaded."""
+    """A corpus that can generate its files."""
 
     def write(self, root: Path) -> None:
         """Write every file of the corpus below an empty folder."""

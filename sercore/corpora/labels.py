@@ -1,4 +1,4 @@
-"""The class space of the benchmark, and the mappers that lead into it.
+"""The classes of the benchmark, and the mappers from native labels to classes.
 
 Source: the eight classes and their order are those of SER Evals (Osman, Kaplan, Nadeem 2024) as
 its published code numbers them.
@@ -26,18 +26,18 @@ class Emotion(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a corpus's native label means.
+    """The meaning of a native label.
 
-    A bare `Emotion` in a corpus's table is short for ``Label(emotion)``.
+    In a corpus's table a bare `Emotion` is short for ``Label(emotion)``.
     """
 
     paper: Emotion
-    """The class the benchmark's paper gave it."""
+    """The class in the benchmark's paper."""
     corrected: Emotion | None = None
-    """The class it should have had, where the paper slipped; None where the paper is right."""
+    """The right class where the paper made a mistake; None where the paper is right."""
     concept: str | None = None
-    """The finer concept behind it (``boredom``, ``contempt``, ``guilt``, ``awe``, ``calm``, ...)
-    where the eight classes have no place of its own for it: the mapper `consistent` reads it."""
+    """A finer concept (``boredom``, ``contempt``, ``guilt``, ``awe``, ``calm``, ...) that has no
+    class of its own among the eight; the mapper `consistent` reads it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,25 +98,25 @@ def _four_class(label: Label) -> str | None:
 MAPPERS: tuple[LabelMapper, ...] = (
     LabelMapper(
         id="paper",
-        summary="the mapping of the published benchmark, slips included",
+        summary="the mapping of the published benchmark, with its mistakes",
         classes=CLASSES,
         map=lambda label: label.paper,
     ),
     LabelMapper(
         id="corrected",
-        summary="the published mapping with its slips repaired (shemo's fear)",
+        summary="the published mapping with its mistakes corrected (shemo's fear)",
         classes=CLASSES,
         map=_corrected,
     ),
     LabelMapper(
         id="consistent",
-        summary="boredom, contempt, guilt, awe and calm treated alike in every corpus",
+        summary="boredom, contempt, guilt, awe and calm map to the same class in every corpus",
         classes=CLASSES,
         map=_consistent,
     ),
     LabelMapper(
         id="four-class",
-        summary="anger, happiness, neutral and sadness; everything else is left out",
+        summary="anger, happiness, neutral and sadness; the rest is left out",
         classes=tuple(_FOUR),
         map=_four_class,
     ),

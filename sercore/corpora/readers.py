@@ -1,7 +1,7 @@
-"""Ready-made readers for the ways in which corpora are laid out.
+"""Readers for the usual layouts of corpora.
 
-A plugin describes its corpus with one of them: `FileNameCorpus` where names say everything,
-`AnnotatedCorpus` where tables say the rest, `ParquetCorpus` where a table holds the audio itself.
+A plugin describes its corpus with one of them: `FileNameCorpus` if file names have all facts,
+`AnnotatedCorpus` if tables have the labels, `ParquetCorpus` if a table embeds the audio.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
     from sercore.corpora.labels import Label
 
 Found = Mapping[str, str | None]
-"""The named groups of a pattern, as found in one name."""
+"""The named groups of a pattern for one file name."""
 
 Selection = Callable[[tuple[Utterance, ...]], Iterable[Utterance]]
-"""From all utterances of a corpus to those of one reading."""
+"""Selects the utterances of one reading from all utterances of a corpus."""
 
 GENDERS: Mapping[str, str] = {"f": "female", "w": "female", "m": "male", "c": "child"}
-"""Gender by the first letter, in either case, that corpora write for it."""
+"""Gender by its first letter in corpora, in lower case."""
 
-# What comes along with most downloads and never holds an utterance.
+# Files of most downloads that are never an utterance.
 _DOCUMENTS = ("readme*", "licen[sc]e*", "changelog*", ".git/**", ".git[ai]*")
 
-# Whatever the user keeps the corpus in: folders, or an archive that is read in place.
+# Any folders of the user above the corpus.
 _ABOVE = r"(?:.*?[/!])??"
 
 _FIELDS = (
@@ -59,7 +59,7 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where one utterance was found, and what its name says."""
+    """The place of one utterance, and the parts of its name."""
 
     path: str
     size: int
@@ -69,24 +69,24 @@ class _Place:
 
 @dataclass(frozen=True)
 class FileNameCorpus:
-    """A corpus whose file names (with their folders) say everything.
+    """A corpus whose file names (with their folders) have all facts.
 
     Args:
         card: the facts about it.
-        pattern: a regular expression that a wanted path must match whole, from the corpus's own
-            top folder on; the folders above it are the user's and may be any. Its named groups
-            fill the fields of the utterance: ``label``, ``speaker``, ``gender``, ``text_id``,
+        pattern: a regular expression for the whole path of an utterance without its suffix, from
+            the corpus's own top folder on; any folders may lie above it. Its named groups fill
+            the fields of the utterance: ``label``, ``speaker``, ``gender``, ``text_id``,
             ``take``, ``intensity``, ``group``, ``official_split`` and ``id`` (what identifies
             the file inside the corpus; what the pattern matched, without the suffix, when absent).
-            The label should match any word, so that an unknown one is an error and no stray file.
-        labels: what each native label means.
-        side_files: glob patterns of distributed files that hold no utterance, compared without
-            case below any folder; ``**`` crosses folders. Readmes and licences need no mention.
-        genders: gender by speaker, where a table says what names do not.
-        complete: from the named groups to fields of the utterance that they do not spell out.
-        readings: by reading, which of the utterances it holds; all, where none is named.
-        refused: glob patterns of files that only another release has, and the sentence that
-            says which.
+            The label should match any word, so that an unknown label is an error, not a stray file.
+        labels: the meaning of each native label.
+        side_files: glob patterns of distributed files that are not utterances, compared without
+            case below any folder; ``**`` crosses folders. Readmes and licences are known.
+        genders: gender by speaker, if names do not state it.
+        complete: a function from the named groups to further fields of the utterance.
+        readings: by reading, the function that selects its utterances; all if there is none.
+        refused: glob patterns of files that only another release has, and a sentence that
+            names that release.
     """
 
     card: CorpusCard
@@ -119,7 +119,7 @@ class FileNameCorpus:
         return glob_expression(*_DOCUMENTS, *self.side_files)
 
     def _utterances(self, files: CorpusFiles, problems: list[Problem]) -> Iterator[Utterance]:
-        """Yield every utterance and append what is wrong."""
+        """Yield every utterance, and append problems."""
         for place in self._places(files, problems):
             yield self._utterance(place, {"native_label": place.found.get("label") or ""})
 
@@ -131,15 +131,15 @@ class FileNameCorpus:
             elif not self._beside.fullmatch(entry.path):
                 problems.append(stray_file(self.card, entry.path))
 
-    def _utterance(self, place: _Place, told: Mapping[str, Any]) -> Utterance:
-        """Return the utterance at a place, with what was told about it elsewhere."""
+    def _utterance(self, place: _Place, annotated: Mapping[str, Any]) -> Utterance:
+        """Return the utterance at a place, with the fields that a table has for it."""
         found = place.found
         fields: dict[str, Any] = {name: found.get(name) for name in _FIELDS}
         speaker, gender = fields["speaker"], fields["gender"]
         fields["speaker"] = (speaker,) if speaker else None
         fields["gender"] = GENDERS[gender.lower()] if gender else self.genders.get(speaker or "")
         fields["utterance_id"] = found.get("id") or splitext(found["_own"] or place.path)[0]
-        fields.update(told)
+        fields.update(annotated)
         if self.complete is not None:
             fields.update(self.complete(found))
         return Utterance(path=place.path, size=place.size, row=place.row, **fields)
@@ -147,14 +147,14 @@ class FileNameCorpus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
-    """What a table tells about one utterance."""
+    """What a table states about one utterance."""
 
     utterance_id: str
     native_label: str
     source: str
-    """The file that tells it."""
+    """The file of the table."""
     row: int | None = None
-    """Its line or row in that file, counted from 1."""
+    """The line or row in that file, counted from 1."""
     fields: Mapping[str, Any] = field(default_factory=dict)
     """More fields of the utterance."""
 
@@ -166,11 +166,11 @@ class Annotation:
 
 @dataclass(frozen=True, kw_only=True)
 class AnnotatedCorpus(FileNameCorpus):
-    """A corpus whose labels stand in tables that are joined to its files.
+    """A corpus whose tables have the labels of its files.
 
     Args:
-        annotations: reads the tables: one `Annotation` an utterance, and a `Problem` for each
-            table that cannot be read while the rest of the corpus can. Raises CorpusError where
+        annotations: reads the tables. Yields one `Annotation` per utterance, and a `Problem` for a
+            table that cannot be read if the rest of the corpus can. Raises CorpusError if
             nothing can be read without the table.
         unannotated: regular expressions of ids that no copy annotates, with the reason.
     """
@@ -180,13 +180,13 @@ class AnnotatedCorpus(FileNameCorpus):
 
     def _utterances(self, files: CorpusFiles, problems: list[Problem]) -> Iterator[Utterance]:
         annotations: dict[str, Annotation] = {}
-        for each in self.annotations(files):
-            if isinstance(each, Problem):
-                problems.append(each)
+        for found in self.annotations(files):
+            if isinstance(found, Problem):
+                problems.append(found)
                 continue
-            first = annotations.setdefault(each.utterance_id, each)
-            if (first.native_label, first.fields) != (each.native_label, each.fields):
-                problems.append(_contradiction(first, each))
+            first = annotations.setdefault(found.utterance_id, found)
+            if (first.native_label, first.fields) != (found.native_label, found.fields):
+                problems.append(_conflict(first, found))
         present: set[str] = set()
         for place in self._places(files, problems):
             bare = self._utterance(place, {"native_label": ""})
@@ -198,8 +198,8 @@ class AnnotatedCorpus(FileNameCorpus):
             yield self._utterance(
                 place, {"native_label": annotation.native_label, **annotation.fields}
             )
-        absent = [each for key, each in annotations.items() if key not in present]
-        used = {each.source for key, each in annotations.items() if key in present}
+        absent = [row for key, row in annotations.items() if key not in present]
+        used = {row.source for key, row in annotations.items() if key in present}
         problems.extend(self._without_file(absent, used))
 
     def _without_annotation(self, utterance: Utterance) -> Problem:
@@ -216,32 +216,32 @@ class AnnotatedCorpus(FileNameCorpus):
         return Problem(
             kind="missing-annotation",
             where=utterance.path,
-            message=f"no table of {self.card.title} labels it, so it was left out",
+            message=f"no table of {self.card.title} has a label for it, so it was skipped",
             hint="check that the annotation files are complete",
         )
 
     def _without_file(self, absent: Iterable[Annotation], used: set[str]) -> Iterator[Problem]:
         unused: dict[str, int] = defaultdict(int)
-        for each in absent:
-            reason = self.card.known_bad.get(each.utterance_id)
+        for annotation in absent:
+            reason = self.card.known_bad.get(annotation.utterance_id)
             if reason is not None:
-                yield Problem(kind="known-bad", where=each.utterance_id, message=reason)
-            elif each.source in used:
+                yield Problem(kind="known-bad", where=annotation.utterance_id, message=reason)
+            elif annotation.source in used:
                 yield Problem(
                     kind="missing-file",
-                    where=each.where,
-                    message=f"the file of {each.utterance_id} is not here",
+                    where=annotation.where,
+                    message=f"the file of {annotation.utterance_id} is missing",
                     hint="complete the copy of the corpus",
                 )
             else:
-                unused[each.source] += 1
-        # A part of the corpus that was not unpacked is one thing to say, not thousands.
+                unused[annotation.source] += 1
+        # One problem, not thousands, for a part of the corpus that was not unpacked.
         for source, count in unused.items():
             yield Problem(
                 kind="missing-file",
                 where=source,
-                message=f"none of the {count} files that it describes is here",
-                hint="unpack the part of the corpus that holds them",
+                message=f"none of the {count} files in this table exists",
+                hint="unpack the part of the corpus that contains them",
             )
 
 
@@ -252,9 +252,9 @@ class ParquetCorpus(FileNameCorpus):
     The pattern is matched against ``<parquet file>!<path in its row>``.
 
     Args:
-        path_column: the column with the path of the audio file that was packed.
+        path_column: the column with the path of the original audio file.
         label_column: the column with the native label.
-        text_column: the column with the words, which some releases lack.
+        text_column: the column with the words, which some releases do not have.
     """
 
     path_column: str
@@ -270,31 +270,31 @@ class ParquetCorpus(FileNameCorpus):
 
     def _rows(self, files: CorpusFiles, path: str, problems: list[Problem]) -> Iterator[Utterance]:
         needed = (self.path_column, self.label_column)
-        for each in embedded_audio(files, path, needed, (self.text_column,)):
-            name = f"{path}!{each.values[self.path_column]}"
+        for row in embedded_audio(files, path, needed, (self.text_column,)):
+            name = f"{path}!{row.values[self.path_column]}"
             match = self._expression.fullmatch(name)
             if match is None:
                 problems.append(stray_file(self.card, name))
-            elif not each.size:
+            elif not row.size:
                 problems.append(
                     Problem(
                         kind="missing-file",
                         where=name,
-                        message=f"row {each.row} of {path} holds no audio",
+                        message=f"row {row.row} of {path} contains no audio",
                         hint="download the file again",
                     )
                 )
             else:
-                place = _Place(path, each.size, match.groupdict(), each.row)
-                label = str(each.values[self.label_column] or "")
-                text = " ".join(str(each.values.get(self.text_column) or "").split())
+                place = _Place(path, row.size, match.groupdict(), row.row)
+                label = str(row.values[self.label_column] or "")
+                text = " ".join(str(row.values.get(self.text_column) or "").split())
                 yield self._utterance(place, {"native_label": label, "text_id": text or None})
 
 
 def glob_expression(*globs: str) -> re.Pattern[str]:
-    """Return one expression for paths that match any of some glob patterns below any folder.
+    """Return one expression for paths that match one of some glob patterns below any folder.
 
-    ``*`` stays inside one folder, ``**`` crosses folders, case means nothing.
+    ``*`` stays inside one folder, ``**`` crosses folders, and case is ignored.
 
     >>> bool(glob_expression("splits/*.txt").fullmatch("expresso/Splits/dev.txt"))
     True
@@ -308,7 +308,7 @@ def glob_expression(*globs: str) -> re.Pattern[str]:
 
 
 def paths_like(files: CorpusFiles, *globs: str) -> list[str]:
-    """Return the paths of a corpus that match any of some glob patterns, sorted."""
+    """Return the paths of a corpus that match one of some glob patterns, sorted."""
     expression = glob_expression(*globs)
     return [entry.path for entry in files if expression.fullmatch(entry.path)]
 
@@ -317,7 +317,7 @@ def require_paths(files: CorpusFiles, card: CorpusCard, *globs: str) -> list[str
     """Return the annotation files of a corpus.
 
     Raises:
-        CorpusError: there is none.
+        CorpusError: the corpus has no such file.
     """
     found = paths_like(files, *globs)
     if not found:
@@ -332,19 +332,19 @@ def refuse_foreign(files: CorpusFiles, refused: Mapping[str, str]) -> None:
     """Refuse a folder that holds another release of a corpus.
 
     Raises:
-        CorpusError: it does.
+        CorpusError: the folder has a file that only the other release has.
     """
     for glob, sentence in refused.items():
         for path in paths_like(files, glob):
-            raise CorpusError(f"{files.root} holds {path}: {sentence}")
+            raise CorpusError(f"{files.root} contains {path}: {sentence}")
 
 
 def explain_nothing(files: CorpusFiles) -> None:
-    """Say why a folder holds no utterance, where that can be told.
+    """Raise the reason why a folder has no utterance, if it can be found out.
 
     Raises:
-        CorpusError: an archive or folder in it cannot be read, or a git clone left pointers
-            where the data should be.
+        CorpusError: an archive or folder in it cannot be read, or a git clone has LFS pointers
+            in place of the data.
     """
     for problem in files.problems:
         raise CorpusError(f"{problem.where}: {problem.message}", hint=problem.hint)
@@ -352,12 +352,12 @@ def explain_nothing(files: CorpusFiles) -> None:
         if entry.size < 200 and files.read(entry.path).startswith(b"version https://git-lfs"):
             raise CorpusError(
                 f"{entry.path} is a Git LFS pointer of {entry.size} bytes, not the data",
-                hint="fetch the data with 'git lfs pull', or download it without git",
+                hint="run 'git lfs pull', or download the data without git",
             )
 
 
 def stray_file(card: CorpusCard, path: str) -> Problem:
-    """Return the problem of a file that is neither an utterance nor known to the corpus."""
+    """Return the problem of a file that is neither an utterance nor a known file of the corpus."""
     return Problem(
         kind="stray-file",
         where=path,
@@ -366,12 +366,10 @@ def stray_file(card: CorpusCard, path: str) -> Problem:
     )
 
 
-def _contradiction(first: Annotation, second: Annotation) -> Problem:
+def _conflict(first: Annotation, second: Annotation) -> Problem:
     return Problem(
         kind="duplicate",
         where=second.where,
-        message=(
-            f"it tells about {first.utterance_id} otherwise than {first.where}, which was believed"
-        ),
-        hint="keep one of the two",
+        message=(f"its row for {first.utterance_id} conflicts with {first.where}, which was used"),
+        hint="keep one of the two rows",
     )

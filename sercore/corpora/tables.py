@@ -1,4 +1,4 @@
-"""Reading the tables that corpora ship beside, or around, their audio: text, CSV, Parquet."""
+"""Read the tables of corpora: text, CSV, and Parquet with or without embedded audio."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class EmbeddedAudio:
 
     row: int
     size: int | None
-    """Bytes of the audio; None where the row holds none."""
+    """Bytes of the audio; None if the row has none."""
     values: Mapping[str, Any]
-    """The other columns that were asked for."""
+    """The requested columns."""
 
 
 def decode_text(data: bytes) -> str:
-    """Return text in whatever encoding its author saved it.
+    """Decode text whose encoding is unknown.
 
-    UTF-16 is believed when a byte-order mark says so, UTF-8 when it decodes, then Windows-1252;
-    Latin-1, which accepts every byte, comes last.
+    The order is UTF-16 (with a byte-order mark), UTF-8, Windows-1252, and Latin-1, which accepts
+    every byte.
     """
     if data.startswith(_UTF_16):
         return data.decode("utf-16", errors="replace")
@@ -57,11 +57,12 @@ def csv_rows(
     Args:
         files: the corpus on disk.
         path: the CSV file inside the corpus.
-        columns: the columns that are needed, compared without case and blanks around them.
-        delimiter: what separates the fields.
+        columns: the needed columns; case and surrounding blanks are ignored.
+        delimiter: the separator of fields.
 
     Yields:
-        The line on which the row ends, counted from 1, and the needed fields, stripped.
+        The line on which the row ends, counted from 1, and the needed fields without
+        surrounding blanks.
 
     Raises:
         CorpusError: a column is missing, or a row ends before the last needed one.
@@ -76,16 +77,16 @@ def csv_rows(
         except IndexError:
             raise CorpusError(
                 f"line {lines.line_num} of {path} has {len(fields)} fields, too few for its header",
-                hint="the file is damaged: take it from a fresh copy of the corpus",
+                hint="the file is damaged; replace it by one from a fresh copy of the corpus",
             ) from None
         yield lines.line_num, row
 
 
 def column_positions(header: Sequence[object], columns: Sequence[str], path: str) -> dict[str, int]:
-    """Return where each needed column of a table stands.
+    """Return the positions of the needed columns of a table.
 
     Raises:
-        CorpusError: one is missing; the message names the file and the column.
+        CorpusError: a column is missing.
     """
     names = [str(name or "").strip().casefold() for name in header]
     try:
@@ -94,7 +95,7 @@ def column_positions(header: Sequence[object], columns: Sequence[str], path: str
         missing = ", ".join(name for name in columns if name.casefold() not in names)
         raise CorpusError(
             f"{path} has no column {missing}",
-            hint="take the file from the corpus as its authors distribute it",
+            hint="use the file that the authors distribute",
         ) from None
 
 
@@ -107,7 +108,7 @@ def embedded_audio(
         files: the corpus on disk.
         path: the Parquet file inside the corpus.
         columns: the other columns that are needed.
-        optional: columns that are read where they are there.
+        optional: columns that are read if they exist.
 
     Raises:
         CorpusError: the file is not Parquet, or lacks a column.
@@ -121,7 +122,7 @@ def embedded_audio(
             parquet = pq.ParquetFile(stream)
             audio = audio_column(parquet.schema_arrow, path)
             column_positions(parquet.schema_arrow.names, columns, path)
-            wanted = [*columns, *(each for each in optional if each in parquet.schema_arrow.names)]
+            wanted = [*columns, *(name for name in optional if name in parquet.schema_arrow.names)]
             row = 0
             outer, _, inner = audio.partition(".")
             for batch in parquet.iter_batches(batch_size=32, columns=[*wanted, audio]):
@@ -130,8 +131,8 @@ def embedded_audio(
                     held = held.field(inner)
                 values = batch.select(wanted).to_pylist()
                 sizes = pc.binary_length(held).to_pylist()
-                for each, size in zip(values, sizes, strict=True):
-                    yield EmbeddedAudio(row=row, size=size, values=each)
+                for row_values, size in zip(values, sizes, strict=True):
+                    yield EmbeddedAudio(row=row, size=size, values=row_values)
                     row += 1
         except pa.ArrowException as error:
             raise CorpusError(
@@ -143,10 +144,10 @@ def embedded_audio(
 def audio_column(schema: pa.Schema, path: str) -> str:
     """Return the dotted name of the column of a Parquet file that holds encoded audio.
 
-    Structs with bytes inside, as ``{bytes, path}``, go before plain columns of bytes.
+    Structs such as ``{bytes, path}`` are preferred to plain columns of bytes.
 
     Raises:
-        CorpusError: there is none.
+        CorpusError: the file has no such column.
     """
     import pyarrow.types as kinds
 
@@ -163,5 +164,5 @@ def audio_column(schema: pa.Schema, path: str) -> str:
             return str(column.name)
     raise CorpusError(
         f"{path} has no column of embedded audio",
-        hint="take the Parquet files that hold the audio, not only its index",
+        hint="download the Parquet files with the audio, not only the index",
     )

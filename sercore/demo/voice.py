@@ -23,9 +23,9 @@ import soundfile
 from sercore.demo.prosody import RULES
 
 if TYPE_CHECKING:
-    from sercore.demo.corpora import Conditions
-    from sercore.demo.corpora import Line
     from sercore.demo.prosody import Prosody
+    from sercore.demo.script import Conditions
+    from sercore.demo.script import Line
 
     Signal = npt.NDArray[np.float64]
 

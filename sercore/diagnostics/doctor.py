@@ -207,9 +207,9 @@ def _check_corpus(
         )
     problems = list(manifest.problems)
     if deep:
-        from sercore.audio.audit import survey
+        from sercore.audio.audit import audit_audio
 
-        problems += survey(files, manifest)[1]
+        problems += audit_audio(files, manifest)[1]
     serious = any(not problem.is_note for problem in problems)
     differs = any(problem.kind == "count" for problem in problems)
     return replace(

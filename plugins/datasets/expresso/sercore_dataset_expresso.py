@@ -235,7 +235,7 @@ def _cut(
         Problem(
             kind="missing-file",
             where=name,
-            message="VAD_segments.txt cuts this conversation, and its file is not here",
+            message="VAD_segments.txt cuts this conversation, and its file is missing",
             hint="complete the copy of the corpus",
         )
         for name in stretches
@@ -302,7 +302,7 @@ def _missing(splits: Mapping[str, object], present: set[str]) -> Iterator[Proble
             Problem(
                 kind="missing-file",
                 where=name,
-                message="the lists of the official splits name it, and it is not here",
+                message="the lists of the official splits name it, and the file is missing",
                 hint="complete the copy of the corpus",
             )
             for name in absent

@@ -43,7 +43,7 @@ MASC = FileNameCorpus(
         speakers=68,
     ),
     # Only the names of utterances are known: a sentence number from 201 on, then the repetition.
-    # The folders of phrases and paragraphs, and names in them, may be any.
+    # The names of phrases and paragraphs are unknown, so any name is read.
     pattern=(
         r"(?P<id>(?P<speaker>\d{3})/(?P<label>[^/]+)/"
         r"(?:utterance/(?P<text_id>2\d{2})(?P<take>[^/]*)|[^/]+/[^/]+))\.wav"

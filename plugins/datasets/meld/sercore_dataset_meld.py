@@ -33,7 +33,7 @@ _COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
 
 
 def _clip(found: Mapping[str, str | None]) -> dict[str, str]:
-    """Name a clip with its split: dialogues are numbered anew in each."""
+    """Add the split to the id of a clip: every split numbers its dialogues from 0."""
     split = _SPLITS[found["folder"] or ""]
     return {"utterance_id": f"{split}/{found['name']}", "official_split": split}
 
@@ -122,8 +122,8 @@ MELD = AnnotatedCorpus(
         cluster="seven-class",
         ood_eligible=True,
         known_bad={
-            "train/dia125_utt3": "the clip is corrupt in every copy; nobody can decode it",
-            "dev/dia110_utt7": "the clip has a row and is in no copy",
+            "train/dia125_utt3": "the clip is corrupt in every copy and cannot be decoded",
+            "dev/dia110_utt7": "the clip has a row, but no copy contains it",
         },
         downloads=(Download(filename="MELD.Raw.tar.gz"),),
         unread=("*final_videos_test*",),

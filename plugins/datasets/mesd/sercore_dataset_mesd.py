@@ -16,7 +16,7 @@ SERCORE_API = 1
 
 
 def _recordings(utterances: Iterable[Utterance]) -> Iterator[Utterance]:
-    """Leave out the naturalness-reduced copies, whose level stands where a take would."""
+    """Leave out the copies with reduced naturalness, whose level is in the place of a take."""
     return (each for each in utterances if each.take is None)
 
 
@@ -78,7 +78,7 @@ MESD = FileNameCorpus(
         "Neutral": Emotion.NEUTRAL,
         "Sadness": Emotion.SADNESS,
     },
-    # Eleven people speak, and the names tell only which of three kinds of voice it is.
+    # There are eleven speakers, and names contain only one of three kinds of voice.
     complete=lambda _: {"group_kind": "voice type"},
     readings={"corrected": _recordings},
 )

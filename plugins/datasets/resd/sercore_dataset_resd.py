@@ -75,7 +75,7 @@ _PATTERN = (
 
 
 def _role(found: Mapping[str, str | None]) -> dict[str, str]:
-    """Stand in for the speaker, whom nothing names, by who speaks in which dialogue."""
+    """Group by dialogue and role, because the corpus does not identify speakers."""
     return {
         "group": f"{found['dialogue']}-{found['role']}",
         "group_kind": "dialogue and role",

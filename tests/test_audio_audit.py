@@ -1,4 +1,4 @@
-"""Decoding a whole corpus once: what a survey measures, and the damage that it names."""
+"""Decoding a whole corpus once: what the audit measures, and the damage that it reports."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from small_corpora import write_urdu
 from small_corpora import write_wav
 
 from sercore.audio.audit import SCHEMA
+from sercore.audio.audit import audit_audio
 from sercore.audio.audit import repeated_audio
-from sercore.audio.audit import survey
 from sercore.corpora.files import CorpusFiles
 from sercore.corpora.manifest import build_manifest
 from sercore.plugins.registry import Registry
@@ -23,9 +23,9 @@ def corpus():
     return Registry().corpora.get("urdu")
 
 
-def survey_of(corpus, root, **options):
+def audited(corpus, root, **options):
     files = CorpusFiles(root)
-    return survey(files, build_manifest(corpus, files, "corrected"), **options)
+    return audit_audio(files, build_manifest(corpus, files, "corrected"), **options)
 
 
 def test_every_recording_is_measured_in_manifest_order(corpus, tmp_path):
@@ -34,7 +34,7 @@ def test_every_recording_is_measured_in_manifest_order(corpus, tmp_path):
     stereo = np.random.default_rng(0).uniform(-0.5, 0.5, (8000, 2)).astype(np.float32)
     soundfile.write(root / "Sad" / "SF9_F2_S10.wav", stereo, 8000, subtype="FLOAT")
 
-    table, problems = survey_of(corpus, root)
+    table, problems = audited(corpus, root)
 
     assert table.schema == SCHEMA
     assert problems == ()
@@ -65,7 +65,7 @@ def test_damaged_empty_silent_and_repeated_recordings_are_named(corpus, tmp_path
     with (root / "Sad" / "SM6_F6_S06.wav").open("wb") as file:
         soundfile.write(file, sound, rate, subtype="PCM_16", format="FLAC")
 
-    table, problems = survey_of(corpus, root)
+    table, problems = audited(corpus, root)
 
     found = {(problem.kind, problem.where) for problem in problems}
     assert found == {
@@ -86,7 +86,7 @@ def test_damaged_empty_silent_and_repeated_recordings_are_named(corpus, tmp_path
 def test_progress_ends_with_all_of_them(corpus, tmp_path):
     seen = []
 
-    survey_of(
+    audited(
         corpus, write_urdu(tmp_path / "urdu", n_per_class=2), progress=lambda *n: seen.append(n)
     )
 
@@ -97,8 +97,8 @@ def test_the_first_of_several_copies_is_the_one_that_counts():
     problems = repeated_audio(["a", "b", "c", "d", "e"], ["x", None, "x", "x", None])
 
     assert [(p.where, p.message) for p in problems] == [
-        ("c", "it holds the same audio as a"),
-        ("d", "it holds the same audio as a"),
+        ("c", "its audio is the same as that of a"),
+        ("d", "its audio is the same as that of a"),
     ]
 
 
@@ -106,7 +106,7 @@ def test_the_first_of_several_copies_is_the_one_that_counts():
     ("name", "folder", "n"), [("urdu", "URDU-Dataset-master", 400), ("emodb", "emodb", 535)]
 )
 def test_real_copies_hold_no_damage(name, folder, n, shared):
-    table, problems = survey_of(Registry().corpora.get(name), shared / "corpora" / folder)
+    table, problems = audited(Registry().corpora.get(name), shared / "corpora" / folder)
 
     assert (table.num_rows, problems) == (n, ())
     assert len(set(table.column("audio_digest").to_pylist())) == n
