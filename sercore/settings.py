@@ -23,6 +23,10 @@ class DatasetSettings:
     path: Path | None = None
     ignore: tuple[str, ...] = ()
     """Glob patterns of files that no check looks at."""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Native labels by another spelling in this copy."""
+    ignore_labels: tuple[str, ...] = ()
+    """Native labels whose utterances are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +79,15 @@ def _checked(content: Mapping[str, Any], source: Path) -> Settings:
     for name, value in _typed(content, "datasets", dict, source, {}).items():
         if not isinstance(value, dict):
             raise SettingsError(f"{source}: datasets.{name} must be a table")
-        _refuse_unknown(value, ("path", "ignore"), source, prefix=f"datasets.{name}.")
+        _refuse_unknown(
+            value, ("path", "ignore", "aliases", "ignore_labels"), source, f"datasets.{name}."
+        )
         place = _typed(value, "path", str, source, None)
         datasets[name] = DatasetSettings(
             path=_path(place, source) if place else None,
             ignore=tuple(_strings(value, "ignore", source)),
+            aliases=_aliases(value, source),
+            ignore_labels=tuple(_strings(value, "ignore_labels", source)),
         )
     return Settings(
         workspace=_typed(content, "workspace", str, source, None),
@@ -116,6 +124,13 @@ def _strings(content: Mapping[str, Any], key: str, source: Path) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
         raise SettingsError(f"{source}: {key} must be a string or a list of strings")
     return values
+
+
+def _aliases(content: Mapping[str, Any], source: Path) -> dict[str, str]:
+    value: dict[str, Any] = _typed(content, "aliases", dict, source, {})
+    if not all(isinstance(label, str) for label in value.values()):
+        raise SettingsError(f"{source}: aliases must map labels to labels, both strings")
+    return value
 
 
 def _path(text: str, source: Path) -> Path:

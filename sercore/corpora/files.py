@@ -1,12 +1,16 @@
-"""A corpus's files: listed once, opened by their path inside the corpus, never written."""
+"""The files of a corpus: listed once and opened by their path inside the corpus."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
+import stat
+import unicodedata
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +25,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+# Written by operating systems, file browsers, notebooks, NAS boxes and download tools.
 _LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini", "_desktop.ini", ".directory"})
+_LITTER_FOLDERS = frozenset(
+    {
+        "__macosx",
+        "@eadir",
+        "#recycle",
+        "@recycle",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+        ".ipynb_checkpoints",
+        "__pycache__",
+        ".cache",
+        ".git",
+        ".svn",
+        ".hg",
+        ".dvc",
+        ".thumbnails",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,33 +58,41 @@ class FileEntry:
     """Bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Listing:
-    sizes: dict[str, int]
+    """The result of listing a folder."""
+
+    sizes: dict[str, int] = field(default_factory=dict)
     """Bytes by path in the corpus."""
-    places: dict[str, str]
+    places: dict[str, str] = field(default_factory=dict)
     """Place on this disk by path in the corpus."""
-    times: dict[str, tuple[int, int]]
-    """When the content and the status of each last changed, in nanoseconds."""
-    problems: list[Problem]
+    times: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Times of the last change of content and of status in nanoseconds, by path in the corpus."""
+    problems: list[Problem] = field(default_factory=list)
+    visited: set[tuple[int, int]] = field(default_factory=set)
+    """Device and inode of every listed folder: a folder is listed once, through any link."""
+    links: list[tuple[str, str]] = field(default_factory=list)
+    """Links to folders (place, path in the corpus), followed after the folders themselves."""
 
 
 class CorpusFiles:
     """The files below one corpus folder.
 
-    Links to folders are followed, unless they lead back to a folder that holds them. A name whose
-    bytes are not UTF-8 is shown with those bytes as Latin-1 letters.
+    Links to folders are followed; a folder is listed once, even if several links lead to it. Only
+    regular files are listed. Names are in Unicode's composed form (NFC), and bytes of a name that
+    are not UTF-8 are shown as Latin-1 letters.
 
     Args:
         root: the folder.
-        ignore: glob patterns of files that the user wants left out of every check.
-        unpacked: where the content of each archive inside the folder lies, by the archive's path
-            in it: shown as if it had been unpacked there, into a folder of the archive's name
-            without its suffix. None: its content lies beside it already. A problem: why it is
-            not there.
+        ignore: glob patterns of files to leave out.
+        unpacked: the content of each archive inside the folder, by the archive's path: the folder
+            with its content, which is listed in place of the archive; None if the content lies
+            beside the archive; a problem if it cannot be unpacked.
+        aliases: native labels by another spelling that this copy uses.
+        ignored_labels: native labels whose utterances are left out.
 
     Raises:
-        CorpusMissingError: there is no such folder.
+        CorpusMissingError: the folder does not exist.
         CorpusError: the folder itself cannot be read.
     """
 
@@ -69,81 +101,114 @@ class CorpusFiles:
         root: Path,
         ignore: Iterable[str] = (),
         unpacked: Mapping[str, Path | Problem | None] | None = None,
+        *,
+        aliases: Mapping[str, str] | None = None,
+        ignored_labels: Iterable[str] = (),
     ) -> None:
         self.root = root
         self.ignore = tuple(ignore)
         self.unpacked = dict(unpacked or {})
+        self.aliases = dict(aliases or {})
+        self.ignored_labels = frozenset(ignored_labels)
         if not root.is_dir():
-            raise CorpusMissingError(f"there is no folder {root}")
+            raise CorpusMissingError(f"the folder {root} does not exist")
 
     @cached_property
     def _listing(self) -> _Listing:
-        found = _Listing({}, {}, {}, [])
-        self._list(self.root, "", found)
+        found = _Listing()
+        self._list(str(self.root), "", found)
         return found
 
-    def _list(self, root: Path, prefix: str, found: _Listing) -> None:
-        """List everything below a folder; each path begins with `prefix`."""
-        pending: list[tuple[Path, str, frozenset[tuple[int, int]]]] = [(root, prefix, frozenset())]
+    def _list(self, root: str, prefix: str, found: _Listing) -> None:
+        """List everything below a folder; every path begins with `prefix`."""
+        self._list_tree(root, prefix, found)
+        while found.links:
+            found.links.sort(key=lambda link: link[1], reverse=True)
+            place, path = found.links.pop()
+            self._list_tree(place, f"{path}/", found)
+
+    def _list_tree(self, root: str, prefix: str, found: _Listing) -> None:
+        """List a folder and its subfolders, without following links to folders."""
+        pending = [(root, prefix)]
         while pending:
-            folder, shown, above = pending.pop()
+            folder, shown = pending.pop()
             try:
-                facts = folder.stat()
-                identity = (facts.st_dev, facts.st_ino)
-                if identity in above:
+                facts = Path(folder).stat()
+                if (facts.st_dev, facts.st_ino) in found.visited:
                     continue
-                inside = above | {identity}
+                found.visited.add((facts.st_dev, facts.st_ino))
                 with os.scandir(folder) as children:
-                    for child in children:
-                        path = shown + _readable(child.name)
-                        if child.is_dir():
-                            pending.append((folder / child.name, f"{path}/", inside))
-                        elif not (
-                            _is_litter(child.name) or (self.ignore and self._is_ignored(path))
-                        ):
-                            self._add(child, path, found)
+                    entries = list(children)
             except OSError as error:
-                if folder == self.root:
-                    raise CorpusError(
-                        f"the folder {self.root} cannot be read: {error.strerror}",
-                        hint="check its permissions",
-                    ) from None
-                found.problems.append(
-                    Problem(
-                        kind="unreadable",
-                        where=shown.rstrip("/"),
-                        message=f"the folder cannot be read: {error.strerror}",
-                        hint="check its permissions",
-                    )
-                )
+                self._add_unreadable_folder(folder, shown, error, found)
+                continue
+            for child in entries:
+                path = shown + _readable(child.name)
+                if child.is_dir(follow_symlinks=False):
+                    if child.name.lower() not in _LITTER_FOLDERS:
+                        pending.append((child.path, f"{path}/"))
+                elif not (_is_litter(child.name) or self._is_ignored(path)):
+                    self._add(child, path, found)
+
+    def _add_unreadable_folder(
+        self, folder: str, shown: str, error: OSError, found: _Listing
+    ) -> None:
+        if folder == str(self.root):
+            raise CorpusError(
+                f"the folder {self.root} cannot be read: {error.strerror}",
+                hint="check its permissions",
+            ) from None
+        found.problems.append(
+            Problem(
+                kind="unreadable",
+                where=shown.rstrip("/"),
+                message=f"the folder cannot be read: {error.strerror}",
+                hint="check its permissions",
+            )
+        )
 
     def _add(self, child: os.DirEntry[str], path: str, found: _Listing) -> None:
+        """List one child of a folder that is not itself a folder."""
         if path in self.unpacked:
             content = self.unpacked[path]
             if isinstance(content, Problem):
                 found.problems.append(content)
             elif content is not None:
-                self._list(content, f"{archive_stem(path)}/", found)
+                self._list(str(content), content_prefix(path, content), found)
             return
         try:
             facts = child.stat()
         except OSError as error:
-            what = "is a link that leads nowhere" if child.is_symlink() else "cannot be read"
+            what = "is a broken link" if child.is_symlink() else "cannot be read"
             found.problems.append(
                 Problem(
                     kind="unreadable",
                     where=path,
                     message=f"the file {what}: {error.strerror}",
-                    hint="copy the corpus again",
+                    hint="copy it again, or remove it if it is not part of the corpus",
                 )
             )
+            return
+        if stat.S_ISDIR(facts.st_mode):
+            if child.name.lower() not in _LITTER_FOLDERS:
+                found.links.append((child.path, path))
+        elif not stat.S_ISREG(facts.st_mode):
+            found.problems.append(
+                Problem(
+                    kind="skipped",
+                    where=path,
+                    message="it is a pipe, socket or device, not a file, and was skipped",
+                )
+            )
+        elif path in found.sizes:
+            found.problems.append(_same_name(path))
         else:
             found.sizes[path] = facts.st_size
             found.times[path] = (facts.st_mtime_ns, facts.st_ctime_ns)
             found.places[path] = child.path
 
     def __iter__(self) -> Iterator[FileEntry]:
-        """Iterate over all files, sorted by path; litter of operating systems is left out."""
+        """Iterate over all files, sorted by path, without the litter of operating systems."""
         return iter(self._entries)
 
     @cached_property
@@ -152,18 +217,20 @@ class CorpusFiles:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Folders and files that could not be listed."""
+        """Folders and files that could not be listed, sorted by path."""
         return tuple(sorted(self._listing.problems, key=lambda problem: problem.where))
 
     def stamp(self) -> str:
-        """Return a digest of all names, sizes and times, and of what could not be listed.
+        """Return a digest of all names, sizes, times and problems, and of the user's settings.
 
-        It tells whether anything was written since, so that nothing need be read again. Being
-        different on every copy of a corpus, it is part of no key.
+        An equal stamp means that nothing was written since. It differs between copies of a
+        corpus, so it is part of no key.
         """
         listing = self._listing
         facts = [f"{path}\0{size}\0{listing.times[path]}" for path, size in listing.sizes.items()]
         facts += map(str, listing.problems)
+        facts += [f"alias {name} {native}" for name, native in self.aliases.items()]
+        facts += [f"ignored {name}" for name in self.ignored_labels]
         return hashlib.sha256("\n".join(sorted(facts)).encode()).hexdigest()
 
     def state(self, path: str) -> tuple[int, int, int]:
@@ -183,7 +250,7 @@ class CorpusFiles:
         return (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns) == self.state(path)
 
     def locate(self, path: str) -> Path:
-        """Return where a file lies on this disk, by its path inside the corpus."""
+        """Return the place of a file on this disk, by its path inside the corpus."""
         place = self._listing.places.get(path)
         return self.root / path if place is None else Path(place)
 
@@ -197,15 +264,45 @@ class CorpusFiles:
             return file.read()
 
     def _is_ignored(self, path: str) -> bool:
-        # Asked for every file of a corpus: an empty loop would be felt.
-        return bool(self.ignore) and any(Path(path).match(each) for each in self.ignore)
+        # Called for every file of a corpus, so the usual case must be fast.
+        return bool(self.ignore) and any(Path(path).match(pattern) for pattern in self.ignore)
+
+
+def content_prefix(archive: str, content: Path) -> str:
+    """Return the path in the corpus below which the content of an archive is listed.
+
+    That is a folder of the archive's name without its suffix. If the archive contains only this
+    folder, the content is listed beside the archive, so that the folder is not doubled.
+    """
+    stem = archive_stem(archive) or archive
+    children = [child.name for child in content.iterdir() if not _is_litter(child.name)]
+    if [name.casefold() for name in children] == [posixpath.basename(stem).casefold()]:
+        parent = posixpath.dirname(archive)
+        return f"{parent}/" if parent else ""
+    return f"{stem}/"
+
+
+def composed(name: str) -> str:
+    """Return a name in Unicode's composed form (NFC); macOS writes decomposed names."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def _same_name(path: str) -> Problem:
+    return Problem(
+        kind="duplicate-file",
+        where=path,
+        message="two files have this name, and only one of them is read",
+        hint="compare the two and remove one",
+    )
 
 
 def _readable(name: str) -> str:
-    """Return a name whose undecodable bytes (PEP 383) are Latin-1 letters."""
-    if name.isascii() or name.isprintable():
+    """Return a name in composed form whose undecodable bytes (PEP 383) are Latin-1 letters."""
+    if name.isascii():
         return name
-    return "".join(chr(ord(c) - 0xDC00) if "\udc80" <= c <= "\udcff" else c for c in name)
+    if not name.isprintable():
+        name = "".join(chr(ord(c) - 0xDC00) if "\udc80" <= c <= "\udcff" else c for c in name)
+    return composed(name)
 
 
 def _is_litter(name: str) -> bool:

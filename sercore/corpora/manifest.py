@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from sercore.corpora.checks import count_problem
+from sercore.corpora.checks import usable_utterances
+from sercore.corpora.checks import without_harmless
 from sercore.corpora.interface import Utterance
 from sercore.corpora.interface import label_of
 from sercore.corpora.labels import Emotion
-from sercore.corpora.problems import Problem
 from sercore.errors import CorpusError
-from sercore.errors import UnknownLabelError
 from sercore.storage.digests import digest_of
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from sercore.corpora.files import CorpusFiles
     from sercore.corpora.interface import Corpus
     from sercore.corpora.labels import LabelMapper
+    from sercore.corpora.problems import Problem
 
 SCHEMA = pa.schema(
     [
@@ -225,10 +227,12 @@ def build_manifest(
             hint=f"name the folder that holds it: --dataset {corpus.card.id}=PATH",
         )
     problems = list(scan.problems)
-    kept = _usable(corpus, scan.utterances, problems)
-    incomplete = _count_problem(corpus, reading, kept)
+    kept = usable_utterances(corpus, files, scan.utterances, problems)
+    incomplete = count_problem(corpus, reading, kept)
     if incomplete is not None:
         problems.append(incomplete)
+    elif reading in corpus.card.expected:
+        problems = without_harmless(problems)
     digests: Sequence[str | None] = [None] * len(kept)
     if contents is not None:
         digests = contents(files, [(utterance.path, utterance.row) for utterance in kept])
@@ -288,41 +292,6 @@ def _kept_parts(
     return parts
 
 
-def _usable(
-    corpus: Corpus, utterances: Iterable[Utterance], problems: list[Problem]
-) -> list[Utterance]:
-    """Return the utterances that take part, sorted by id, and append why others do not.
-
-    Raises:
-        UnknownLabelError: one carries a label that the corpus does not declare.
-    """
-    kept: dict[str, Utterance] = {}
-    for utterance in sorted(utterances, key=lambda found: (found.utterance_id, found.path)):
-        if utterance.native_label not in corpus.labels:
-            declared = ", ".join(sorted(corpus.labels))
-            raise UnknownLabelError(
-                f"{corpus.card.id}: {utterance.path} carries the label "
-                f"'{utterance.native_label}', and {corpus.card.title} declares {declared}",
-                hint="correct the file's name or remove it",
-            )
-        reason = corpus.card.known_bad.get(utterance.utterance_id)
-        if reason is not None:
-            problems.append(Problem(kind="known-bad", where=utterance.path, message=reason))
-        elif utterance.utterance_id in kept:
-            first = kept[utterance.utterance_id]
-            problems.append(
-                Problem(
-                    kind="duplicate",
-                    where=utterance.path,
-                    message=f"it is the same utterance as {first.path} and was left out",
-                    hint="keep one of the two",
-                )
-            )
-        else:
-            kept[utterance.utterance_id] = utterance
-    return list(kept.values())
-
-
 def _table(
     utterances: Sequence[Utterance], contents: Sequence[str | None], parts: Sequence[int]
 ) -> pa.Table:
@@ -331,27 +300,3 @@ def _table(
         name: [getattr(utterance, name) for utterance in utterances] for name in _UTTERANCE
     }
     return pa.table(columns | {"content": contents, "part": parts}, schema=SCHEMA)
-
-
-def _count_problem(corpus: Corpus, reading: str, utterances: Iterable[Utterance]) -> Problem | None:
-    expected = corpus.card.expected.get(reading)
-    if expected is None:
-        return None
-    found = Counter(label_of(corpus, utterance.native_label).paper for utterance in utterances)
-    if expected.admits(found):
-        return None
-    if found.total() != expected.utterances:
-        message = f"{found.total()} utterances where a complete copy has {expected.utterances}"
-    else:
-        differing = [
-            f"{name} {found[name]} instead of {n}"
-            for name, n in expected.classes.items()
-            if found[name] != n
-        ]
-        message = f"the class counts differ from a complete copy: {', '.join(differing)}"
-    return Problem(
-        kind="count",
-        where=corpus.card.id,
-        message=message,
-        hint="scores from it are not those of the complete corpus",
-    )

@@ -21,6 +21,8 @@ from typing import Any
 
 from sercore.corpora.interface import Scan
 from sercore.corpora.interface import Utterance
+from sercore.corpora.names import NameParts
+from sercore.corpora.names import NamePattern
 from sercore.corpora.problems import Problem
 from sercore.corpora.tables import embedded_audio
 from sercore.errors import CorpusError
@@ -31,9 +33,6 @@ if TYPE_CHECKING:
     from sercore.corpora.labels import Emotion
     from sercore.corpora.labels import Label
 
-Found = Mapping[str, str | None]
-"""The named groups of a pattern for one file name."""
-
 Selection = Callable[[tuple[Utterance, ...]], Iterable[Utterance]]
 """Selects the utterances of one reading from all utterances of a corpus."""
 
@@ -41,10 +40,18 @@ GENDERS: Mapping[str, str] = {"f": "female", "w": "female", "m": "male", "c": "c
 """Gender by its first letter in corpora, in lower case."""
 
 # Files of most downloads that are never an utterance.
-_DOCUMENTS = ("readme*", "licen[sc]e*", "changelog*", ".git/**", ".git[ai]*")
-
-# Any folders of the user above the corpus.
-_ABOVE = r"(?:.*?[/!])??"
+_DOCUMENTS = (
+    "readme*",
+    "licen[sc]e*",
+    "changelog*",
+    ".git[ai]*",
+    "*.md5",
+    "*.sha1",
+    "*.sha256",
+    "md5sum*",
+    "sha*sum*",
+    "checksum*",
+)
 
 _FIELDS = (
     "speaker",
@@ -63,7 +70,7 @@ class _Place:
 
     path: str
     size: int
-    found: Found
+    found: NameParts
     row: int | None = None
 
 
@@ -80,6 +87,7 @@ class FileNameCorpus:
             the file inside the corpus; what the pattern matched, without the suffix, when absent).
             The label should match any word, so that an unknown label is an error, not a stray file.
         labels: the meaning of each native label.
+        aliases: native labels by another spelling in some copies; case needs no alias.
         side_files: glob patterns of distributed files that are not utterances, compared without
             case below any folder; ``**`` crosses folders. Readmes and licences are known.
         genders: gender by speaker, if names do not state it.
@@ -92,9 +100,10 @@ class FileNameCorpus:
     card: CorpusCard
     pattern: str
     labels: Mapping[str, Emotion | Label]
+    aliases: Mapping[str, str] = field(default_factory=dict)
     side_files: tuple[str, ...] = ()
     genders: Mapping[str, str] = field(default_factory=dict)
-    complete: Callable[[Found], Mapping[str, Any]] | None = None
+    complete: Callable[[NameParts], Mapping[str, Any]] | None = None
     readings: Mapping[str, Selection] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
 
@@ -110,9 +119,13 @@ class FileNameCorpus:
             explain_nothing(files)
         return Scan(utterances=utterances, problems=tuple(problems))
 
+    def recognizes(self, path: str) -> bool:
+        """Return whether a path is that of an utterance. Reads nothing."""
+        return self._names.match(path) is not None
+
     @cached_property
-    def _expression(self) -> re.Pattern[str]:
-        return re.compile(f"{_ABOVE}(?P<_own>{self.pattern})")
+    def _names(self) -> NamePattern:
+        return NamePattern(self.pattern, self.labels, self.aliases)
 
     @cached_property
     def _beside(self) -> re.Pattern[str]:
@@ -124,12 +137,22 @@ class FileNameCorpus:
             yield self._utterance(place, {"native_label": place.found.get("label") or ""})
 
     def _places(self, files: CorpusFiles, problems: list[Problem]) -> Iterator[_Place]:
+        """Yield the place of every utterance, in one container, and append problems."""
+        places: dict[str, _Place] = {}
         for entry in files:
-            match = self._expression.fullmatch(entry.path)
-            if match is not None:
-                yield _Place(entry.path, entry.size, match.groupdict())
-            elif not self._beside.fullmatch(entry.path):
-                problems.append(stray_file(self.card, entry.path))
+            found = self._names.match(entry.path)
+            if found is None:
+                if not self._beside.fullmatch(entry.path):
+                    problems.append(stray_file(self.card, entry.path))
+                continue
+            place = _Place(entry.path, entry.size, found)
+            stem = splitext(entry.path)[0]
+            other = places.setdefault(stem, place)
+            if other is not place:
+                kept, skipped = sorted((other, place), key=lambda one: self._names.rank(one.path))
+                places[stem] = kept
+                problems.append(_other_container(skipped.path))
+        yield from places.values()
 
     def _utterance(self, place: _Place, annotated: Mapping[str, Any]) -> Utterance:
         """Return the utterance at a place, with the fields that a table has for it."""
@@ -138,8 +161,9 @@ class FileNameCorpus:
         speaker, gender = fields["speaker"], fields["gender"]
         fields["speaker"] = (speaker,) if speaker else None
         fields["gender"] = GENDERS[gender.lower()] if gender else self.genders.get(speaker or "")
-        fields["utterance_id"] = found.get("id") or splitext(found["_own"] or place.path)[0]
+        fields["utterance_id"] = found.get("id") or found["_own"]
         fields.update(annotated)
+        fields["native_label"] = self._names.native(fields["native_label"])
         if self.complete is not None:
             fields.update(self.complete(found))
         return Utterance(path=place.path, size=place.size, row=place.row, **fields)
@@ -263,7 +287,7 @@ class ParquetCorpus(FileNameCorpus):
 
     def _utterances(self, files: CorpusFiles, problems: list[Problem]) -> Iterator[Utterance]:
         for entry in files:
-            if entry.path.endswith(".parquet"):
+            if entry.path.lower().endswith(".parquet"):
                 yield from self._rows(files, entry.path, problems)
             elif not self._beside.fullmatch(entry.path):
                 problems.append(stray_file(self.card, entry.path))
@@ -272,8 +296,8 @@ class ParquetCorpus(FileNameCorpus):
         needed = (self.path_column, self.label_column)
         for row in embedded_audio(files, path, needed, (self.text_column,)):
             name = f"{path}!{row.values[self.path_column]}"
-            match = self._expression.fullmatch(name)
-            if match is None:
+            found = self._names.match(name)
+            if found is None:
                 problems.append(stray_file(self.card, name))
             elif not row.size:
                 problems.append(
@@ -285,7 +309,7 @@ class ParquetCorpus(FileNameCorpus):
                     )
                 )
             else:
-                place = _Place(path, row.size, match.groupdict(), row.row)
+                place = _Place(path, row.size, found, row.row)
                 label = str(row.values[self.label_column] or "")
                 text = " ".join(str(row.values.get(self.text_column) or "").split())
                 yield self._utterance(place, {"native_label": label, "text_id": text or None})
@@ -366,9 +390,17 @@ def stray_file(card: CorpusCard, path: str) -> Problem:
     )
 
 
+def _other_container(path: str) -> Problem:
+    return Problem(
+        kind="duplicate-file",
+        where=path,
+        message="the same utterance is read from another container beside this file",
+    )
+
+
 def _conflict(first: Annotation, second: Annotation) -> Problem:
     return Problem(
-        kind="duplicate",
+        kind="conflict",
         where=second.where,
         message=(f"its row for {first.utterance_id} conflicts with {first.where}, which was used"),
         hint="keep one of the two rows",

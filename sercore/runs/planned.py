@@ -80,8 +80,8 @@ class PlannedCorpus:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the copy on disk has all that a complete copy has."""
-        return all(problem.kind == "known-bad" for problem in self.manifest.problems)
+        """Whether the copy on disk is complete: no utterance is missing or damaged."""
+        return not any(problem.makes_incomplete for problem in self.manifest.problems)
 
     @cached_property
     def label_set(self) -> LabelSet:

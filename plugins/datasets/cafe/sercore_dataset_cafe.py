@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sercore import CorpusCard
 from sercore import Counts
 from sercore import Download
@@ -23,6 +25,14 @@ _COUNTS = Counts(
         Emotion.NEUTRAL: 72,
     },
 )
+
+
+def _with_intensity(found: Mapping[str, str | None]) -> dict[str, object]:
+    """Add the intensity of neutral utterances, which the 192 kHz archives leave out."""
+    intensity = found["intensity"] or ("1" if found["label"] == "N" else None)
+    parts = (found["speaker"], found["label"], intensity, found["text_id"])
+    return {"intensity": intensity, "utterance_id": "-".join(part for part in parts if part)}
+
 
 CAFE = FileNameCorpus(
     card=CorpusCard(
@@ -51,7 +61,7 @@ CAFE = FileNameCorpus(
     ),
     # The folders say the same in accented letters that most unpackers damage.
     pattern=(
-        r"(?P<id>(?P<speaker>\d{2})-(?P<label>[A-Z])-(?P<intensity>\d)-(?P<text_id>\d))"
+        r"(?P<speaker>\d{2})-(?P<label>[A-Z])-(?:(?P<intensity>\d)-)?(?P<text_id>\d)"
         r"\.(?:wav|aiff?)"
     ),
     labels={
@@ -64,6 +74,7 @@ CAFE = FileNameCorpus(
         "T": Emotion.SADNESS,
     },
     side_files=("Version-ChangeLog.txt",),
+    complete=_with_intensity,
     genders={f"{actor:02}": "male" if actor % 2 else "female" for actor in range(1, 13)},
 )
 

@@ -69,6 +69,8 @@ CASIA = FileNameCorpus(
         "sad": Emotion.SADNESS,
         "surprise": Emotion.SURPRISE,
     },
+    # Copies on the Hugging Face Hub write it so.
+    aliases={"anger": "angry"},
     side_files=("*.lab", "*.peak", "*.tag", "*.txt"),
     complete=_same_in_all_copies,
 )

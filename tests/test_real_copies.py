@@ -1,0 +1,306 @@
+"""Copies of corpora as people have them: strays, odd files, other containers, other names."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import unicodedata
+
+import pytest
+
+from sercore.corpora.files import CorpusFiles
+from sercore.corpora.manifest import build_manifest
+from sercore.corpora.problems import Problem
+from sercore.corpora.problems import Severity
+from sercore.corpora.problems import summarized
+from sercore.errors import CorpusError
+from sercore.plugins.registry import Registry
+from sercore.settings import read_settings
+
+CASIA_SPEAKERS = ("ZhaoZuoxiang", "wangzhe", "liuchanhg", "zhaoquanyin")
+CASIA_LABELS = ("angry", "fear", "happy", "neutral", "sad", "surprise")
+
+
+@pytest.fixture(scope="session")
+def corpora():
+    return Registry().corpora
+
+
+def write(root, *paths, content=b"sound"):
+    for path in paths:
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    return root
+
+
+def manifest(corpora, name, root, reading="corrected", **options):
+    return build_manifest(corpora.get(name), CorpusFiles(root, **options), reading)
+
+
+def casia_paths(suffix=".wav"):
+    return [
+        f"{speaker}/{label}/{number}{suffix}"
+        for speaker in CASIA_SPEAKERS
+        for label in CASIA_LABELS
+        for number in range(201, 251)
+    ]
+
+
+def emovo_paths(suffix=".wav"):
+    return [
+        f"{speaker}/{label}-{speaker}-{text}{suffix}"
+        for speaker in ("f1", "f2", "f3", "m1", "m2", "m3")
+        for label in ("neu", "dis", "gio", "pau", "rab", "sor", "tri")
+        for text in ("b1", "b2", "b3", "l1", "l2", "l3", "l4", "n1", "n2", "n3", "n4", "n5",
+                     "d1", "d2")
+    ]  # fmt: skip
+
+
+def paths(files):
+    return [entry.path for entry in files]
+
+
+def kinds(problems):
+    return {problem.kind for problem in problems}
+
+
+class TestSeverity:
+    def test_stray_files_leave_a_complete_copy_complete(self, corpora, tmp_path):
+        root = write(tmp_path / "CASIA", *casia_paths(), "list.pdf", "wangzhe/backup.wma")
+
+        built = manifest(corpora, "casia", root)
+
+        assert len(built) == 1200
+        assert kinds(built.problems) == {"stray-file"}
+        assert not any(problem.makes_incomplete for problem in built.problems)
+        assert {problem.severity for problem in built.problems} == {Severity.NOTE}
+
+    def test_litter_of_tools_is_not_even_a_stray_file(self, corpora, tmp_path):
+        root = write(
+            tmp_path / "CASIA",
+            *casia_paths(),
+            "checksums.md5",
+            "wangzhe/angry/@eaDir/201.wav@SynoEAStream",
+            ".ipynb_checkpoints/look-checkpoint.ipynb",
+            ".cache/huggingface/download/data.lock",
+            "__MACOSX/wangzhe/angry/._201.wav",
+            "SHA256SUMS",
+        )
+
+        assert manifest(corpora, "casia", root).problems == ()
+
+    @pytest.mark.parametrize(
+        ("kind", "severity", "fails", "incomplete"),
+        [
+            ("stray-file", "note", False, False),
+            ("known-bad", "note", False, False),
+            ("count", "warning", False, True),
+            ("duplicate", "warning", False, False),
+            ("of-a-plugin", "warning", False, False),
+            ("empty-file", "fault", True, True),
+            ("missing-file", "fault", True, True),
+        ],
+    )
+    def test_every_kind_has_one_of_three_levels(self, kind, severity, fails, incomplete):
+        problem = Problem(kind=kind, where="x", message="m")
+
+        assert problem.severity == severity
+        assert (problem.is_fault, problem.makes_incomplete) == (fails, incomplete)
+        assert problem.is_note is not fails
+
+    def test_many_problems_of_one_kind_are_one_line_and_faults_come_first(self):
+        strays = [Problem(kind="stray-file", where=f"{i}", message="stray") for i in range(9)]
+        fault = Problem(kind="empty-file", where="z", message="empty")
+
+        lines = [str(problem) for problem in summarized([*strays, fault])]
+
+        assert lines == ["z: empty", "0, 1, 2 and 6 more: stray"]
+
+
+class TestListing:
+    def test_an_empty_file_is_a_fault_and_is_no_utterance(self, corpora, tmp_path):
+        root = write(tmp_path, *emovo_paths())
+        (root / "f1/neu-f1-b1.wav").write_bytes(b"")
+
+        built = manifest(corpora, "emovo", root)
+
+        found = {problem.kind: problem for problem in built.problems}
+        assert len(built) == 587
+        assert set(found) == {"empty-file", "count"}
+        assert found["empty-file"].where == "f1/neu-f1-b1.wav"
+        assert found["empty-file"].is_fault
+
+    def test_a_bad_link_hides_nothing_beside_it(self, tmp_path):
+        write(tmp_path, *(f"a/{i}.wav" for i in range(20)))
+        (tmp_path / "a/5 loop").symlink_to("5 loop")
+        (tmp_path / "a/6 gone").symlink_to("nowhere")
+        (tmp_path / "a/7 long").symlink_to("x" * 255 + "/y")
+        files = CorpusFiles(tmp_path)
+
+        assert len(paths(files)) == 20
+        assert [problem.where for problem in files.problems] == ["a/5 loop", "a/6 gone", "a/7 long"]
+
+    def test_a_pipe_is_skipped_and_read_by_nobody(self, tmp_path):
+        write(tmp_path, "1.wav")
+        os.mkfifo(tmp_path / "2.wav")
+        files = CorpusFiles(tmp_path)
+
+        assert paths(files) == ["1.wav"]
+        assert [(each.kind, each.where) for each in files.problems] == [("skipped", "2.wav")]
+
+    @pytest.mark.timeout(20)
+    def test_folders_that_link_to_each_other_are_listed_once(self, tmp_path):
+        names = [f"d{number}" for number in range(12)]
+        write(tmp_path, *(f"{name}/{name}.wav" for name in names))
+        for name in names:
+            for other in names:
+                (tmp_path / name / f"to-{other}").symlink_to(tmp_path / other)
+
+        assert paths(CorpusFiles(tmp_path)) == sorted(f"{name}/{name}.wav" for name in names)
+
+    def test_a_folder_goes_by_its_own_name_before_any_link_to_it(self, tmp_path):
+        write(tmp_path, "z/1.wav")
+        (tmp_path / "a").symlink_to("z")
+
+        assert paths(CorpusFiles(tmp_path)) == ["z/1.wav"]
+
+    def test_composed_and_decomposed_names_are_one_name(self, tmp_path):
+        decomposed = unicodedata.normalize("NFD", "Colère/Fort/01-C-2-1.wav")
+        write(tmp_path, decomposed)
+        files = CorpusFiles(tmp_path)
+
+        assert paths(files) == [unicodedata.normalize("NFC", decomposed)]
+        assert files.read(paths(files)[0]) == b"sound"
+
+    def test_an_unreadable_part_does_not_matter_if_the_counts_are_complete(self, corpora, tmp_path):
+        root = write(tmp_path / "EMOVO", *emovo_paths())
+        (root / "notes.pdf").symlink_to("nowhere")
+
+        (problem,) = manifest(corpora, "emovo", root).problems
+
+        assert (problem.kind, problem.where) == ("skipped", "notes.pdf")
+        (root / "f1/neu-f1-b1.wav").unlink()
+        assert kinds(manifest(corpora, "emovo", root).problems) == {"unreadable", "count"}
+
+
+class TestContainers:
+    @pytest.mark.parametrize("suffix", [".WAV", ".flac", ".mp3", ".m4a"])
+    def test_a_converted_copy_is_the_same_corpus(self, corpora, tmp_path, suffix):
+        original = manifest(corpora, "emovo", write(tmp_path / "wav", *emovo_paths()))
+        converted = manifest(corpora, "emovo", write(tmp_path / "other", *emovo_paths(suffix)))
+
+        assert len(converted) == 588
+        assert converted.problems == ()
+        assert converted.utterance_ids == original.utterance_ids
+        assert converted.column("native_label") == original.column("native_label")
+        assert converted.column("path")[0].endswith(suffix)
+
+    @pytest.mark.parametrize(
+        ("name", "path", "converted"),
+        [
+            ("mead", "M003/audio/angry/level_3/030.m4a", "M003/audio/angry/level_3/030.wav"),
+            ("enterface", "subject 1/anger/sentence 1/s1_an_1.avi",
+             "subject 1/anger/sentence 1/s1_an_1.wav"),
+            ("cafe", "Colere/Fort/01-C-2-1.wav", "Colere/Fort/01-C-2-1.FLAC"),
+        ],
+    )  # fmt: skip
+    def test_a_video_may_have_become_a_recording(self, corpora, name, path, converted, tmp_path):
+        first = manifest(corpora, name, write(tmp_path / "a", path))
+        second = manifest(corpora, name, write(tmp_path / "b", converted))
+
+        assert first.utterance_ids == second.utterance_ids
+        assert "stray-file" not in kinds(second.problems)
+
+    def test_the_authors_container_is_read_where_there_are_two(self, corpora, tmp_path):
+        folder = "subject 1/anger/sentence 1"
+        root = write(tmp_path, f"{folder}/s1_an_1.avi", f"{folder}/s1_an_1.wav")
+
+        built = manifest(corpora, "enterface", root)
+
+        assert built.column("path") == [f"{folder}/s1_an_1.avi"]
+        (repeated,) = [p for p in built.problems if p.kind == "duplicate-file"]
+        assert repeated.where == f"{folder}/s1_an_1.wav"
+        assert not repeated.makes_incomplete
+
+    def test_an_annotation_beside_a_recording_is_no_recording(self, corpora, tmp_path):
+        root = write(tmp_path, "f1/neu-f1-b1.wav", "f1/neu-f1-b1.lab", "f1/neu-f1-b1.json")
+
+        built = manifest(corpora, "emovo", root)
+
+        assert len(built) == 1
+        assert [p.where for p in built.problems if p.kind == "stray-file"] == [
+            "f1/neu-f1-b1.json",
+            "f1/neu-f1-b1.lab",
+        ]
+
+
+class TestLetterCase:
+    def test_a_copy_from_a_medium_with_capitals_is_the_same_corpus(self, corpora, tmp_path):
+        original = manifest(corpora, "emovo", write(tmp_path / "a", *emovo_paths()))
+        shouted = [path.upper() for path in emovo_paths()]
+        changed = manifest(corpora, "emovo", write(tmp_path / "b", *shouted))
+
+        assert changed.problems == ()
+        assert changed.utterance_ids == original.utterance_ids
+        assert changed.column("speaker") == original.column("speaker")
+
+    def test_labels_are_known_in_any_case(self, corpora, tmp_path):
+        original = manifest(corpora, "casia", write(tmp_path / "a", *casia_paths()))
+        titled = [path.replace("/a", "/A").replace("/s", "/S") for path in casia_paths(".WAV")]
+        changed = manifest(corpora, "casia", write(tmp_path / "b", *titled))
+
+        assert changed.problems == ()
+        assert changed.utterance_ids == original.utterance_ids
+
+    def test_a_lower_case_copy_keeps_every_label(self, corpora, tmp_path):
+        root = write(tmp_path, "wav/03a01fa.wav", "wav/03a01nc.wav", "wav/03a01xa.wav")
+
+        built = manifest(corpora, "emodb", root)
+
+        assert sorted(built.column("native_label")) == ["F", "N"]
+        assert [p.where for p in built.problems if p.kind == "stray-file"] == ["wav/03a01xa.wav"]
+
+    def test_the_spelling_of_hub_copies_is_known(self, corpora, tmp_path):
+        official = manifest(corpora, "casia", write(tmp_path / "a", "wangzhe/angry/201.wav"))
+        hub = manifest(corpora, "casia", write(tmp_path / "b", "wangzhe/anger/201.wav"))
+
+        assert hub.utterance_ids == official.utterance_ids == ["wangzhe/angry/201"]
+
+
+class TestLabels:
+    def test_an_unknown_label_is_one_sentence_with_both_ways_out(self, corpora, tmp_path):
+        root = write(tmp_path, *casia_paths(), "wangzhe/bored/201.wav", "wangzhe/bored/202.wav")
+
+        with pytest.raises(CorpusError) as error:
+            manifest(corpora, "casia", root)
+
+        assert "'bored' (2, as in wangzhe/bored/201.wav)" in error.value.message
+        assert 'aliases = {"bored" = "angry"}' in error.value.hint
+        assert 'ignore_labels = ["bored"]' in error.value.hint
+        mapped = manifest(corpora, "casia", root, aliases={"bored": "neutral"})
+        dropped = manifest(corpora, "casia", root, ignored_labels=["bored"])
+        assert len(mapped) == 1202
+        assert (len(dropped), dropped.problems) == (1200, ())
+
+    def test_both_ways_out_work_in_the_settings(self, tmp_path):
+        place = tmp_path / "sercore.toml"
+        place.write_text(
+            '[datasets.casia]\naliases = {"bored" = "neutral"}\nignore_labels = ["sleepy"]\n'
+        )
+
+        casia = read_settings(place).datasets["casia"]
+
+        assert casia.aliases == {"bored": "neutral"}
+        assert casia.ignore_labels == ("sleepy",)
+
+    def test_a_speaker_given_as_a_string_is_one_sentence(self, corpora, tmp_path):
+        emovo = corpora.get("emovo")
+        spoiled = dataclasses.replace(emovo, complete=lambda found: {"speaker": found["speaker"]})
+        root = write(tmp_path, "f1/neu-f1-b1.wav")
+
+        with pytest.raises(CorpusError) as error:
+            build_manifest(spoiled, CorpusFiles(root), "corrected")
+
+        assert "gives the speaker of f1/neu-f1-b1 as 'f1'" in error.value.message
+        assert "speaker=('f1',)" in error.value.hint
