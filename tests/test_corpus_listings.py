@@ -509,7 +509,7 @@ def test_cafe_holds_one_utterance_whose_wav_and_aiff_are_there(tmp_path):
     built = manifest("cafe", tmp_path)
 
     assert len(built) == 1
-    assert "duplicate" in {problem.kind for problem in built.problems}
+    assert "duplicate-file" in {problem.kind for problem in built.problems}
 
 
 def test_shemo_tells_a_pointer_from_an_archive(tmp_path):

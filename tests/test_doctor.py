@@ -105,7 +105,7 @@ def test_an_unknown_label_makes_a_corpus_unusable_and_leaves_the_others_alone(do
     assert code == 1
     assert rows_of(output)["urdu"][5:] == ["unusable", "urdu"]
     assert rows_of(output)["emodb"][5] == "differs"
-    assert "urdu: Sad/SM1_F1_Q01.wav carries the label 'Q'" in output
+    assert "does not declare the label 'Q' (1, as in Sad/SM1_F1_Q01.wav)" in output
 
 
 def test_an_archive_is_found_and_read(doctor, tmp_path):

@@ -367,7 +367,7 @@ def test_names_that_lead_outside_are_refused(name, server, place):
 def test_a_page_in_place_of_the_archive_is_not_taken_for_it(server, place):
     server.files["/speech.zip"] = b"<html>please sign in</html>"
 
-    with pytest.raises(CorpusError, match="neither a zip nor a tar archive"):
+    with pytest.raises(CorpusError, match="is a web page, not an archive"):
         fetched(card(server), place)
     server.files["/speech.zip"] = ARCHIVE
 

@@ -146,7 +146,7 @@ class TestListing:
         assert paths(CorpusFiles(tmp_path, ignore=["*.md"])) == ["1.wav"]
 
     def test_a_missing_folder_is_an_error(self, tmp_path):
-        with pytest.raises(CorpusMissingError, match="there is no folder"):
+        with pytest.raises(CorpusMissingError, match="does not exist"):
             CorpusFiles(tmp_path / "none")
 
     def test_touching_files_changes_nothing(self, tmp_path):
@@ -258,7 +258,7 @@ class TestArchives:
         zip_of({"M01A01.wav": b"m"}, corpus / "male.zip")
         files = open_corpus(corpus, Workspace(tmp_path / "workspace"), "corpora")
 
-        assert paths(files) == ["female/female/F01A01.wav", "male/M01A01.wav", "readme.md"]
+        assert paths(files) == ["female/F01A01.wav", "male/M01A01.wav", "readme.md"]
         assert files.read("male/M01A01.wav") == b"m"
         assert names(corpus) == ["female.zip", "male.zip", "readme.md"]
 
@@ -469,7 +469,7 @@ class TestRefusals:
             unpack(tmp_path / "a.zip", Workspace(tmp_path / "workspace"), "corpora")
 
     def test_something_else_is_refused(self, tmp_path):
-        (tmp_path / "a.zip").write_text("<html>Sign in to download</html>")
+        (tmp_path / "a.zip").write_text("Sign in to download")
 
         with pytest.raises(CorpusError, match="neither a zip nor a tar"):
             unpack(tmp_path / "a.zip", Workspace(tmp_path / "workspace"), "corpora")

@@ -77,7 +77,7 @@ def test_an_unknown_label_names_the_file_and_the_label(data):
     root = data / "URDU-Dataset-master"
     shutil.copy(root / "Sad/SM1_F1_S01.wav", root / "Sad/SM1_F1_X01.wav")
 
-    with pytest.raises(UnknownLabelError, match=r"Sad/SM1_F1_X01.wav carries the label 'X'"):
+    with pytest.raises(UnknownLabelError, match=r"label 'X' \(1, as in Sad/SM1_F1_X01\.wav\)"):
         build_manifest(corpus("urdu"), CorpusFiles(root), "corrected")
 
 
@@ -126,7 +126,7 @@ def test_a_manifest_of_thousands_builds_quickly(tmp_path):
     for folder, letter in (("Angry", "A"), ("Sad", "S")):
         (tmp_path / folder).mkdir()
         for i in range(2000):
-            (tmp_path / folder / f"SM{i % 20}_F{i % 100}_{letter}{i:04d}.wav").write_bytes(b"")
+            (tmp_path / folder / f"SM{i % 20}_F{i % 100}_{letter}{i:04d}.wav").write_bytes(b"x")
     started = time.process_time()
 
     manifest = build_manifest(corpus("urdu"), CorpusFiles(tmp_path), "corrected")

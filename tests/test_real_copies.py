@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
+import tarfile
 import unicodedata
+import zipfile
 
 import pytest
 
 from sercore.corpora.files import CorpusFiles
+from sercore.corpora.locate import find_corpus
+from sercore.corpora.locate import locate
+from sercore.corpora.locate import open_files
 from sercore.corpora.manifest import build_manifest
 from sercore.corpora.problems import Problem
 from sercore.corpora.problems import Severity
 from sercore.corpora.problems import summarized
 from sercore.errors import CorpusError
 from sercore.plugins.registry import Registry
+from sercore.settings import Settings
 from sercore.settings import read_settings
+from sercore.storage.workspace import Workspace
 
 CASIA_SPEAKERS = ("ZhaoZuoxiang", "wangzhe", "liuchanhg", "zhaoquanyin")
 CASIA_LABELS = ("angry", "fear", "happy", "neutral", "sad", "surprise")
@@ -304,3 +312,165 @@ class TestLabels:
 
         assert "gives the speaker of f1/neu-f1-b1 as 'f1'" in error.value.message
         assert "speaker=('f1',)" in error.value.hint
+
+
+def zip_of(path, *names, content=b"sound"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, content)
+    return path
+
+
+def tar_of(path, *names, mode="w", content=b"sound"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, mode) as archive:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+@pytest.fixture
+def opened(corpora, tmp_path):
+    """Return a function that builds a manifest through all that opens a corpus for a run."""
+    workspace = Workspace(tmp_path / "workspace")
+
+    def build(name, data, reading="corrected", settings=None):
+        corpus = corpora.get(name)
+        settings = settings or Settings()
+        place = locate(corpus, [data], settings, workspace)
+        assert place is not None
+        return build_manifest(corpus, open_files(corpus, place, settings, workspace), reading)
+
+    build.workspace = workspace
+    return build
+
+
+class TestMeadArchives:
+    members = ("audio/angry/level_1/001.m4a", "audio/neutral/level_1/002.m4a")
+    ids = ("M003/audio/angry/level_1/001", "M003/audio/neutral/level_1/002")
+
+    @pytest.mark.parametrize(
+        ("archive", "above"),
+        [("M003/audio.tar", ""), ("M003.tar", ""), ("M003.tar", "M003/"), ("M003_audio.tar", "")],
+    )
+    def test_every_packing_of_an_actor_is_read(self, opened, tmp_path, archive, above):
+        members = [f"{above}{member}" for member in self.members]
+        tar_of(tmp_path / "data/MEAD" / archive, *members)
+
+        assert opened("mead", tmp_path / "data").utterance_ids == list(self.ids)
+
+    def test_archives_and_folders_of_actors_go_together(self, opened, tmp_path):
+        tar_of(tmp_path / "data/MEAD/M003/audio.tar", *self.members)
+        write(tmp_path / "data/MEAD/W009", "audio/sad/level_2/001.wav")
+
+        assert len(opened("mead", tmp_path / "data")) == 3
+
+
+class TestFolderNames:
+    @pytest.mark.parametrize(
+        ("name", "folder", "path"),
+        [
+            ("emodb", "EMO-DB", "wav/03a01Fa.wav"),
+            ("emodb", "berlin-database-of-emotional-speech-emodb", "wav/03a01Fa.wav"),
+            ("enterface", "eNTERFACE05", "subject 1/anger/sentence 1/s1_an_1.avi"),
+            ("cafe", "CaFE_192k_1", "Neutre/03-N-1.aiff"),
+            ("cafe", "cafe-dataset", "Neutre/03-N-1-1.wav"),
+            ("urdu", "urdu-emotion-dataset", "Angry/SM1_F10_A010.wav"),
+            ("emovo", "emovo-italian-ser-dataset", "EMOVO/f1/neu-f1-b1.wav"),
+            ("casia", "casia-emotion-recognition", "wangzhe/angry/201.wav"),
+            ("subesco", "subescobangla-speech-emotion-dataset", "F_01_OISHI_S_10_ANGRY_1.wav"),
+            ("mesd", "mexican-emotional-speech-database-mesd", "Anger_C_A_abajo.wav"),
+            ("mesd", "cy34mh68j9-5",
+             "Mexican Emotional Speech Database (MESD)/Anger_C_A_abajo.wav"),
+            ("aesdd", "acted-emotional-speech-dynamic-database-aesdd", "anger/a01 (1).wav"),
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("above", ["", "speech/"])
+    def test_usual_names_are_found_at_two_levels(self, opened, tmp_path, name, folder, path, above):
+        write(tmp_path / "data", f"{above}{folder}/{path}")
+
+        assert len(opened(name, tmp_path / "data")) == 1
+
+    def test_a_name_that_only_resembles_one_needs_files_of_the_corpus(self, corpora, tmp_path):
+        write(tmp_path, "cafe pictures/2021/beans.jpg", "emodb-notes/plan.txt")
+
+        assert find_corpus(corpora.get("cafe").card, tmp_path, corpora.get("cafe")) is None
+        assert find_corpus(corpora.get("emodb").card, tmp_path, corpora.get("emodb")) is None
+
+    def test_the_full_folder_is_preferred_to_an_empty_one(self, opened, tmp_path):
+        (tmp_path / "data/emodb").mkdir(parents=True)
+        write(tmp_path / "data/EMO-DB", "wav/03a01Fa.wav")
+
+        assert len(opened("emodb", tmp_path / "data")) == 1
+
+    def test_the_snapshot_in_the_cache_of_the_hub_is_read(self, corpora, tmp_path):
+        cache = tmp_path / "data/datasets--Aniemore--resd"
+        for revision in ("old", "new"):
+            write(cache / "snapshots" / revision / "data", "train-00000-of-00001-a.parquet")
+        write(cache / "blobs", "3f2a")
+        write(cache / "refs", "main", content=b"old")
+        resd = corpora.get("resd")
+
+        assert find_corpus(resd.card, tmp_path / "data", resd) == cache / "snapshots/old"
+
+
+class TestUnrelatedArchives:
+    def test_a_folder_of_downloads_is_nobodys_corpus(self, corpora, tmp_path):
+        zip_of(tmp_path / "download/holiday.zip", "beach.jpg")
+        emodb = corpora.get("emodb")
+
+        assert find_corpus(emodb.card, tmp_path, emodb) is None
+
+    def test_archives_without_a_file_of_the_corpus_are_not_unpacked(self, opened, tmp_path):
+        root = write(tmp_path / "data/emodb", "wav/03a01Fa.wav")
+        zip_of(root / "holiday.zip", "beach.jpg", "sound.wav")
+        tar_of(root / "code.tar.gz", "a.py", mode="w:gz")
+
+        built = opened("emodb", tmp_path / "data")
+
+        assert len(built) == 1
+        assert {problem.where for problem in built.problems if problem.kind == "stray-file"} == {
+            "code.tar.gz",
+            "holiday.zip",
+        }
+        assert not (tmp_path / "workspace").exists()
+
+    def test_an_archive_named_like_a_corpus_is_refused_by_its_index(self, opened, tmp_path):
+        zip_of(tmp_path / "data/EMOVO.zip", "beach.jpg")
+
+        with pytest.raises(CorpusError, match=r"no file of EMOVO: 1 files, such as beach\.jpg"):
+            opened("emovo", tmp_path / "data")
+        assert not (tmp_path / "workspace").exists()
+
+    @pytest.mark.parametrize("suffix", [".rar", ".7z"])
+    def test_an_archive_that_a_user_must_unpack_is_named(self, opened, tmp_path, suffix):
+        write(tmp_path / "data/CASIA", f"rest{suffix}", "wangzhe/angry/201.wav")
+
+        problems = {p.where: str(p) for p in opened("casia", tmp_path / "data").problems}
+
+        assert f"cannot unpack {suffix} archives; unpack it yourself" in problems[f"rest{suffix}"]
+
+    def test_such_an_archive_in_place_of_the_folder_is_named(self, opened, tmp_path):
+        write(tmp_path / "data", "EMOVO.rar")
+
+        with pytest.raises(CorpusError, match=r"cannot unpack .*EMOVO\.rar; unpack it yourself"):
+            opened("emovo", tmp_path / "data")
+
+    def test_a_web_page_saved_as_an_archive_is_called_one(self, opened, tmp_path):
+        write(tmp_path / "data", "EMOVO.zip", content=b"<!DOCTYPE html><html>Sign in</html>")
+
+        with pytest.raises(CorpusError, match="is a web page, not an archive"):
+            opened("emovo", tmp_path / "data")
+
+    def test_the_aliases_of_the_settings_reach_the_corpus(self, opened, tmp_path):
+        write(tmp_path / "data/CASIA", "wangzhe/bored/201.wav")
+        (tmp_path / "sercore.toml").write_text('[datasets.casia.aliases]\nbored = "neutral"\n')
+
+        built = opened(
+            "casia", tmp_path / "data", settings=read_settings(tmp_path / "sercore.toml")
+        )
+
+        assert built.column("native_label") == ["neutral"]

@@ -8,6 +8,7 @@ own size. Archives inside an archive are unpacked where they are and removed.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import posixpath
 import re
@@ -42,12 +43,19 @@ if TYPE_CHECKING:
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 """Suffixes of the archives that can be unpacked."""
 
+FOREIGN_SUFFIXES = (".rar", ".7z", ".zst", ".lzma", ".iso", ".dmg", ".cab")
+"""Suffixes of archives that a user must unpack."""
+
+_INDEX_BYTES = 2**25
+"""What is read of a compressed tar file to see what is in it: its index is all over the file."""
+
 # Compressed speech keeps at least a tenth of its size; a hundredth is an archive bomb.
 _LARGEST_RATIO = 100
 _ALWAYS_ALLOWED = 2**30
 _MOST_FILES = 2_000_000
 _DEEPEST = 4
 
+_COMPRESSIONS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 _LFS_POINTER = b"version https://git-lfs"
 _DRIVE = re.compile(r"[A-Za-z]:(/|$)")
 _DAMAGES = (
@@ -100,6 +108,71 @@ def archive_stem(name: str) -> str | None:
         if name.lower().endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The names of the files in an archive."""
+
+    paths: tuple[str, ...]
+    is_complete: bool
+    """Whether these are all: the index of a compressed tar file is read in part."""
+
+    def shown_below(self, archive: str) -> Iterator[str]:
+        """Yield the paths below which a corpus with this archive would list the files.
+
+        Args:
+            archive: the path of the archive in the corpus.
+        """
+        stem = archive_stem(archive) or archive
+        top = f"{posixpath.basename(stem)}/".casefold()
+        if self.paths and all(path.casefold().startswith(top) for path in self.paths):
+            stem = posixpath.dirname(stem)
+        yield from (posixpath.join(stem, path) for path in self.paths)
+
+
+def index_of(archive: Path) -> Index:
+    """Return the names of the files in an archive; nothing is unpacked.
+
+    Raises:
+        CorpusError: it is not an archive, or is damaged.
+    """
+    name = str(archive)
+    with archive.open("rb") as file:
+        is_compressed_tar = file.read(6).startswith(_COMPRESSIONS)
+    if not is_compressed_tar:
+        with _reading(name):
+            return Index(tuple(member.path for member in _members(archive, name)), True)
+    paths = []
+    with archive.open("rb") as file:
+        limited = _Limited(file, _INDEX_BYTES)
+        try:
+            with tarfile.open(fileobj=limited, mode="r|*", errors="surrogateescape") as content:
+                paths += [_inside(info.name, name) for info in content if info.isreg()]
+        except _DAMAGES as error:
+            if not limited.is_spent:
+                raise CorpusError(
+                    f"{name} is damaged or incomplete: {error}", hint="download it again"
+                ) from error
+    return Index(tuple(paths), not limited.is_spent)
+
+
+class _Limited(io.RawIOBase):
+    """The beginning of a file."""
+
+    def __init__(self, file: IO[bytes], most: int) -> None:
+        self._file = file
+        self._left = most
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the end of the beginning was reached."""
+        return self._left <= 0
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._file.read(min(size, self._left) if size >= 0 else self._left)
+        self._left -= len(block)
+        return block
 
 
 def unpack(archive: Path, workspace: Workspace, folder: str, *, skip: Iterable[str] = ()) -> Path:
@@ -228,11 +301,18 @@ def _unpack_inner(
             f"{name} is nested in more than {_DEEPEST} archives",
             hint="unpack it yourself and name its folder",
         )
-    folder = archive.with_name(archive_stem(archive.name) or archive.name)
+    stem = archive_stem(archive.name) or archive.name
+    folder = archive.with_name(stem)
     if folder.exists():
         folder = archive.with_name(f"{archive.name}.unpacked")
     _unpack_into(archive, folder, name, skip, budget, depth)
     archive.unlink()
+    children = list(folder.iterdir()) if folder.is_dir() else []
+    if [child.name.casefold() for child in children] == [stem.casefold()]:
+        # The archive contains the folder of its own name: it takes the place of the outer one.
+        outer = folder.rename(folder.with_name(f"{folder.name}.outer"))
+        (outer / children[0].name).rename(folder)
+        outer.rmdir()
 
 
 def _copy(source: IO[bytes], target: Path, budget: _Budget) -> None:
@@ -263,8 +343,17 @@ def _make_room(folder: Path, size: int) -> None:
 
 def _members(archive: Path, name: str) -> Iterator[_Member]:
     with archive.open("rb") as file:
-        head = file.read(len(_LFS_POINTER))
-    if head == _LFS_POINTER:
+        head = file.read(512)
+    if head.lstrip().lower().startswith((b"<!doctype html", b"<html", b"<?xml")):
+        raise CorpusError(
+            f"{name} is a web page, not an archive",
+            hint="the server sent a page to sign in or confirm; download it in a browser",
+        )
+    if archive.name.lower().endswith(FOREIGN_SUFFIXES):
+        raise CorpusError(
+            f"sercore cannot unpack {name}", hint="unpack it yourself and name its folder"
+        )
+    if head.startswith(_LFS_POINTER):
         raise CorpusError(
             f"{name} is a Git LFS pointer, not the archive itself",
             hint="run 'git lfs pull' in its folder, or download the archive",
@@ -309,7 +398,7 @@ def _zip_members(archive: Path, name: str) -> Iterator[_Member]:
 
 def _tar_members(archive: Path, name: str) -> Iterator[_Member]:
     with archive.open("rb") as file:
-        is_compressed = file.read(6).startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ"))
+        is_compressed = file.read(6).startswith(_COMPRESSIONS)
     with tarfile.open(archive, errors="surrogateescape") as content:
         for info in content:
             path = _inside(info.name, name)

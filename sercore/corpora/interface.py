@@ -173,6 +173,17 @@ class Corpus(Protocol):
         """
 
 
+@runtime_checkable
+class NamedCorpus(Corpus, Protocol):
+    """A corpus whose files can be recognized by their paths alone."""
+
+    def recognizes(self, path: str) -> bool:
+        """Return whether a path is that of an utterance, or of a table that embeds utterances."""
+
+    def reads(self, path: str) -> bool:
+        """Return whether a path is that of an utterance or of an annotation."""
+
+
 def label_of(corpus: Corpus, native: str) -> Label:
     """Return the meaning of a native label in a corpus.
 

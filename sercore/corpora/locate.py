@@ -1,110 +1,93 @@
-"""Where a corpus lies, and how its files are opened there."""
+"""Find a corpus below the data folders, and open its files there."""
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sercore.corpora.interface import GeneratedCorpus
-
-if TYPE_CHECKING:
-    from sercore.corpora.interface import Corpus
-    from sercore.settings import Settings
-    from sercore.storage.workspace import Workspace
-from fnmatch import fnmatch
-from typing import TYPE_CHECKING
-
+from sercore.corpora.archives import FOREIGN_SUFFIXES
 from sercore.corpora.archives import archive_stem
+from sercore.corpora.archives import index_of
 from sercore.corpora.archives import is_beside
 from sercore.corpora.archives import unpack
 from sercore.corpora.files import CorpusFiles
+from sercore.corpora.files import composed
+from sercore.corpora.interface import GeneratedCorpus
+from sercore.corpora.interface import NamedCorpus
 from sercore.corpora.problems import Problem
 from sercore.errors import CorpusError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from sercore.corpora.archives import Index
+    from sercore.corpora.interface import Corpus
     from sercore.corpora.interface import CorpusCard
+    from sercore.settings import DatasetSettings
+    from sercore.settings import Settings
     from sercore.storage.workspace import Workspace
 
+_MOST_NAMES = 20_000
+"""Names that are looked at before a folder counts as one without the corpus."""
+_SHORTEST_PREFIX = 6
+"""Letters of a usual name that may begin a longer word, as in ``subescobangla``."""
 
-def open_corpus(
-    place: Path,
-    workspace: Workspace,
-    folder: str,
-    ignore: Iterable[str] = (),
-    skip: Iterable[str] = (),
-) -> CorpusFiles:
-    """Return the files of a corpus, wherever it lies: a folder, an archive, archives in a folder.
 
-    Archives are unpacked into the workspace, once; nothing is written beside the corpus. An
-    archive in a folder whose content already lies beside it is left alone, and one that cannot be
-    unpacked is one of `CorpusFiles.problems`.
+def find_corpus(card: CorpusCard, data: Path, corpus: Corpus | None = None) -> Path | None:
+    """Return the folder or archive of a corpus in a data folder, at most two levels deep, or None.
+
+    Names are compared without case, punctuation and blanks: ``EMO-DB`` is ``emodb``. A name that
+    only contains a usual name (``CaFE_192k_1``, ``urdu-emotion-dataset``) counts if files of the
+    corpus are in it. The data folder itself may be the corpus. A folder is preferred to an
+    archive, and the first level to the second.
 
     Args:
-        place: the folder or archive.
-        workspace: where archives are unpacked.
-        folder: the folder in the workspace that gets them.
-        ignore: as in `CorpusFiles`; an archive that matches is not unpacked either.
-        skip: glob patterns of archives, and of members of archives, that hold nothing of use.
-
-    Raises:
-        CorpusMissingError: there is nothing at this place.
-        CorpusError: it cannot be read, or is no archive.
-        WorkspaceError: the workspace cannot be written.
+        card: the card of the corpus.
+        data: the data folder.
+        corpus: recognizes its files; without it only whole names count.
     """
-    patterns = tuple(skip)
-    if place.is_file():
-        return CorpusFiles(unpack(place, workspace, folder, skip=patterns), ignore)
-    files = CorpusFiles(place, ignore)
-    unpacked: dict[str, Path | Problem | None] = {}
-    for entry in files:
-        if archive_stem(entry.path) is None or any(fnmatch(entry.path, each) for each in patterns):
-            continue
-        archive = files.locate(entry.path)
-        try:
-            unpacked[entry.path] = (
-                None if is_beside(archive) else unpack(archive, workspace, folder, skip=patterns)
-            )
-        except CorpusError as error:
-            unpacked[entry.path] = Problem(
-                kind="unreadable", where=entry.path, message=error.message, hint=error.hint
-            )
-    return CorpusFiles(place, ignore, unpacked) if unpacked else files
+    names = _UsualNames.of(card)
+    if names.equal(_bare(data)):
+        return _inside_cache(data)
+    places = [*_children(data)]
+    places += [inner for place in places if place.is_dir() for inner in _children(place)]
+    places.sort(key=lambda place: (len(place.parts), not place.is_dir(), place.name))
+    equal = [_inside_cache(place) for place in places if names.equal(_bare(place))]
+    if corpus is None or not isinstance(corpus, NamedCorpus):
+        return equal[0] if equal else None
+    if len(equal) != 1:
+        similar = [_inside_cache(place) for place in places if names.contained_in(_bare(place))]
+        for place in [*equal, *similar]:
+            if has_files_of(corpus, place):
+                return place
+    return equal[0] if equal else None
 
 
-def find_corpus(card: CorpusCard, data: Path) -> Path | None:
-    """Return a corpus's folder or archive below a data folder, by the usual names, or None.
-
-    The data folder itself counts, so that ``--data`` may also name one corpus. A folder goes
-    before an archive of the same corpus.
-    """
-    wanted = {name.casefold() for name in card.folders} | {card.id.casefold()}
-    if (data.name if data.is_dir() else archive_stem(data.name) or "").casefold() in wanted:
-        return data
+def has_files_of(corpus: NamedCorpus, place: Path) -> bool:
+    """Return whether a folder or archive contains a file of a corpus, by names alone."""
+    if place.is_dir():
+        return any(corpus.reads(path) for path in _names_below(place))
     try:
-        children = sorted(data.iterdir())
-    except OSError:
-        return None
-    for child in children:
-        if child.name.casefold() in wanted and child.is_dir():
-            return child
-    for child in children:
-        if (archive_stem(child.name) or "").casefold() in wanted and child.is_file():
-            return child
-    return None
+        return _fits(index_of(place), "", corpus.reads)
+    except (CorpusError, OSError):
+        return False
 
 
 def locate(
     corpus: Corpus, selection_data: Iterable[Path], settings: Settings, workspace: Workspace
 ) -> Path | None:
-    """Return the folder of a corpus from the settings, the data folders or its own generator."""
+    """Return the place of a corpus from the settings, the data folders or its own generator."""
     configured = settings.datasets.get(corpus.card.id)
     if configured is not None and configured.path is not None:
         return configured.path
     for data in selection_data:
-        found = find_corpus(corpus.card, data)
+        found = find_corpus(corpus.card, data, corpus)
         if found is not None:
             return found
     if isinstance(corpus, GeneratedCorpus):
@@ -122,13 +105,197 @@ def open_files(
     """Return the files of a corpus at a place; archives are unpacked into the workspace first.
 
     Raises:
-        CorpusError: the place is missing or cannot be read.
+        CorpusError: the place does not exist, cannot be read, or is an archive without a file of
+            the corpus.
     """
-    configured = settings.datasets.get(corpus.card.id)
     return open_corpus(
         place,
         workspace,
         f"corpora/{corpus.card.id}",
-        ignore=configured.ignore if configured else (),
         skip=corpus.card.unread,
+        reads=corpus.reads if isinstance(corpus, NamedCorpus) else None,
+        title=corpus.card.title,
+        settings=settings.datasets.get(corpus.card.id),
     )
+
+
+def open_corpus(
+    place: Path,
+    workspace: Workspace,
+    folder: str,
+    ignore: Iterable[str] = (),
+    skip: Iterable[str] = (),
+    *,
+    reads: Callable[[str], bool] | None = None,
+    title: str = "the corpus",
+    settings: DatasetSettings | None = None,
+) -> CorpusFiles:
+    """Return the files of a corpus in a folder, an archive, or a folder with archives.
+
+    Archives are unpacked into the workspace, once; nothing is written beside the corpus. In a
+    folder, an archive is left alone if its content lies beside it or if it has no file of the
+    corpus. An archive that cannot be unpacked is one of `CorpusFiles.problems`.
+
+    Args:
+        place: the folder or archive.
+        workspace: gets the content of archives.
+        folder: the folder in the workspace for that content.
+        ignore: as in `CorpusFiles`; an archive that matches is not unpacked either.
+        skip: glob patterns of archives, and of members of archives, that are not needed.
+        reads: whether a path is that of a file that the corpus reads; None: any may be.
+        title: the corpus, for messages.
+        settings: the user's settings for this corpus.
+
+    Raises:
+        CorpusError: the place does not exist, cannot be read, or has no file of the corpus.
+        WorkspaceError: the workspace cannot be written.
+    """
+    patterns = tuple(skip)
+    listed = partial(
+        CorpusFiles,
+        ignore=(*ignore, *(settings.ignore if settings else ())),
+        aliases=settings.aliases if settings else None,
+        ignored_labels=settings.ignore_labels if settings else (),
+    )
+    if place.is_file():
+        _require_fit(place, reads, title)
+        return listed(unpack(place, workspace, folder, skip=patterns))
+    files = listed(place)
+    unpacked: dict[str, Path | Problem | None] = {}
+    for entry in files:
+        if any(fnmatch(entry.path, pattern) for pattern in patterns):
+            continue
+        if entry.path.lower().endswith(FOREIGN_SUFFIXES):
+            unpacked[entry.path] = _foreign(entry.path)
+        elif archive_stem(entry.path) is not None:
+            archive = files.locate(entry.path)
+            try:
+                if reads is not None and not _fits(index_of(archive), entry.path, reads):
+                    continue
+                beside = is_beside(archive)
+                content = None if beside else unpack(archive, workspace, folder, skip=patterns)
+                unpacked[entry.path] = content
+            except CorpusError as error:
+                unpacked[entry.path] = Problem(
+                    kind="unreadable", where=entry.path, message=error.message, hint=error.hint
+                )
+    return listed(place, unpacked=unpacked) if unpacked else files
+
+
+def _require_fit(archive: Path, reads: Callable[[str], bool] | None, title: str) -> None:
+    """Refuse to unpack an archive that has no file of the corpus.
+
+    Raises:
+        CorpusError: the archive has none, or cannot be read.
+    """
+    index = index_of(archive)
+    if reads is None or _fits(index, archive.name, reads):
+        return
+    example = f", such as {index.paths[0]}" if index.paths else ""
+    raise CorpusError(
+        f"{archive} contains no file of {title}: {len(index.paths)} files{example}",
+        hint="name the archive or folder of the corpus with --dataset ID=PATH",
+    )
+
+
+def _fits(index: Index, archive: str, reads: Callable[[str], bool]) -> bool:
+    """Return whether an archive has a file of the corpus, or may have one in an inner archive."""
+    if any(reads(path) for path in index.shown_below(archive)):
+        return True
+    return not index.is_complete or any(archive_stem(path) is not None for path in index.paths)
+
+
+def _foreign(path: str) -> Problem:
+    suffix = next(suffix for suffix in FOREIGN_SUFFIXES if path.lower().endswith(suffix))
+    return Problem(
+        kind="unreadable",
+        where=path,
+        message=f"sercore cannot unpack {suffix} archives",
+        hint="unpack it yourself into the folder of the corpus",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _UsualNames:
+    """The usual names of a corpus, in lower case, letters and digits only."""
+
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, card: CorpusCard) -> _UsualNames:
+        files = [archive_stem(download.filename) for download in card.downloads]
+        named = [*card.folders, card.id, *(stem for stem in files if stem is not None)]
+        return cls(frozenset("".join(_words(name)) for name in named))
+
+    def equal(self, name: str) -> bool:
+        return "".join(_words(name)) in self.names
+
+    def contained_in(self, name: str) -> bool:
+        """Return whether a name contains a usual one as whole words, or begins a word with it."""
+        words = _words(name)
+        for start in range(len(words)):
+            rest = "".join(words[start:])
+            ends = {len("".join(words[start:end])) for end in range(start + 1, len(words) + 1)}
+            for usual in self.names:
+                if rest.startswith(usual) and (
+                    len(usual) in ends
+                    or len(usual) >= _SHORTEST_PREFIX
+                    or rest[len(usual)].isdigit()
+                ):
+                    return True
+        return False
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[^\W_]+", composed(name).casefold())
+
+
+def _bare(place: Path) -> str:
+    """Return the name of a folder, or that of an archive without its suffix."""
+    if place.is_dir():
+        return place.name
+    for suffix in FOREIGN_SUFFIXES:
+        if place.name.lower().endswith(suffix):
+            return place.name[: -len(suffix)]
+    return archive_stem(place.name) or ""
+
+
+def _children(folder: Path) -> Iterator[Path]:
+    """Yield the visible folders and archives in a folder."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = entry.name
+                is_archive = name.lower().endswith(FOREIGN_SUFFIXES) or archive_stem(name)
+                if not name.startswith(".") and (is_archive or entry.is_dir()):
+                    yield folder / name
+    except OSError:
+        return
+
+
+def _inside_cache(folder: Path) -> Path:
+    """Return the snapshot in a folder of the Hugging Face cache, and any other folder itself."""
+    snapshots = folder / "snapshots"
+    if not snapshots.is_dir():
+        return folder
+    try:
+        current = snapshots / (folder / "refs" / "main").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        current = snapshots
+    if current != snapshots and current.is_dir():
+        return current
+    revisions = sorted(snapshots.iterdir(), key=lambda place: place.stat().st_mtime)
+    return revisions[-1] if revisions else folder
+
+
+def _names_below(folder: Path) -> Iterator[str]:
+    """Yield paths of files below a folder, a limited number of them."""
+    seen = 0
+    for parent, _, names in os.walk(folder):
+        relative = Path(parent).relative_to(folder).as_posix()
+        prefix = "" if relative == "." else f"{relative}/"
+        for name in names:
+            seen += 1
+            if seen > _MOST_NAMES:
+                return
+            yield f"{folder.name}/{prefix}{name}"

@@ -123,6 +123,10 @@ class FileNameCorpus:
         """Return whether a path is that of an utterance. Reads nothing."""
         return self._names.match(path) is not None
 
+    def reads(self, path: str) -> bool:
+        """Return whether a path is that of an utterance or of an annotation. Reads nothing."""
+        return self.recognizes(path)
+
     @cached_property
     def _names(self) -> NamePattern:
         return NamePattern(self.pattern, self.labels, self.aliases)
@@ -201,6 +205,12 @@ class AnnotatedCorpus(FileNameCorpus):
 
     annotations: Callable[[CorpusFiles], Iterable[Annotation | Problem]]
     unannotated: Mapping[str, str] = field(default_factory=dict)
+
+    def reads(self, path: str) -> bool:
+        """Return whether a path is that of an utterance or of a side file, such as a table."""
+        return self.recognizes(path) or bool(
+            self.side_files and glob_expression(*self.side_files).fullmatch(path)
+        )
 
     def _utterances(self, files: CorpusFiles, problems: list[Problem]) -> Iterator[Utterance]:
         annotations: dict[str, Annotation] = {}
@@ -284,6 +294,10 @@ class ParquetCorpus(FileNameCorpus):
     path_column: str
     label_column: str
     text_column: str = "text"
+
+    def recognizes(self, path: str) -> bool:
+        """Return whether a path is that of a Parquet file with utterances. Reads nothing."""
+        return path.lower().endswith(".parquet")
 
     def _utterances(self, files: CorpusFiles, problems: list[Problem]) -> Iterator[Utterance]:
         for entry in files:

@@ -36,7 +36,7 @@ EMODB = FileNameCorpus(
             "Burkhardt, Paeschke, Rolfes, Sendlmeier, Weiss: A Database of German Emotional "
             "Speech. Interspeech 2005, pp. 1517-1520. doi:10.21437/Interspeech.2005-446"
         ),
-        folders=("emodb", "EmoDB", "download"),
+        folders=("emodb", "EmoDB"),
         obtain=(
             "Download download.zip from the home page and unpack it into a folder 'emodb' of the "
             "data folder. The re-release emodb_2.0 (audformat) is another set of files."

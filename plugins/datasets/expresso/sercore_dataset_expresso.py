@@ -168,6 +168,14 @@ class Expresso:
         """What each native label means."""
         return _FILES.labels
 
+    def recognizes(self, path: str) -> bool:
+        """Return whether a path is that of a recording."""
+        return _FILES.recognizes(path)
+
+    def reads(self, path: str) -> bool:
+        """Return whether a path is that of a recording."""
+        return _FILES.reads(path)
+
     def scan(self, files: CorpusFiles, reading: str) -> Scan:
         """Read names and lists. See `sercore.corpora.interface.Corpus.scan`.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sercore import CorpusCard
 from sercore import Counts
 from sercore import Emotion
@@ -20,6 +22,16 @@ _CLASSES = {
     Emotion.ANGER: 4193,
     Emotion.NEUTRAL: 1916,
 }
+
+
+def _same_in_all_copies(found: Mapping[str, str | None]) -> dict[str, object]:
+    """Name the utterance as in the authors' folders; sentences are numbered inside an emotion."""
+    place = f"{found['speaker']}/audio/{found['label']}/level_{found['intensity']}"
+    return {
+        "utterance_id": f"{place}/{found['sentence']}",
+        "text_id": f"{found['label']}/{found['sentence']}",
+    }
+
 
 MEAD = FileNameCorpus(
     card=CorpusCard(
@@ -58,8 +70,8 @@ MEAD = FileNameCorpus(
         unread=("video/*", "*/video/*"),
     ),
     pattern=(
-        r"(?P<speaker>(?P<gender>[MW])\d{3})/audio/(?P<label>[^/]+)/level_(?P<intensity>\d)"
-        r"/(?P<sentence>\d{3})\.m4a"
+        r"(?P<speaker>(?P<gender>[MW])\d{3})(?:_audio)?/(?:audio/)?(?P<label>[^/]+)"
+        r"/level_(?P<intensity>\d)/(?P<sentence>\d{3})\.m4a"
     ),
     labels={
         "neutral": Emotion.NEUTRAL,
@@ -72,8 +84,7 @@ MEAD = FileNameCorpus(
         "surprised": Emotion.SURPRISE,
     },
     side_files=("video/**",),
-    # Sentences are numbered inside an emotion.
-    complete=lambda found: {"text_id": f"{found['label']}/{found['sentence']}"},
+    complete=_same_in_all_copies,
 )
 
 

@@ -33,7 +33,7 @@ MESD = FileNameCorpus(
             "Duville, Alonso-Valerdi, Ibarra-Zarate. EMBC 2021, pp. 1644-1647. "
             "doi:10.1109/EMBC46164.2021.9629934; data: doi:10.17632/cy34mh68j9.5"
         ),
-        folders=("MESD", "Mexican Emotional Speech Database (MESD)"),
+        folders=("MESD", "Mexican Emotional Speech Database (MESD)", "cy34mh68j9-5"),
         obtain=(
             "Download version 5 from the home page and unpack both of its folders into a folder "
             "'MESD' of the data folder."

@@ -125,9 +125,17 @@ class Resd:
         """What each native label means."""
         return _LABELS
 
+    def recognizes(self, path: str) -> bool:
+        """Return whether a path is that of a recording or of a Parquet file."""
+        return _PARQUET.recognizes(path) or _FOLDERS.recognizes(path)
+
+    def reads(self, path: str) -> bool:
+        """Return whether a path is that of a recording, a Parquet file or a table."""
+        return _PARQUET.reads(path) or _FOLDERS.reads(path)
+
     def scan(self, files: CorpusFiles, reading: str) -> Scan:
         """Read whichever packaging is there. See `sercore.corpora.interface.Corpus.scan`."""
-        packed = any(entry.path.endswith(".parquet") for entry in files)
+        packed = any(entry.path.lower().endswith(".parquet") for entry in files)
         return (_PARQUET if packed else _FOLDERS).scan(files, reading)
 
 
