@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+import re
 import tarfile
 import unicodedata
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -474,3 +476,121 @@ class TestUnrelatedArchives:
         )
 
         assert built.column("native_label") == ["neutral"]
+
+
+EXPRESSO_SPLITS = {
+    "train.txt": "# A comment, as in the authors' lists\nex01-ex02_default_007\t(60.0s,)\n",
+    "dev.txt": (
+        "# A comment\nex01-ex02_default_007\t(,60.0s)\nex01_default_longform_00001\t(,16.49s)\n"
+    ),
+    "test.txt": "ex01_happy_00001\n",
+    "README": "how the lists are written\n",
+}
+EXPRESSO_SPEECH = """# start and end of speech
+# of every channel
+ex01-ex02_default_007/channel1\t(9.96, 17.19) (190.84, 193.87)
+ex01-ex02_default_007/channel2\t(19.39, 22.17)
+ex01_default_longform_00001\t(0.0, 75.29) (76.26, 94.63)
+"""
+MELD_HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n"
+
+
+class TestOfficialFiles:
+    @pytest.mark.parametrize("reading", ["paper", "corrected"])
+    def test_the_official_lists_of_expresso_are_read(self, corpora, tmp_path, reading):
+        root = write(
+            tmp_path / "expresso",
+            "audio_48khz/conversational/ex01-ex02/default/ex01-ex02_default_007.wav",
+            "audio_48khz/read/ex01/default/longform/ex01_default_longform_00001.wav",
+            "audio_48khz/read/ex01/happy/base/ex01_happy_00001.wav",
+        )
+        for name, text in EXPRESSO_SPLITS.items():
+            write(root, f"splits/{name}", content=text.encode())
+        write(root, "VAD_segments.txt", content=EXPRESSO_SPEECH.encode())
+
+        built = manifest(corpora, "expresso", root, reading)
+
+        splits = dict(zip(built.utterance_ids, built.column("official_split"), strict=True))
+        conversation = "ex01-ex02_default_007"
+        assert kinds(built.problems) == {"count"}
+        assert splits["ex01_default_longform_00001"] == "dev"
+        assert splits["ex01_happy_00001"] == "test"
+        if reading == "paper":
+            assert splits[conversation] is None  # it is in two parts
+        else:
+            assert splits[f"{conversation}/channel1/0001"] == "dev"
+            assert splits[f"{conversation}/channel1/0002"] == "train"
+            assert splits[f"{conversation}/channel2/0001"] == "dev"
+
+    def test_both_spellings_of_cafe_are_one_corpus(self, corpora, tmp_path):
+        plain = write(tmp_path / "a", "Neutre/03-N-1-1.wav", "Peur/Fort/12-P-2-5.wav")
+        fine = write(tmp_path / "b", "Neutre/03-N-1.aiff", "Peur/Fort/12-P-2-5.aiff")
+
+        first, second = manifest(corpora, "cafe", plain), manifest(corpora, "cafe", fine)
+
+        assert first.utterance_ids == second.utterance_ids == ["03-N-1-1", "12-P-2-5"]
+        assert first.column("intensity") == second.column("intensity") == ["1", "2"]
+        assert "stray-file" not in kinds(second.problems)
+
+    def test_corrected_clips_of_meld_replace_wrong_cuts(self, corpora, tmp_path):
+        folder = "output_repeated_splits_test"
+        root = write(
+            tmp_path / "MELD.Raw",
+            f"{folder}/dia108_utt0.mp4",
+            f"{folder}/final_videos_testdia108_utt0.mp4",
+            f"{folder}/dia108_utt1.mp4",
+            f"{folder}/._final_videos_testdia108_utt1.mp4",
+        )
+        rows = "1,Hi,Joey,neutral,,108,0\n2,Hello,Ross,joy,,108,1\n"
+        write(root, "test_sent_emo.csv", content=(MELD_HEADER + rows).encode())
+
+        paper = manifest(corpora, "meld", root, "paper")
+        corrected = manifest(corpora, "meld", root, "corrected")
+
+        assert corrected.utterance_ids == ["test/dia108_utt0", "test/dia108_utt1"]
+        assert [Path(path).name for path in paper.column("path")] == [
+            "dia108_utt0.mp4",
+            "dia108_utt1.mp4",
+        ]
+        assert [Path(path).name for path in corrected.column("path")] == [
+            "final_videos_testdia108_utt0.mp4",
+            "dia108_utt1.mp4",
+        ]
+        assert kinds(corrected.problems) == {"count"}
+
+    def test_the_audio_only_meld_is_the_same_corpus(self, corpora, tmp_path):
+        root = write(tmp_path / "MELD_audio", "test/dia0_utt0.flac")
+        write(root, "test.csv", content=(MELD_HEADER + "1,Hi,Joey,neutral,,0,0\n").encode())
+
+        built = manifest(corpora, "meld", root)
+
+        assert built.utterance_ids == ["test/dia0_utt0"]
+        assert built.column("official_split") == ["test"]
+
+    def test_only_the_clips_of_baum1_that_no_sheet_describes_are_excused(self, corpora):
+        unannotated = corpora.get("baum1").unannotated
+
+        excused = [f"S{subject:03}_{clip:03}" for subject in range(1, 32) for clip in range(1, 80)]
+        excused = [clip for clip in excused if any(re.fullmatch(e, clip) for e in unannotated)]
+        assert len(excused) == 72
+        assert {"S002_008", "S004_015", "S031_049"} <= set(excused)
+
+    def test_the_tools_beside_aesdd_are_no_strays(self, corpora, tmp_path):
+        root = write(
+            tmp_path,
+            "anger/a01 (1).wav",
+            "Tools and Documentation/ESTrainer.mlapp",
+            "Tools and Documentation/Speech Emotion Recognition.pdf",
+        )
+
+        assert kinds(manifest(corpora, "aesdd", root).problems) == {"count"}
+
+    def test_the_only_emodb_with_a_published_digest_is_read(self, corpora, tmp_path):
+        root = write(
+            tmp_path / "emodb", "db.yaml", "db.files.csv", "db.speaker.csv", "wav/03a01Fa.wav"
+        )
+
+        built = manifest(corpora, "emodb", root)
+
+        assert len(built) == 1
+        assert kinds(built.problems) == {"count"}

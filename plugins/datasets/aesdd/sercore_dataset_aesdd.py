@@ -52,6 +52,7 @@ AESDD = FileNameCorpus(
         "h": Emotion.HAPPINESS,
         "s": Emotion.SADNESS,
     },
+    side_files=("Tools and Documentation/**",),
     genders=dict.fromkeys(("1", "2", "5"), "female") | dict.fromkeys(("3", "4", "6"), "male"),
 )
 

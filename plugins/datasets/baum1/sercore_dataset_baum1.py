@@ -73,6 +73,34 @@ _SHEETS = ("*BAUM1[as]*.xlsx", "*BAUM-1[as]*.xlsx")
 _COLUMNS = ("Subject Label", "Clip Name", "Emotion", "Emotion Code", "Gender")
 
 
+# Clips without a row, 8 acted and 64 spontaneous, by subject.
+_WITHOUT_ROW = {
+    "S002": "008",
+    "S004": "015 021 035 045",
+    "S006": "043 044",
+    "S007": "005 030 031 033 040 041",
+    "S009": "018",
+    "S010": "020 028 035 052 054",
+    "S011": "034 035 038",
+    "S012": "031",
+    "S013": "026 037",
+    "S014": "038 039",
+    "S015": "003 023 029",
+    "S017": "008 009 018 022 030 051",
+    "S018": "009 025 034 035 037 038 043",
+    "S019": "061",
+    "S020": "005 030",
+    "S021": "061",
+    "S022": "002 021 029 042 049",
+    "S025": "015 041",
+    "S026": "054 071 074",
+    "S027": "012 021 024 027 030",
+    "S029": "022 041",
+    "S030": "026 048",
+    "S031": "017 018 030 039 041 049",
+}
+
+
 def _annotations(files: CorpusFiles) -> Iterator[Annotation]:
     for path in require_paths(files, BAUM1.card, *_SHEETS):
         subset = re.findall(r"BAUM-?1([as])", path, re.IGNORECASE)[-1].lower()
@@ -190,7 +218,10 @@ BAUM1 = AnnotatedCorpus(
     side_files=("*.srt", *_SHEETS),
     complete=lambda found: {"utterance_id": (found["clip"] or "").upper()},
     annotations=_annotations,
-    unannotated={r"S005_\d{3}": "the sheets have no rows for subject 5"},
+    unannotated={
+        f"{subject}_(?:{clips.replace(' ', '|')})": "the authors' sheets have no row for this clip"
+        for subject, clips in _WITHOUT_ROW.items()
+    },
 )
 
 

@@ -38,8 +38,9 @@ EMODB = FileNameCorpus(
         ),
         folders=("emodb", "EmoDB"),
         obtain=(
-            "Download download.zip from the home page and unpack it into a folder 'emodb' of the "
-            "data folder. The re-release emodb_2.0 (audformat) is another set of files."
+            "'sercore fetch emodb' downloads the release 1.3.0 of 535 files from Zenodo. "
+            "download.zip from the home page has the same files: unpack it into a folder 'emodb' "
+            "of the data folder. emodb_2.0 has 816 files and is not the corpus of the paper."
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=10,
@@ -57,15 +58,9 @@ EMODB = FileNameCorpus(
         "T": Emotion.SADNESS,
         "N": Emotion.NEUTRAL,
     },
-    side_files=("lablaut/**", "silb/**", "labsilb/**", "*.txt"),
+    side_files=("lablaut/**", "silb/**", "labsilb/**", "*.txt", "db.*", "header.yaml"),
     genders=dict.fromkeys(("03", "10", "11", "12", "15"), "male")
     | dict.fromkeys(("08", "09", "13", "14", "16"), "female"),
-    refused={
-        "db.*": (
-            "this is emodb_2.0, another set of files with tables of its own; this plugin reads "
-            "the original download.zip"
-        )
-    },
 )
 
 

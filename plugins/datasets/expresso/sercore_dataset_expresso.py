@@ -152,14 +152,14 @@ _FILES = FileNameCorpus(
         "childdir": Emotion.OTHER,
         "sympathetic": Emotion.OTHER,
     },
-    side_files=("read_transcriptions.txt", "VAD_segments.txt", "splits/*.txt"),
+    side_files=("read_transcriptions.txt", "VAD_segments.txt", "splits/*", "metainfo*"),
     complete=_named,
 )
 
 
 @dataclass(frozen=True)
 class Expresso:
-    """The files as they are, or the conversations cut by speaker and pause."""
+    """Whole files, or conversations cut into stretches of speech of one speaker."""
 
     card: CorpusCard = _FILES.card
 
@@ -221,7 +221,7 @@ def _cut(
                 Problem(
                     kind="missing-annotation",
                     where=each.path,
-                    message="VAD_segments.txt says nothing about it, so it was left out",
+                    message="VAD_segments.txt has no line for it, so it was skipped",
                     hint="take VAD_segments.txt from a fresh copy of the corpus",
                 )
             )
@@ -254,6 +254,8 @@ def _stretches(files: CorpusFiles) -> dict[str, dict[int, list[Span]]]:
     """Read where each channel (1 or 2) of each conversation holds speech."""
     found: dict[str, dict[int, list[Span]]] = {}
     for name, rest in _lines(files, "VAD_segments.txt"):
+        if "-" not in name:  # long read texts, which stay whole
+            continue
         conversation, _, channel = name.rpartition("/channel")
         if channel not in ("1", "2"):
             raise CorpusError(
@@ -264,8 +266,8 @@ def _stretches(files: CorpusFiles) -> dict[str, dict[int, list[Span]]]:
         found.setdefault(conversation, {}).setdefault(int(channel), []).extend(_spans(rest, name))
     if not found:
         raise CorpusError(
-            f"{files.root} has no VAD_segments.txt, which says where to cut its conversations",
-            hint="take it from the download, or use --reading paper, which leaves them whole",
+            f"{files.root} has no VAD_segments.txt, which has the times of speech in conversations",
+            hint="copy it from the download, or use --reading paper, which keeps them whole",
         )
     return found
 
@@ -282,7 +284,7 @@ def _splits(files: CorpusFiles, problems: list[Problem]) -> dict[str, list[tuple
             Problem(
                 kind="missing-annotation",
                 where="splits",
-                message="the lists of the official splits are not here",
+                message="the lists of the official splits are missing",
                 hint="take the folder 'splits' from the download",
             )
         )
@@ -318,19 +320,25 @@ def _missing(splits: Mapping[str, object], present: set[str]) -> Iterator[Proble
 
 
 def _lines(files: CorpusFiles, glob: str) -> Iterator[tuple[str, str]]:
-    """Yield the name and the rest of each line of a list: they are separated by a tab."""
+    """Yield the name and the rest of every line of a list, without comments.
+
+    A tab separates the two.
+    """
     for path in paths_like(files, glob):
         for line in decode_text(files.read(path)).splitlines():
             name, _, rest = line.partition("\t")
-            if name.strip():
+            if name.strip() and not name.startswith("#"):
                 yield name.strip().removesuffix(".wav"), rest.strip()
 
 
 def _spans(text: str, name: str) -> Iterator[Span]:
-    """Yield the pairs ``(start, end)`` in seconds that a line holds."""
+    """Yield the pairs ``(start, end)`` of a line, in seconds.
+
+    ``(,60.0s)`` begins at the start of the file, ``(60.0s,)`` ends at its end.
+    """
     for start, end in re.findall(r"\(([^,()]*),([^,()]*)\)", text):
         try:
-            yield float(start.strip(" s")), float(end.strip(" s"))
+            yield float(start.strip(" s") or 0), float(end.strip(" s") or "inf")
         except ValueError:
             raise CorpusError(
                 f"the list of {name} holds '({start},{end})', where two times were expected",

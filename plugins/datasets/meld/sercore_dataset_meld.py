@@ -28,7 +28,16 @@ _SPLITS = {
     "train_splits": "train",
     "dev_splits_complete": "dev",
     "output_repeated_splits_test": "test",
+    # The audio-only re-distribution names its folders so.
+    "train": "train",
+    "dev": "dev",
+    "test": "test",
 }
+_CORRECTED = "final_videos_test"
+"""How the names of corrected clips of the test part begin; the plain names stay beside them."""
+_TABLES = tuple(
+    f"{split}{end}.csv" for split in ("train", "dev", "test") for end in ("_sent_emo", "")
+)
 _COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
 
 
@@ -39,10 +48,8 @@ def _clip(found: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def _annotations(files: CorpusFiles) -> Iterator[Annotation]:
-    for path in require_paths(
-        files, MELD.card, "train_sent_emo.csv", "dev_sent_emo.csv", "test_sent_emo.csv"
-    ):
-        split = PurePosixPath(path).name.partition("_")[0].lower()
+    for path in require_paths(files, MELD.card, *_TABLES):
+        split = PurePosixPath(path).stem.partition("_")[0].lower()
         for line, row in csv_rows(files, path, _COLUMNS):
             yield Annotation(
                 utterance_id=f"{split}/dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}",
@@ -56,16 +63,30 @@ def _annotations(files: CorpusFiles) -> Iterator[Annotation]:
             )
 
 
-def _overwritten(utterances: Iterable[Utterance]) -> Iterable[Utterance]:
-    """Keep one clip of each label and name, as in the paper.
+def _is_corrected(utterance: Utterance) -> bool:
+    return PurePosixPath(utterance.path).name.lower().startswith(_CORRECTED)
 
-    Its authors copied the three splits into one folder a label, where clips of one name replaced
-    each other. Which of them stayed is not known; here later splits replace earlier ones.
+
+def _overwritten(utterances: Iterable[Utterance]) -> Iterable[Utterance]:
+    """Keep one clip per label and name, as in the paper.
+
+    The paper's authors copied the three splits into one folder per label, where clips of the same
+    name replaced each other. It is unknown which of them stayed; here later splits replace
+    earlier ones.
     """
     order = list(_SPLITS.values())
+    plain = [utterance for utterance in utterances if not _is_corrected(utterance)]
     kept: dict[tuple[str, str], Utterance] = {}
-    for each in sorted(utterances, key=lambda each: order.index(each.official_split or "")):
-        kept[each.native_label, PurePosixPath(each.utterance_id).name] = each
+    for utterance in sorted(plain, key=lambda clip: order.index(clip.official_split or "")):
+        kept[utterance.native_label, PurePosixPath(utterance.utterance_id).name] = utterance
+    return kept.values()
+
+
+def _with_corrections(utterances: Iterable[Utterance]) -> Iterable[Utterance]:
+    """Use the corrected clip of an utterance in place of its wrong cut."""
+    kept = {}
+    for utterance in sorted(utterances, key=_is_corrected):
+        kept[utterance.utterance_id] = utterance
     return kept.values()
 
 
@@ -82,7 +103,7 @@ MELD = AnnotatedCorpus(
             "Poria, Hazarika, Majumder, Naik, Cambria, Mihalcea: MELD. ACL 2019, pp. 527-536. "
             "doi:10.18653/v1/P19-1050"
         ),
-        folders=("MELD.Raw", "MELD"),
+        folders=("MELD.Raw", "MELD", "MELD_audio"),
         obtain=(
             "Download MELD.Raw.tar.gz from the home page and unpack it, with the three archives "
             "inside, into the data folder; keep the three CSV files."
@@ -126,11 +147,10 @@ MELD = AnnotatedCorpus(
             "dev/dia110_utt7": "the clip has a row, but no copy contains it",
         },
         downloads=(Download(filename="MELD.Raw.tar.gz"),),
-        unread=("*final_videos_test*",),
     ),
     pattern=(
-        r"(?P<folder>train_splits|dev_splits_complete|output_repeated_splits_test)"
-        r"/(?P<name>dia\d+_utt\d+)\.mp4"
+        r"(?P<folder>train_splits|dev_splits_complete|output_repeated_splits_test|train|dev|test)"
+        r"/(?:(?<=test/)final_videos_test)?(?P<name>dia\d+_utt\d+)\.mp4"
     ),
     labels={
         "neutral": Emotion.NEUTRAL,
@@ -141,10 +161,10 @@ MELD = AnnotatedCorpus(
         "fear": Emotion.FEAR,
         "surprise": Emotion.SURPRISE,
     },
-    side_files=("*.csv", "final_videos_test*"),
+    side_files=("*.csv",),
     complete=_clip,
     annotations=_annotations,
-    readings={"paper": _overwritten},
+    readings={"paper": _overwritten, "corrected": _with_corrections},
 )
 
 
