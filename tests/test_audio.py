@@ -211,6 +211,32 @@ class TestContainers:
 
         assert amplitudes(recording.samples, 16_000, [440]) == pytest.approx([AMPLITUDE], rel=0.05)
 
+    @pytest.mark.parametrize("subtype", ["GSM610", "G721_32", "NMS_ADPCM_16"])
+    def test_a_codec_that_cannot_seek_is_decoded(self, tmp_path, subtype):
+        place = tmp_path / "a.wav"
+        soundfile.write(place, tones(8000, (200,)), 8000, subtype=subtype)
+
+        whole = read_file(place, 8000)
+        part = read_utterance(
+            CorpusFiles(tmp_path), utterance("a.wav", start_s=0.5, end_s=1.5), None
+        )
+
+        assert abs(whole.duration_s - SECONDS) < 0.05
+        assert np.array_equal(part.samples, whole.samples[4000:12000])
+
+    @pytest.mark.parametrize("suffix", [".wav", ".aiff", ".flac", ".ogg"])
+    def test_an_id3_tag_before_the_container_is_skipped(self, tmp_path, suffix):
+        plain, tagged = tmp_path / f"plain{suffix}", tmp_path / f"tagged{suffix}"
+        soundfile.write(plain, tones(8000, (200,)), 8000)
+        tag = b"ID3\x03\x00\x00\x00\x00\x01\x48" + bytes(200)
+        tagged.write_bytes(tag + plain.read_bytes())
+        cut = tmp_path / f"cut{suffix}"
+        cut.write_bytes(tagged.read_bytes()[:-1000])
+
+        assert read_file(tagged, 8000).digest == read_file(plain, 8000).digest
+        with pytest.raises(AudioError, match="truncated|decoded"):
+            read_file(cut, 8000)
+
 
 class TestParquet:
     @pytest.fixture

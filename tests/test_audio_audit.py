@@ -12,6 +12,7 @@ from small_corpora import write_wav
 
 from sercore.audio.audit import SCHEMA
 from sercore.audio.audit import audit_audio
+from sercore.audio.audit import overlong
 from sercore.audio.audit import repeated_audio
 from sercore.corpora.files import CorpusFiles
 from sercore.corpora.manifest import build_manifest
@@ -56,7 +57,7 @@ def test_damaged_empty_silent_and_repeated_recordings_are_named(corpus, tmp_path
     folder = root / "Angry"
     whole = (folder / "SM1_F1_A01.wav").read_bytes()
     (folder / "SM2_F2_A02.wav").write_bytes(whole[:-3000])
-    (folder / "SM3_F3_A03.wav").write_bytes(b"")
+    (folder / "SM3_F3_A03.wav").write_bytes(b"RIFF")
     write_wav(folder / "SM4_F4_A04.wav")
     soundfile.write(folder / "SM4_F4_A04.wav", np.zeros(4000), 16000, subtype="PCM_16")
     soundfile.write(folder / "SM5_F5_A05.wav", np.zeros(0), 16000, subtype="PCM_16")
@@ -110,3 +111,21 @@ def test_real_copies_hold_no_damage(name, folder, n, shared):
 
     assert (table.num_rows, problems) == (n, ())
     assert len(set(table.column("audio_digest").to_pylist())) == n
+
+
+def test_a_clip_that_is_wrongly_cut_is_named(corpus, tmp_path):
+    root = write_urdu(tmp_path / "urdu", n_per_class=2)
+    write_wav(root / "Sad" / "SF9_F1_S09.wav", seconds=45.0, rate=8000)
+
+    _, problems = audited(corpus, root)
+
+    (problem,) = problems
+    assert (problem.kind, problem.where) == ("overlong", "Sad/SF9_F1_S09")
+    assert "lasts 45 s" in problem.message
+    assert not problem.makes_incomplete
+
+
+def test_long_utterances_among_long_ones_are_no_outliers():
+    assert overlong(["a", "b", "c"], [100.0, 120.0, 305.0]) == ()
+    assert [problem.where for problem in overlong(["a", "b", "c"], [3.0, None, 305.1])] == []
+    assert [p.where for p in overlong(["a", "b", "c", "d"], [3.0, 3.0, 2.0, 305.1])] == ["d"]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from statistics import median
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from sercore.audio.decode import read_utterance
+from sercore.backbones.interface import MAX_SECONDS
 from sercore.corpora.problems import Problem
 from sercore.errors import AudioError
 from sercore.errors import SilentAudioError
@@ -32,6 +35,7 @@ SCHEMA = pa.schema(
 `error` (one sentence) are null."""
 
 _WORKERS = 2
+_OVERLONG_FACTOR = 8.0
 
 Progress = Callable[[int, int], None]
 """Called with the number of decoded recordings and the number of all."""
@@ -44,8 +48,8 @@ def audit_audio(
 
     Returns:
         One row per utterance as in `SCHEMA`, in the order of the manifest; and problems of the
-        kinds ``undecodable``, ``silent`` (no samples or only zeros) and ``duplicate`` (the same
-        audio as another utterance).
+        kinds ``undecodable``, ``silent`` (no samples or only zeros), ``overlong`` (much longer
+        than the others of the corpus) and ``duplicate`` (the same audio as another utterance).
     """
 
     def decode(row: int) -> tuple[dict[str, object], Problem | None]:
@@ -76,8 +80,39 @@ def audit_audio(
             if progress is not None:
                 progress(len(rows), len(manifest))
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    durations = table.column("duration_s").to_pylist()
+    problems += overlong(manifest.utterance_ids, durations)
     problems += repeated_audio(manifest.utterance_ids, table.column("audio_digest").to_pylist())
     return table, tuple(problems)
+
+
+def overlong(
+    utterance_ids: Sequence[str], durations_s: Sequence[float | None]
+) -> tuple[Problem, ...]:
+    """Return a problem for every utterance that is probably a wrong cut, because it is too long.
+
+    Such an utterance is longer than the 30 s that encoders hear, and much longer than the median
+    of its corpus.
+
+    Args:
+        utterance_ids: in manifest order.
+        durations_s: seconds, in the same order; None if decoding failed.
+    """
+    known = [seconds for seconds in durations_s if seconds is not None]
+    if not known:
+        return ()
+    limit_s = max(MAX_SECONDS, _OVERLONG_FACTOR * median(known))
+    return tuple(
+        Problem(
+            kind="overlong",
+            where=utterance_id,
+            message=f"it lasts {seconds:.0f} s, and the median of the corpus is "
+            f"{median(known):.1f} s",
+            hint=f"it may be a wrong cut; only its first {MAX_SECONDS:g} s are used",
+        )
+        for utterance_id, seconds in zip(utterance_ids, durations_s, strict=True)
+        if seconds is not None and seconds > limit_s
+    )
 
 
 def repeated_audio(

@@ -20,6 +20,7 @@ from typing import Any
 from typing import BinaryIO
 
 from sercore.audio.truncation import missing_bytes
+from sercore.audio.truncation import tag_length
 from sercore.backbones.interface import MAX_SECONDS
 from sercore.corpora.tables import audio_column
 from sercore.errors import AudioError
@@ -239,6 +240,11 @@ def _decode(file: BinaryIO, span: _Span, name: str) -> _Clip:
     head = file.read(12)
     if not head:
         raise AudioError(f"{name} is empty", hint="replace it by an undamaged copy")
+    if tagged := tag_length(head):
+        file.seek(tagged)
+        if _is_for_libsndfile(file.read(12)):  # MP3 files keep their tag
+            file.seek(tagged)
+            return _decode(io.BytesIO(file.read()), span, name)
     if missing := missing_bytes(file):
         raise _truncated(name, f"at least {missing} bytes are missing")
     reason = None
@@ -289,7 +295,10 @@ def _decode_with_libsndfile(sound: Any, span: _Span, name: str) -> _Clip:
     first, stop = span.frames(rate)
     wanted = min(stop, total) - first
     try:
-        sound.seek(first)
+        if sound.seekable():
+            sound.seek(first)
+        elif first:  # some codecs, such as GSM, decode from the start only
+            sound.read(first, dtype="float32")
         samples = sound.read(wanted, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise _undecodable(name, error.error_string) from error

@@ -45,6 +45,17 @@ def missing_bytes(file: BinaryIO) -> int:
     return missing
 
 
+def tag_length(head: bytes) -> int:
+    """Return the number of bytes of the ID3 tag at the start of a file; 0 if there is none.
+
+    Args:
+        head: the first 10 bytes of the file, or more.
+    """
+    if head[:3] != b"ID3":
+        return 0
+    return 10 + sum((byte & 0x7F) << 7 * (3 - i) for i, byte in enumerate(head[6:10]))
+
+
 def _missing_in_chunks(file: BinaryIO, size: int, order: str, sound: set[bytes]) -> int:
     position = 12
     while position + 8 <= size:
@@ -87,9 +98,7 @@ def _missing_in_pages(file: BinaryIO, size: int) -> int:
 
 
 def _missing_in_frames(file: BinaryIO, size: int, head: bytes) -> int:
-    begin = 0
-    if head[:3] == b"ID3":  # its length has seven bits in a byte
-        begin = 10 + sum((byte & 0x7F) << 7 * (3 - i) for i, byte in enumerate(head[6:10]))
+    begin = tag_length(head)
     file.seek(begin)
     frame = file.read(64)
     mark = next((at for at in (frame.find(b"Xing"), frame.find(b"Info")) if at >= 0), None)
