@@ -98,7 +98,9 @@ def _fetch(card: CorpusCard) -> str:
     if not card.downloads:
         return "prints how to get it"
     files = " and ".join(f"`{each.filename}`" for each in card.downloads)
-    if all(each.url for each in card.downloads):
+    if all(each.filename == "*" for each in card.downloads):
+        return "downloads all files in the publisher's list"
+    if all(each.url or each.listing for each in card.downloads):
         return f"downloads {files}"
     return f"downloads {files} from the address given with `--from`, which it stores"
 

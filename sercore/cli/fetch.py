@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,31 +16,44 @@ from sercore.cli.text import printable
 from sercore.errors import SettingsError
 
 if TYPE_CHECKING:
-    from sercore.corpora.download import Progress
+    from sercore.corpora.interface import Corpus
+    from sercore.corpora.interface import CorpusCard
+    from sercore.corpora.transfer import Progress
 
-_NOT_HAD = 3
-"""Exit status where a corpus that was named is not here in the end."""
+_FAILED = 3
+"""Exit status if a named corpus is not on disk in the end."""
 
 
 @click.command()
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("ids", nargs=-1, metavar="ID...")
+@click.option(
+    "--open",
+    "all_open",
+    is_flag=True,
+    help="Fetch every corpus with a known public address; the sizes are printed first.",
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="The folder that gets the corpora. [default: the first data folder of sercore.toml]",
+    help="The folder for corpora. [default: the first data folder of sercore.toml]",
 )
 @click.option(
     "--accept-licence",
     is_flag=True,
-    help="You have read the licence that was shown, and accept it; remembered.",
+    help="Accept the licence that was shown. The workspace keeps the answer.",
 )
 @click.option(
     "--from",
     "addresses",
     multiple=True,
     metavar="URL",
-    help="Where a file lies whose address is not known; may be given several times; remembered.",
+    help="The address of a file; repeat for several files. The workspace keeps it.",
+)
+@click.option(
+    "--new-version",
+    is_flag=True,
+    help="Accept another digest than that of the first download.",
 )
 @shared.workspace_option
 @shared.config_option
@@ -49,45 +63,47 @@ def fetch(
     ctx: click.Context,
     /,
     ids: tuple[str, ...],
+    all_open: bool,  # noqa: FBT001 - click passes flags so
     data: Path | None,
-    accept_licence: bool,  # noqa: FBT001 - click passes flags so
+    accept_licence: bool,  # noqa: FBT001
     addresses: tuple[str, ...],
+    new_version: bool,  # noqa: FBT001
     workspace: str | None,
     config: Path | None,
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    """Download corpora whose licence allows it; for the others, say how to ask.
+    """Download corpora that are public; print how to get the others.
 
-    An interrupted download goes on where it was when the command is run again. Exit status 3 if a
-    corpus is not here in the end.
+    Run the command again to resume an interrupted download. Exit status 3 if a corpus is missing
+    in the end.
 
-    JSON: one object a corpus in "corpora", with id, status ("here", "not offered" or "failed"),
+    JSON: one object per corpus in "corpora", with id, status ("here", "not offered" or "failed"),
     path (null unless here), licence, homepage, message and hint (null when here).
     """
-    from sercore.plugins.registry import registry
-
     settings = shared.load_settings(config)
     folder = data or next(iter(settings.data), None)
     if folder is None:
         raise SettingsError(
-            "no data folder was named", hint="say where corpora are to go: --data DIR"
+            "fetch needs a folder for corpora", hint="name it with --data DIR or in sercore.toml"
         )
-    if addresses and len(ids) > 1:
+    corpora = _selected(ids, all_open=all_open)
+    if addresses and len(corpora) > 1:
         raise SettingsError(
-            "--from gives addresses of one corpus, and several were named",
+            "--from belongs to one corpus, and several were named",
             hint="fetch them one after the other",
         )
-    found = registry().corpora
-    corpora = [found.get(name) for name in dict.fromkeys(ids)]
     place = shared.open_workspace(workspace, settings)
+    if all_open:
+        click.echo(_sizes(corpus.card for corpus in corpora), err=True)
     with _progress(shown=not as_json) as progress:
         results = [
             _fetched(
-                corpus.card,
+                corpus,
                 folder.expanduser(),
                 place,
                 addresses=addresses,
                 accept_licence=accept_licence,
+                new_version=new_version,
                 progress=progress,
             )
             for corpus in corpora
@@ -97,15 +113,40 @@ def fetch(
     else:
         for result in results:
             _print(result)
-    ctx.exit(0 if all(each["status"] == "here" for each in results) else _NOT_HAD)
+    ctx.exit(0 if all(result["status"] == "here" for result in results) else _FAILED)
 
 
-def _fetched(card: Any, folder: Path, *arguments: Any, **options: Any) -> dict[str, Any]:
-    """Fetch one corpus and return what came of it; one that cannot be had stops no other."""
+def _selected(ids: Iterable[str], *, all_open: bool) -> list[Corpus]:
+    """Return the named corpora, and all that are open if these are wanted."""
+    from sercore.corpora.download import is_offered
+    from sercore.plugins.registry import registry
+
+    found = registry().corpora
+    names = list(dict.fromkeys(ids))
+    if all_open:
+        names += [one.card.id for one in found if is_offered(one.card) and one.card.id not in names]
+    if not names:
+        raise SettingsError("fetch needs a corpus", hint="name its ID, or use --open")
+    return [found.get(name) for name in names]
+
+
+def _sizes(cards: Iterable[CorpusCard]) -> str:
+    """Return the size and licence of every corpus, one line each."""
+    lines = []
+    for card in cards:
+        known = [one.size for one in card.downloads if one.size is not None]
+        size = f"{sum(known) / 1e9:.2f} GB" if len(known) == len(card.downloads) else "unknown size"
+        lines.append(f"{card.id}: {size}, licence: {card.licence or 'none is stated'}")
+    return "\n".join(lines)
+
+
+def _fetched(corpus: Corpus, folder: Path, *arguments: Any, **options: Any) -> dict[str, Any]:
+    """Fetch one corpus and return the result; a failure does not stop the other corpora."""
     from sercore.corpora.download import fetch as download
     from sercore.errors import NotOfferedError
     from sercore.errors import SercoreError
 
+    card = corpus.card
     result: dict[str, Any] = {
         "id": card.id,
         "status": "here",
@@ -116,9 +157,10 @@ def _fetched(card: Any, folder: Path, *arguments: Any, **options: Any) -> dict[s
         "hint": None,
     }
     if card.demo:
-        return result | {"status": "not offered", "message": f"{card.title} writes itself"}
+        message = f"{card.title} is generated, so there is nothing to download"
+        return result | {"status": "not offered", "message": message}
     try:
-        path = download(card, folder, *arguments, **options)
+        path = download(card, folder, *arguments, corpus=corpus, **options)
     except SercoreError as error:
         status = "not offered" if isinstance(error, NotOfferedError) else "failed"
         return result | {"status": status, "message": error.message, "hint": error.hint}
@@ -135,7 +177,7 @@ def _print(result: dict[str, Any]) -> None:
 
 @contextmanager
 def _progress(*, shown: bool) -> Iterator[Progress]:
-    """Draw a bar for each file on a terminal, and nothing elsewhere."""
+    """Draw a bar for every file on a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn
     from rich.progress import DownloadColumn

@@ -58,16 +58,22 @@ class Download:
     filename: str
     """Its name on disk."""
     url: str | None = None
-    """``https://...``. None where the home page leads to the file and its address is not known
-    for certain: the user gives it once, and the workspace remembers it."""
+    """``https://...``. None if the address is not known: the user gives it once, and the workspace
+    keeps it."""
     sha256: str | None = None
     md5: str | None = None
-    """The publisher's digest, hexadecimal. Where neither is known, the digest of the first
-    download is recorded, and later ones must agree."""
+    """The publisher's digest, hexadecimal. If none is known, the digest of the first download is
+    recorded, and later ones must match it."""
     size: int | None = None
     """Bytes."""
+    listing: str | None = None
+    """``https://...`` of the publisher's list of files in JSON (Zenodo, Mendeley Data), which has
+    size and digest, and the address if `url` is None. `filename` may be a glob pattern then."""
+    is_stable: bool = True
+    """Whether the publisher keeps the bytes of the file. False for archives that are built for
+    every request: their digest is not recorded."""
     unpack: bool = True
-    """Whether it is an archive whose content is wanted."""
+    """Whether it is an archive to unpack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,13 @@ CAFE = FileNameCorpus(
         speakers=12,
         cluster="seven-class",
         ood_eligible=True,
-        downloads=(Download(filename="CaFE_48k.zip"),),
+        downloads=(
+            Download(
+                filename="CaFE_48k.zip",
+                url="https://zenodo.org/record/1478765/files/CaFE_48k.zip",
+                listing="https://zenodo.org/api/records/1478765",
+            ),
+        ),
     ),
     # The folders say the same in accented letters that most unpackers damage.
     pattern=(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sercore import CorpusCard
 from sercore import Counts
+from sercore import Download
 from sercore import Emotion
 from sercore import FileNameCorpus
 from sercore import Label
@@ -29,7 +30,7 @@ EMODB = FileNameCorpus(
         title="EmoDB (Berlin Database of Emotional Speech)",
         language="German",
         language_code="deu",
-        licence=None,
+        licence="CC-BY-4.0 (Zenodo record of the audformat release); none on the home page",
         access="open",
         homepage="http://emodb.bilderbar.info/",
         citation=(
@@ -44,6 +45,14 @@ EMODB = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=10,
+        downloads=(
+            Download(
+                filename="emodb.zip",
+                url="https://zenodo.org/records/7447302/files/emodb.zip",
+                md5="9d21362dbc5676ef3ab4745d83ced0db",
+                size=39_981_818,
+            ),
+        ),
         cluster="six-class",
     ),
     pattern=(

@@ -56,7 +56,14 @@ ENTERFACE = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=44,
-        downloads=(Download(filename="project2_database.zip"),),
+        downloads=(
+            Download(
+                filename="project2_database.zip",
+                url=(
+                    "https://enterface.net/enterface05/docs/results/databases/project2_database.zip"
+                ),
+            ),
+        ),
     ),
     # Subject and emotion are those of the folders: subject 11's files are called s12_*, and more
     # names are wrong.

@@ -146,7 +146,17 @@ MELD = AnnotatedCorpus(
             "train/dia125_utt3": "the clip is corrupt in every copy and cannot be decoded",
             "dev/dia110_utt7": "the clip has a row, but no copy contains it",
         },
-        downloads=(Download(filename="MELD.Raw.tar.gz"),),
+        downloads=(
+            Download(
+                filename="MELD.Raw.tar.gz",
+                url=(
+                    "https://huggingface.co/datasets/declare-lab/MELD/resolve/"
+                    "9abc51ee7903424ffb971297608aa6d3d0de3bfa/MELD.Raw.tar.gz"
+                ),
+                sha256="a56b4407d574195cbce470d86f9c9d72fcfea59b0e34502ecd4babee4a5c613e",
+                size=10_878_146_150,
+            ),
+        ),
     ),
     pattern=(
         r"(?P<folder>train_splits|dev_splits_complete|output_repeated_splits_test|train|dev|test)"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from sercore import CorpusCard
 from sercore import Counts
+from sercore import Download
 from sercore import Emotion
 from sercore import FileNameCorpus
 from sercore import Utterance
@@ -63,6 +64,15 @@ MESD = FileNameCorpus(
             ),
         },
         speakers=None,
+        downloads=(
+            Download(
+                filename="*",
+                listing=(
+                    "https://data.mendeley.com/public-api/datasets/cy34mh68j9/files"
+                    "?folder_id=root&version=5"
+                ),
+            ),
+        ),
         cluster="seven-class",
         ood_eligible=True,
     ),

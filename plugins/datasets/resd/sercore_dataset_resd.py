@@ -12,6 +12,7 @@ from sercore import AnnotatedCorpus
 from sercore import Annotation
 from sercore import CorpusCard
 from sercore import Counts
+from sercore import Download
 from sercore import Emotion
 from sercore import Label
 from sercore import ParquetCorpus
@@ -38,6 +39,11 @@ _COUNTS = Counts(
     },
 )
 
+_REPOSITORY = (
+    "https://huggingface.co/datasets/Aniemore/resd/resolve/"
+    "8db7068a7717e48d829c2baa32e4908972611138/data"
+)
+
 _CARD = CorpusCard(
     id="resd",
     title="RESD (Russian Emotional Speech Dialogs)",
@@ -54,6 +60,22 @@ _CARD = CorpusCard(
     ),
     expected={"paper": _COUNTS, "corrected": _COUNTS},
     speakers=None,
+    downloads=(
+        Download(
+            filename="train-00000-of-00001-d2e27fcc104fa56a.parquet",
+            url=f"{_REPOSITORY}/train-00000-of-00001-d2e27fcc104fa56a.parquet",
+            sha256="711e9dd676646a3e788b5e03b7700af5e2ffcf1600243ad9f50e1fffd2415add",
+            size=390_835_482,
+            unpack=False,
+        ),
+        Download(
+            filename="test-00000-of-00001-5b28f46e6b0805ba.parquet",
+            url=f"{_REPOSITORY}/test-00000-of-00001-5b28f46e6b0805ba.parquet",
+            sha256="05b4cec0eb7f2f2a51fa7ad9d08d8cfc6bbc2ef9b0987254acfa88d5c39c521d",
+            size=94_631_750,
+            unpack=False,
+        ),
+    ),
     cluster="six-class",
 )
 

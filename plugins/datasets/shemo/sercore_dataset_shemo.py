@@ -24,6 +24,8 @@ _COUNTS = Counts(
     },
 )
 
+_REPOSITORY = "https://github.com/pariajm/sharif-emotional-speech-database/blob/master"
+
 SHEMO = FileNameCorpus(
     card=CorpusCard(
         id="shemo",
@@ -45,8 +47,18 @@ SHEMO = FileNameCorpus(
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=87,
         downloads=(
-            Download(filename="female.zip"),
-            Download(filename="male.zip"),
+            Download(
+                filename="female.zip",
+                url=f"{_REPOSITORY}/female.zip?raw=true",
+                sha256="663d8d7dceb44adbbf87d84be3a080fb691d169fbd972f6941e6302bc39f71e6",
+                size=374_368_830,
+            ),
+            Download(
+                filename="male.zip",
+                url=f"{_REPOSITORY}/male.zip?raw=true",
+                sha256="747670d0d918e59d5e5020cf66610242890b093d42968c467c4f02eb5e6a6b1a",
+                size=496_606_401,
+            ),
         ),
         unread=("*transcript.zip",),
     ),

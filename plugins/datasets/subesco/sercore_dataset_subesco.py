@@ -30,7 +30,7 @@ SUBESCO = FileNameCorpus(
         title="SUBESCO (SUST Bangla Emotional Speech Corpus)",
         language="Bangla",
         language_code="ben",
-        licence="CC BY 4.0, say copies",
+        licence="CC-BY-4.0 (Zenodo record)",
         access="open",
         homepage="https://zenodo.org/records/4526477",
         citation=(
@@ -43,7 +43,15 @@ SUBESCO = FileNameCorpus(
         speakers=20,
         cluster="seven-class",
         ood_eligible=True,
-        downloads=(Download(filename="SUBESCO.zip"),),
+        downloads=(
+            Download(
+                filename="SUBESCO.zip",
+                url="https://zenodo.org/records/4526477/files/SUBESCO.zip?download=1",
+                md5="13d702cf944bf54d70d66bffc036ed7a",
+                sha256="7505111bc864193d1906c05f83ca50d950250c65b62ae9b1740dee44f5cdb113",
+                size=1_664_512_929,
+            ),
+        ),
     ),
     # Numbers restart for each gender, so both make the speaker; one name ends in a bracket.
     pattern=(

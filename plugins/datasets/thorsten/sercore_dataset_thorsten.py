@@ -43,7 +43,13 @@ THORSTEN = FileNameCorpus(
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=1,
         downloads=(
-            Download(filename="thorsten-emotional_v02.tgz", md5="f19585f3759c6d026757c46024a37aa4"),
+            Download(
+                filename="thorsten-emotional_v02.tgz",
+                url="https://www.openslr.org/resources/110/thorsten-emotional_v02.tgz",
+                md5="f19585f3759c6d026757c46024a37aa4",
+                sha256="ff17a96a8c11742a7798e7800386159ada2ceb682ebef6402ecc68abf8c6e9bf",
+                size=399_301_812,
+            ),
         ),
     ),
     pattern=r"(?P<label>[^/!]+)/(?P<text_id>[0-9a-f]{32})\.wav",

@@ -39,7 +39,13 @@ URDU = FileNameCorpus(
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=29,
         cluster="four-class",
-        downloads=(Download(filename="URDU-Dataset-master.zip"),),
+        downloads=(
+            Download(
+                filename="URDU-Dataset-master.zip",
+                url="https://github.com/siddiquelatif/URDU-Dataset/archive/refs/heads/master.zip",
+                is_stable=False,
+            ),
+        ),
     ),
     # The letter is read from the name: the folder says the same for all 400 files.
     pattern=(
