@@ -57,12 +57,40 @@ def test_there_is_one_row_for_each_of_the_nineteen(doctor, data):
 
 
 def test_what_is_not_here_breaks_nothing_and_what_is_damaged_does(doctor, data):
-    healthy, _ = doctor("--data", data, "--dataset", "urdu", "--dataset", "mead")
     (data / "URDU-Dataset-master" / "backup.wav").write_bytes(b"RIFF")
+    healthy, notes = doctor("--data", data, "--dataset", "urdu", "--dataset", "mead")
+    (data / "URDU-Dataset-master" / "Sad" / "SM1_F1_S01.wav").write_bytes(b"")
     damaged, output = doctor("--data", data, "--dataset", "urdu")
 
     assert (healthy, damaged) == (0, 1)
-    assert "urdu: backup.wav: this file is not part of URDU-Dataset as distributed" in output
+    assert "urdu: backup.wav: this file is not part of URDU-Dataset as distributed" in notes
+    assert "urdu: Sad/SM1_F1_S01.wav: the file is empty (0 bytes)" in output
+    assert rows_of(output)["urdu"][5] == "problems"
+
+
+def test_every_problem_has_its_severity_in_json(doctor, data):
+    (data / "URDU-Dataset-master" / "backup.wav").write_bytes(b"RIFF")
+    _, output = doctor("--data", data, "--dataset", "urdu", "--json")
+
+    (urdu,) = json.loads(output)["corpora"]
+    severities = {problem["kind"]: problem["severity"] for problem in urdu["problems"]}
+    assert severities == {"count": "warning", "stray-file": "note"}
+
+
+def test_a_folder_of_another_name_is_recognized_and_written_down(
+    doctor, data, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    folder = (data / "URDU-Dataset-master").rename(data / "my recordings")
+    code, output = doctor("--data", data, "--write")
+    again, after = doctor("--data", data)
+
+    assert (code, again) == (0, 0)
+    assert rows_of(output)["urdu"][:2] == ["no", "-"]
+    assert f"{folder} looks like URDU-Dataset (48 of 400)" in output
+    assert "sercore.toml: added emodb, urdu" in output
+    assert rows_of(after)["urdu"][:3] == ["yes", "48", "48"]
+    assert "looks like" not in after
 
 
 def test_json_documents_every_corpus(doctor, data):

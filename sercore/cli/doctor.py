@@ -11,6 +11,7 @@ from sercore.cli import options as shared
 from sercore.cli.text import plain
 from sercore.cli.text import printable
 from sercore.corpora.interface import READINGS
+from sercore.corpora.problems import summarized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from sercore.diagnostics.doctor import CorpusCheck
     from sercore.diagnostics.doctor import Diagnosis
+    from sercore.diagnostics.recognized import Recognized
+    from sercore.settings import Settings
 
 _STYLES = {
     "complete": "green",
@@ -28,7 +31,8 @@ _STYLES = {
     "unusable": "red",
 }
 _MOST = 8
-"""Problems of one corpus that are shown in full."""
+"""Problems of one corpus that are printed."""
+_SEVERITIES = {"note": "dim", "warning": "yellow", "fault": "red"}
 
 
 @click.command()
@@ -41,7 +45,12 @@ _MOST = 8
     show_default=True,
     help="Which utterances are counted.",
 )
-@click.option("--deep", is_flag=True, help="Decode every recording: finds damage and copies.")
+@click.option("--deep", is_flag=True, help="Decode every recording to find damage and duplicates.")
+@click.option(
+    "--write",
+    is_flag=True,
+    help="Add the places of all corpora that were found to sercore.toml.",
+)
 @shared.workspace_option
 @shared.config_option
 @shared.json_option
@@ -53,13 +62,17 @@ def doctor(
     datasets: tuple[str, ...],
     reading: str,
     deep: bool,  # noqa: FBT001 - click passes flags so
+    write: bool,  # noqa: FBT001
     workspace: str | None,
     config: Path | None,
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Check plugins, libraries, corpora and backbones.
 
-    Exit status 1 if something is broken; what is merely not there does not count.
+    A corpus is found by its usual names, at most two levels below a data folder. Other folders
+    and archives, at most three levels below, are recognized by the names of their files.
+
+    Exit status 1 if something is broken. Missing corpora and weights are no fault.
     """
     from sercore.diagnostics.doctor import examine
     from sercore.plugins.registry import registry
@@ -81,7 +94,30 @@ def doctor(
         from rich.console import Console
 
         _print(Console(highlight=False), diagnosis, folders)
+    if write:
+        _write(settings, diagnosis)
     ctx.exit(0 if diagnosis.is_well else 1)
+
+
+def _write(settings: Settings, diagnosis: Diagnosis) -> None:
+    """Add what was found to the settings, and print what was added."""
+    from sercore.diagnostics.recognized import write_settings
+
+    found = [
+        (
+            check.id,
+            check.place,
+            tuple(problem.where for problem in check.problems if problem.kind == "stray-file"),
+        )
+        for check in diagnosis.corpora
+        if check.place is not None and check.verdict != "unusable"
+    ]
+    found += [
+        (one.corpus, one.place, one.strays) for one in diagnosis.recognized if one.reason is None
+    ]
+    target, added = write_settings(settings, found)
+    what = f"added {', '.join(added)}" if added else "nothing to add"
+    click.echo(f"{printable(target)}: {what}", err=True)
 
 
 def _print(console: Console, diagnosis: Diagnosis, folders: Sequence[Path]) -> None:
@@ -90,6 +126,7 @@ def _print(console: Console, diagnosis: Diagnosis, folders: Sequence[Path]) -> N
     from rich.text import Text
 
     _print_corpora(console, diagnosis.corpora, folders)
+    _print_recognized(console, diagnosis.recognized)
     table = Table(title="backbones", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("backbone", "verdict", "where"):
         table.add_column(name, overflow="fold")
@@ -153,17 +190,33 @@ def _print_corpora(
         )
     console.print(table)
     for corpus in corpora:
-        for problem in corpus.problems[:_MOST]:
+        problems = list(summarized(corpus.problems))
+        for problem in problems[:_MOST]:
             text = str(problem) if problem.where == corpus.id else f"{corpus.id}: {problem}"
-            console.print(Text(printable(text), style="yellow"), soft_wrap=True)
-        if len(corpus.problems) > _MOST:
-            console.print(f"{corpus.id}: and {len(corpus.problems) - _MOST} more (--json has all)")
+            console.print(
+                Text(printable(text), style=_SEVERITIES[problem.severity]), soft_wrap=True
+            )
+        if len(problems) > _MOST:
+            console.print(f"{corpus.id}: and {len(problems) - _MOST} more (--json has all)")
     if any(corpus.verdict == "not found" for corpus in corpora):
-        console.print("'sercore fetch ID' gets a corpus that is not found, or says how to ask.")
+        console.print("'sercore fetch ID' downloads a missing corpus or prints how to get it.")
+
+
+def _print_recognized(console: Console, recognized: Sequence[Recognized]) -> None:
+    from rich.text import Text
+
+    for one in recognized:
+        style = "green" if one.reason is None else "yellow"
+        console.print(Text(printable(one), style=style), soft_wrap=True)
+    if any(one.reason is None for one in recognized):
+        console.print(
+            "Use them with --dataset ID=PATH, or add them to sercore.toml: sercore doctor --write",
+            soft_wrap=True,
+        )
 
 
 def _place(corpus: CorpusCheck, folders: Sequence[Path]) -> str:
-    """Return where a corpus lies, by its path in the data folder that holds it."""
+    """Return the place of a corpus, relative to its data folder if it is in one."""
     if corpus.root is None:
         return "-"
     root = Path(corpus.root)
@@ -174,7 +227,7 @@ def _place(corpus: CorpusCheck, folders: Sequence[Path]) -> str:
 
 
 def _classes(corpus: CorpusCheck) -> str:
-    """Return how many classes a corpus has, of how many: 7/7."""
+    """Return the number of classes that were found and expected, as 7/7."""
     if corpus.classes is None:
         return "-"
     expected = corpus.expected_classes

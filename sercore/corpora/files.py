@@ -145,7 +145,7 @@ class CorpusFiles:
             for child in entries:
                 path = shown + _readable(child.name)
                 if child.is_dir(follow_symlinks=False):
-                    if child.name.lower() not in _LITTER_FOLDERS:
+                    if not is_litter_folder(child.name):
                         pending.append((child.path, f"{path}/"))
                 elif not (_is_litter(child.name) or self._is_ignored(path)):
                     self._add(child, path, found)
@@ -190,7 +190,7 @@ class CorpusFiles:
             )
             return
         if stat.S_ISDIR(facts.st_mode):
-            if child.name.lower() not in _LITTER_FOLDERS:
+            if not is_litter_folder(child.name):
                 found.links.append((child.path, path))
         elif not stat.S_ISREG(facts.st_mode):
             found.problems.append(
@@ -303,6 +303,11 @@ def _readable(name: str) -> str:
     if not name.isprintable():
         name = "".join(chr(ord(c) - 0xDC00) if "\udc80" <= c <= "\udcff" else c for c in name)
     return composed(name)
+
+
+def is_litter_folder(name: str) -> bool:
+    """Return whether a folder belongs to an operating system or a tool, not to a corpus."""
+    return name.lower() in _LITTER_FOLDERS
 
 
 def _is_litter(name: str) -> bool:

@@ -183,8 +183,8 @@ class Corpus(Protocol):
 class NamedCorpus(Corpus, Protocol):
     """A corpus whose files can be recognized by their paths alone."""
 
-    def recognizes(self, path: str) -> bool:
-        """Return whether a path is that of an utterance, or of a table that embeds utterances."""
+    def identify(self, path: str) -> str | None:
+        """Return what a path names in the corpus; None if it is not a file with utterances."""
 
     def reads(self, path: str) -> bool:
         """Return whether a path is that of an utterance or of an annotation."""

@@ -119,13 +119,14 @@ class FileNameCorpus:
             explain_nothing(files)
         return Scan(utterances=utterances, problems=tuple(problems))
 
-    def recognizes(self, path: str) -> bool:
-        """Return whether a path is that of an utterance. Reads nothing."""
-        return self._names.match(path) is not None
+    def identify(self, path: str) -> str | None:
+        """Return the name of an utterance in the corpus, or None for any other path."""
+        found = self._names.match(path)
+        return None if found is None else found.get("id") or found["_own"]
 
     def reads(self, path: str) -> bool:
-        """Return whether a path is that of an utterance or of an annotation. Reads nothing."""
-        return self.recognizes(path)
+        """Return whether a path is that of a file that the corpus reads."""
+        return self.identify(path) is not None
 
     @cached_property
     def _names(self) -> NamePattern:
@@ -208,9 +209,11 @@ class AnnotatedCorpus(FileNameCorpus):
 
     def reads(self, path: str) -> bool:
         """Return whether a path is that of an utterance or of a side file, such as a table."""
-        return self.recognizes(path) or bool(
-            self.side_files and glob_expression(*self.side_files).fullmatch(path)
-        )
+        return super().reads(path) or bool(self._tables.fullmatch(path))
+
+    @cached_property
+    def _tables(self) -> re.Pattern[str]:
+        return glob_expression(*self.side_files)
 
     def _utterances(self, files: CorpusFiles, problems: list[Problem]) -> Iterator[Utterance]:
         annotations: dict[str, Annotation] = {}
@@ -295,9 +298,9 @@ class ParquetCorpus(FileNameCorpus):
     label_column: str
     text_column: str = "text"
 
-    def recognizes(self, path: str) -> bool:
-        """Return whether a path is that of a Parquet file with utterances. Reads nothing."""
-        return path.lower().endswith(".parquet")
+    def identify(self, path: str) -> str | None:
+        """Return the path of a Parquet file, which may embed utterances; None for other files."""
+        return path if path.lower().endswith(".parquet") else None
 
     def _utterances(self, files: CorpusFiles, problems: list[Problem]) -> Iterator[Utterance]:
         for entry in files:

@@ -1,4 +1,4 @@
-"""What is installed, broken, found on disk, and how it compares with what is expected."""
+"""Check the installation, the corpora on disk and the weights of backbones."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from sercore.corpora.locate import open_files
 from sercore.corpora.manifest import build_manifest
 from sercore.corpora.manifest import paper_counts
 from sercore.corpora.problems import Problem
+from sercore.diagnostics.recognized import recognize_all
 from sercore.environment import import_error
 from sercore.environment import library_version
 from sercore.environment import torchaudio_error
@@ -27,6 +28,7 @@ from sercore.errors import SercoreError
 if TYPE_CHECKING:
     from sercore.corpora.interface import Corpus
     from sercore.corpora.labels import Emotion
+    from sercore.diagnostics.recognized import Recognized
     from sercore.plugins.registry import Registry
     from sercore.settings import Settings
     from sercore.storage.workspace import Workspace
@@ -43,20 +45,22 @@ class LibraryCheck:
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusCheck:
-    """What was found of one corpus."""
+    """The state of one corpus."""
 
     id: str
     verdict: str
-    """``complete``; ``differs`` from a complete copy, without fault; ``problems``, which are
-    listed; ``unusable`` at all; ``not found``; or ``built in``."""
+    """``complete``, whatever notes there are; ``differs`` from a complete copy (warnings);
+    ``problems`` (faults); ``unusable``; ``not found``; or ``built in``."""
+    place: str | None = None
+    """The folder or archive of the corpus. None: it was not found."""
     root: str | None = None
-    """Where it lies; an archive's content where that was unpacked. None: it was not found."""
+    """The folder that is read: the content of an archive if it was unpacked."""
     files: int | None = None
-    """Files below it, those of operating systems and those to ignore left out."""
+    """Files below it, without those of operating systems and those to ignore."""
     utterances: int | None = None
-    """How many the reading holds."""
+    """Utterances of the reading."""
     expected: int | None = None
-    """How many the reading of a complete copy holds."""
+    """Utterances of the reading in a complete copy."""
     classes: dict[str, int] | None = None
     """Utterances by class, under the label mapper ``paper``; empty classes left out."""
     expected_classes: dict[str, int] | None = None
@@ -64,7 +68,7 @@ class CorpusCheck:
     problems: tuple[Problem, ...] = ()
     """Everything a user should know about this copy, notes included."""
     obtain: str | None = None
-    """How it is obtained, where it was not found."""
+    """How to get the corpus, if it was not found."""
 
     @property
     def found(self) -> bool:
@@ -73,7 +77,7 @@ class CorpusCheck:
 
     @property
     def is_bad(self) -> bool:
-        """Whether something is there that a user should repair."""
+        """Whether a user should repair something."""
         return self.verdict in ("problems", "unusable")
 
 
@@ -90,17 +94,19 @@ class BackboneCheck:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """Everything that `sercore doctor` finds out."""
+    """Everything that `sercore doctor` finds."""
 
     libraries: tuple[LibraryCheck, ...]
     plugins: tuple[dict[str, Any], ...]
     corpora: tuple[CorpusCheck, ...]
+    recognized: tuple[Recognized, ...]
+    """Folders and archives that look like a corpus and were not found by name."""
     backbones: tuple[BackboneCheck, ...]
     workspace: dict[str, Any]
 
     @property
     def is_well(self) -> bool:
-        """Whether nothing is broken; what is merely not there does not count."""
+        """Whether nothing is broken. Missing corpora and weights are no fault."""
         return (
             not any(each.error for each in self.libraries)
             and not any(each["error"] for each in self.plugins)
@@ -111,7 +117,11 @@ class Diagnosis:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the diagnosis as plain values."""
-        return {**asdict(self), "well": self.is_well}
+        values = asdict(self)
+        for corpus, check in zip(values["corpora"], self.corpora, strict=True):
+            for problem, found in zip(corpus["problems"], check.problems, strict=True):
+                problem["severity"] = found.severity.value
+        return {**values, "well": self.is_well}
 
 
 def examine(
@@ -124,14 +134,14 @@ def examine(
     reading: str,
     deep: bool,
 ) -> Diagnosis:
-    """Examine everything.
+    """Check everything.
 
     Args:
-        registry: what is installed.
-        settings: where corpora lie.
-        workspace: where results would go.
+        registry: the installed plugins.
+        settings: the user's settings, with the places of corpora.
+        workspace: the folder for results.
         data: folders that hold corpora.
-        named: corpora to look at, with their folders; when empty, all but the synthetic ones.
+        named: corpora to check, with their folders; if empty, all but the synthetic ones.
         reading: which utterances.
         deep: whether every recording is decoded.
     """
@@ -139,28 +149,30 @@ def examine(
         corpus for corpus in registry.corpora if not corpus.card.demo
     ]
     folders = tuple(data)
+    checks = tuple(
+        _check_corpus(
+            corpus,
+            named.get(corpus.card.id),
+            folders,
+            settings,
+            workspace,
+            reading=reading,
+            deep=deep,
+        )
+        for corpus in chosen
+    )
     return Diagnosis(
         libraries=check_libraries(),
         plugins=tuple(asdict(info) for info in registry.plugins),
-        corpora=tuple(
-            _check_corpus(
-                corpus,
-                named.get(corpus.card.id),
-                folders,
-                settings,
-                workspace,
-                reading=reading,
-                deep=deep,
-            )
-            for corpus in chosen
-        ),
+        corpora=checks,
+        recognized=recognize_all(folders, chosen, [check.place for check in checks], reading),
         backbones=tuple(_check_backbone(registry, name) for name in registry.backbones.items),
         workspace=_check_workspace(workspace),
     )
 
 
 def check_libraries() -> tuple[LibraryCheck, ...]:
-    """Import what fails in ways that its own message does not explain."""
+    """Import the libraries whose own error messages explain too little."""
     names = ("torch", "torchaudio", "transformers", "soundfile", "av", "soxr", "pyarrow")
     return tuple(
         LibraryCheck(
@@ -191,7 +203,7 @@ def _check_corpus(
         expected_classes=_classes(expected.classes) if expected else None,
     )
     if card.demo:
-        # It writes itself when a run needs it: nothing can be missing.
+        # It is generated when a run needs it.
         return replace(check, verdict="built in")
     root = place
     try:
@@ -203,18 +215,23 @@ def _check_corpus(
     except SercoreError as error:
         problem = Problem(kind="unreadable", where=card.id, message=error.message, hint=error.hint)
         return replace(
-            check, verdict="unusable", root=str(root) if root else None, problems=(problem,)
+            check,
+            verdict="unusable",
+            place=str(root) if root else None,
+            root=str(root) if root else None,
+            problems=(problem,),
         )
     problems = list(manifest.problems)
     if deep:
         from sercore.audio.audit import audit_audio
 
         problems += audit_audio(files, manifest)[1]
-    serious = any(not problem.is_note for problem in problems)
-    differs = any(problem.kind == "count" for problem in problems)
+    serious = any(problem.is_fault for problem in problems)
+    differs = any(problem.makes_incomplete for problem in problems)
     return replace(
         check,
         verdict="problems" if serious else "differs" if differs else "complete",
+        place=str(root),
         root=str(files.root),
         files=sum(1 for _ in files),
         utterances=len(manifest),

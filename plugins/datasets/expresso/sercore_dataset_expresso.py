@@ -168,9 +168,9 @@ class Expresso:
         """What each native label means."""
         return _FILES.labels
 
-    def recognizes(self, path: str) -> bool:
-        """Return whether a path is that of a recording."""
-        return _FILES.recognizes(path)
+    def identify(self, path: str) -> str | None:
+        """Return the name of a recording, or None for any other path."""
+        return _FILES.identify(path)
 
     def reads(self, path: str) -> bool:
         """Return whether a path is that of a recording."""

@@ -147,9 +147,9 @@ class Resd:
         """What each native label means."""
         return _LABELS
 
-    def recognizes(self, path: str) -> bool:
-        """Return whether a path is that of a recording or of a Parquet file."""
-        return _PARQUET.recognizes(path) or _FOLDERS.recognizes(path)
+    def identify(self, path: str) -> str | None:
+        """Return the name of a recording or of a Parquet file, or None for any other path."""
+        return _PARQUET.identify(path) or _FOLDERS.identify(path)
 
     def reads(self, path: str) -> bool:
         """Return whether a path is that of a recording, a Parquet file or a table."""

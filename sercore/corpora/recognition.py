@@ -1,0 +1,174 @@
+"""Recognize corpora by the names of their files, whatever their folders are called.
+
+Folders are listed and the indexes of archives are read; no file of a corpus is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from sercore.corpora.archives import archive_stem
+from sercore.corpora.archives import index_of
+from sercore.corpora.files import composed
+from sercore.corpora.files import is_litter_folder
+from sercore.corpora.interface import NamedCorpus
+from sercore.corpora.names import AUDIO_SUFFIXES
+from sercore.errors import CorpusError
+
+if TYPE_CHECKING:
+    from sercore.corpora.interface import Corpus
+
+LEVELS = 3
+"""How many levels below a data folder a corpus may be."""
+_SAMPLE = 4
+"""Names of a folder that decide whether all of its names are compared with a corpus."""
+_LEAST_SHARE = 0.1
+"""Share of a complete copy below which a folder is not reported."""
+_MAIN_SHARE = 0.95
+"""Share of the utterances of a folder in one subfolder that makes the subfolder the place."""
+_SEVERAL_COPIES = 1.2
+
+Node = tuple[str, ...]
+"""A folder or archive, by its path parts below the data folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A folder or archive whose file names fit a corpus."""
+
+    corpus: str
+    place: Path
+    names: int
+    """Utterances of the corpus that the names identify."""
+
+
+@dataclass(slots=True)
+class _Hits:
+    """The utterances of one corpus that were found below a data folder."""
+
+    by_node: dict[Node, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Names of utterances at and below every folder."""
+    children: dict[Node, set[Node]] = field(default_factory=lambda: defaultdict(set))
+
+    def add(self, parts: Node, names: Iterable[str]) -> None:
+        found = set(names)
+        for level in range(min(len(parts), LEVELS) + 1):
+            self.by_node[parts[:level]] |= found
+            if level:
+                self.children[parts[: level - 1]].add(parts[:level])
+
+
+def recognize(data: Path, corpora: Iterable[Corpus]) -> tuple[Candidate, ...]:
+    """Return the folders and archives below a data folder whose names fit a corpus.
+
+    Args:
+        data: the data folder.
+        corpora: the corpora to look for; those that cannot be recognized by names are skipped.
+    """
+    named = [corpus for corpus in corpora if isinstance(corpus, NamedCorpus)]
+    hits = {corpus.card.id: _Hits() for corpus in named}
+    top = data.resolve().name
+    for parts, paths in _folders(data):
+        shown = [composed(f"{top}/{path}") for path in paths]
+        for corpus in named:
+            if any(corpus.identify(path) is not None for path in _sample(shown)):
+                names = (corpus.identify(path) for path in shown)
+                hits[corpus.card.id].add(parts, (name for name in names if name is not None))
+    return tuple(
+        Candidate(corpus=corpus.card.id, place=data.joinpath(*node), names=names)
+        for corpus in named
+        for node, names in _places(corpus, data, hits[corpus.card.id])
+    )
+
+
+def _places(corpus: NamedCorpus, data: Path, hits: _Hits) -> Iterator[tuple[Node, int]]:
+    """Yield the places of the copies of a corpus, and the number of utterances there."""
+    expected = [counts.utterances for counts in corpus.card.expected.values()]
+    least = max(1.0, _LEAST_SHARE * min(expected, default=1))
+    pending: list[Node] = [()]
+    while pending:
+        node = pending.pop()
+        found = len(hits.by_node[node])
+        if found < least:
+            continue
+        inner = sorted(hits.children[node], key=lambda child: -len(hits.by_node[child]))
+        if sum(len(hits.by_node[child]) for child in inner) > _SEVERAL_COPIES * found:
+            pending += inner
+        elif (
+            inner
+            and len(hits.by_node[inner[0]]) >= _MAIN_SHARE * found
+            and not _has_tables(corpus, data.joinpath(*node))
+        ):
+            pending.append(inner[0])
+        else:
+            yield node, found
+
+
+def _has_tables(corpus: NamedCorpus, folder: Path) -> bool:
+    """Return whether a folder itself contains annotations of a corpus."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - names are wanted
+    except OSError:
+        return False
+    return any(corpus.reads(name) and corpus.identify(name) is None for name in names)
+
+
+def _folders(data: Path) -> Iterator[tuple[Node, list[str]]]:
+    """Yield every folder and archive with the paths of its audio files below the data folder."""
+    pending: list[Node] = [()]
+    visited: set[tuple[int, int]] = set()
+    while pending:
+        parts = pending.pop()
+        folder = data.joinpath(*parts)
+        try:
+            facts = folder.stat()
+            if (facts.st_dev, facts.st_ino) in visited:
+                continue
+            visited.add((facts.st_dev, facts.st_ino))
+            with os.scandir(folder) as children:
+                entries = list(children)
+        except OSError:
+            continue
+        prefix = "".join(f"{part}/" for part in parts)
+        sounds = []
+        for entry in entries:
+            if PurePosixPath(entry.name).suffix.lower() in AUDIO_SUFFIXES:
+                sounds.append(f"{prefix}{entry.name}")
+            elif archive_stem(entry.name) is not None:
+                if len(parts) <= LEVELS:
+                    yield (*parts, entry.name), _members(folder / entry.name, prefix)
+            elif _is_folder(entry):
+                pending.append((*parts, entry.name))
+        if sounds:
+            yield parts, sorted(sounds)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir() and not is_litter_folder(entry.name)
+    except OSError:
+        return False
+
+
+def _members(archive: Path, prefix: str) -> list[str]:
+    """Return the paths that the files in an archive would have in a folder."""
+    try:
+        if not archive.is_file():
+            return []
+        return sorted(index_of(archive).shown_below(f"{prefix}{archive.name}"))
+    except (CorpusError, OSError):
+        return []
+
+
+def _sample(paths: Sequence[str]) -> Sequence[str]:
+    """Return a few paths, evenly spread."""
+    return paths[:: max(1, len(paths) // _SAMPLE)]
