@@ -101,7 +101,8 @@ def test_a_part_of_a_corpus_says_so(data):
     (problem,) = manifest.problems
 
     assert problem.kind == "count"
-    assert problem.is_note
+    assert not problem.is_fault
+    assert problem.makes_incomplete
     assert "48 utterances where a complete copy has 400" in problem.message
 
 

@@ -117,7 +117,6 @@ class TestSeverity:
 
         assert problem.severity == severity
         assert (problem.is_fault, problem.makes_incomplete) == (fails, incomplete)
-        assert problem.is_note is not fails
 
     def test_many_problems_of_one_kind_are_one_line_and_faults_come_first(self):
         strays = [Problem(kind="stray-file", where=f"{i}", message="stray") for i in range(9)]

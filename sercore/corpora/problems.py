@@ -65,11 +65,6 @@ class Problem:
         return self.severity is Severity.FAULT
 
     @property
-    def is_note(self) -> bool:
-        """Whether it fails neither a run nor `sercore doctor`: a note or a warning."""
-        return not self.is_fault
-
-    @property
     def makes_incomplete(self) -> bool:
         """Whether the copy cannot count as complete: utterances are missing or damaged."""
         return self.is_fault or self.kind == "count"

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Any
 
+from sercore.corpora.problems import summarized
 from sercore.environment import environment
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ def problems_of(plan: Plan) -> list[str]:
     """Return what a plan knows to be wrong, one sentence each."""
     found = [str(missing) for missing in plan.missing if missing.failed or missing.named]
     for corpus in plan.corpora:
-        problems = corpus.manifest.problems
-        found += [_sentence(corpus, problem) for problem in problems if not problem.is_note]
+        problems = summarized(corpus.manifest.problems)
+        found += [_sentence(corpus, problem) for problem in problems if problem.is_fault]
     if not plan.jobs:
         found.append(_nothing_to_run(plan))
     return found
@@ -90,8 +91,8 @@ def notes_of(plan: Plan) -> list[str]:
     """Return what a reader of the results should know, one sentence each."""
     found = [str(missing) for missing in plan.missing if not (missing.failed or missing.named)]
     for corpus in plan.corpora:
-        problems = corpus.manifest.problems
-        found += [_sentence(corpus, problem) for problem in problems if problem.is_note]
+        problems = summarized(corpus.manifest.problems)
+        found += [_sentence(corpus, problem) for problem in problems if not problem.is_fault]
     return found
 
 

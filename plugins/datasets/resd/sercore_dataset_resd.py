@@ -112,7 +112,7 @@ def _annotations(files: CorpusFiles) -> Iterator[Annotation]:
                 native_label=row["emotion"],
                 source=path,
                 row=line,
-                fields={"official_split": PurePosixPath(path).stem},
+                fields={"official_split": PurePosixPath(path).stem.lower()},
             )
 
 
