@@ -87,6 +87,41 @@ def test_a_corpus_in_parts_is_recognized_in_the_folder_of_the_parts(corpora, tmp
     assert found(tmp_path, corpora) == {("cafe", "fine", 936)}
 
 
+def test_a_small_part_of_a_corpus_is_not_left_behind(corpora, tmp_path):
+    acted = [f"DEMOS/NP_f_{s:02}_col{n:02}a.wav" for s in range(60) for n in range(40)]
+    neutral = [f"NEU/f_{s:02}_neu01a.wav" for s in range(60)]
+    write(tmp_path / "x/wav", [*acted, *neutral])
+
+    assert found(tmp_path, corpora) == {("demos", "x/wav", 2460)}
+
+
+def test_numbers_of_another_corpus_do_not_move_the_place(corpora, tmp_path):
+    write(tmp_path / "estonian", [f"{n}.wav" for n in range(1000, 2164)])
+    write(tmp_path / "other", [f"{label}/{n}.wav" for label in "ab" for n in range(100, 150)])
+
+    assert ("ekk", "estonian", 1164) in found(tmp_path, corpora)
+
+
+def test_parts_of_one_corpus_hide_no_smaller_corpus_beside_them(corpora, tmp_path):
+    write(tmp_path / "fine_1", [path for path in CAFE if "/0" in path])
+    write(tmp_path / "fine_2", [path for path in CAFE if "/1" in path])
+    write(tmp_path / "x", EMOVO)
+
+    assert found(tmp_path, corpora) == {("cafe", ".", 936), ("emovo", "x", 588)}
+
+
+def test_archives_of_parts_are_one_corpus(corpora, tmp_path):
+    for actor in range(9, 25):
+        place = tmp_path / f"x/M{actor:03}/audio.tar"
+        place.parent.mkdir(parents=True)
+        with tarfile.open(place, "w") as archive:
+            for number in range(1, 301):
+                name = f"audio/angry/level_1/{number:03}.m4a"
+                archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+
+    assert found(tmp_path, corpora) == {("mead", "x", 4800)}
+
+
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
 def test_archives_are_recognized_by_their_index(kind, corpora, tmp_path):
     if kind == "zip":

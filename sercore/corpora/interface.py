@@ -184,7 +184,10 @@ class NamedCorpus(Corpus, Protocol):
     """A corpus whose files can be recognized by their paths alone."""
 
     def identify(self, path: str) -> str | None:
-        """Return what a path names in the corpus; None if it is not a file with utterances."""
+        """Return the end of a path, without its suffix, that names an utterance in the corpus.
+
+        That begins at the corpus's own top folder. None if the path is not that of an utterance.
+        """
 
     def reads(self, path: str) -> bool:
         """Return whether a path is that of an utterance or of an annotation."""

@@ -120,9 +120,9 @@ class FileNameCorpus:
         return Scan(utterances=utterances, problems=tuple(problems))
 
     def identify(self, path: str) -> str | None:
-        """Return the name of an utterance in the corpus, or None for any other path."""
+        """Return what the pattern matches of a path, without the suffix; None if it does not."""
         found = self._names.match(path)
-        return None if found is None else found.get("id") or found["_own"]
+        return None if found is None else found["_own"]
 
     def reads(self, path: str) -> bool:
         """Return whether a path is that of a file that the corpus reads."""

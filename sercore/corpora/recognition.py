@@ -33,7 +33,7 @@ _SAMPLE = 4
 """Names of a folder that decide whether all of its names are compared with a corpus."""
 _LEAST_SHARE = 0.1
 """Share of a complete copy below which a folder is not reported."""
-_MAIN_SHARE = 0.95
+_MAIN_SHARE = 0.9
 """Share of the utterances of a folder in one subfolder that makes the subfolder the place."""
 _SEVERAL_COPIES = 1.2
 
@@ -58,13 +58,14 @@ class _Hits:
     by_node: dict[Node, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Names of utterances at and below every folder."""
     children: dict[Node, set[Node]] = field(default_factory=lambda: defaultdict(set))
+    paths: set[str] = field(default_factory=set)
 
-    def add(self, parts: Node, names: Iterable[str]) -> None:
-        found = set(names)
-        for level in range(min(len(parts), LEVELS) + 1):
-            self.by_node[parts[:level]] |= found
+    def add(self, root: Node, path: str, name: str) -> None:
+        self.paths.add(path)
+        for level in range(min(len(root), LEVELS) + 1):
+            self.by_node[root[:level]].add(name)
             if level:
-                self.children[parts[: level - 1]].add(parts[:level])
+                self.children[root[: level - 1]].add(root[:level])
 
 
 def recognize(data: Path, corpora: Iterable[Corpus]) -> tuple[Candidate, ...]:
@@ -81,12 +82,25 @@ def recognize(data: Path, corpora: Iterable[Corpus]) -> tuple[Candidate, ...]:
         shown = [composed(f"{top}/{path}") for path in paths]
         for corpus in named:
             if any(corpus.identify(path) is not None for path in _sample(shown)):
-                names = (corpus.identify(path) for path in shown)
-                hits[corpus.card.id].add(parts, (name for name in names if name is not None))
-    return tuple(
+                for path in shown:
+                    name = corpus.identify(path)
+                    if name is not None:
+                        hits[corpus.card.id].add(_root(parts, path, name), path, name)
+    candidates = [
         Candidate(corpus=corpus.card.id, place=data.joinpath(*node), names=names)
         for corpus in named
         for node, names in _places(corpus, data, hits[corpus.card.id])
+    ]
+    # Some corpora have plain numbers as names, which also occur in others.
+    return tuple(
+        one
+        for one in candidates
+        if not any(
+            two.names > one.names
+            and len(hits[one.corpus].paths & hits[two.corpus].paths)
+            >= _MAIN_SHARE * len(hits[one.corpus].paths)
+            for two in candidates
+        )
     )
 
 
@@ -111,6 +125,18 @@ def _places(corpus: NamedCorpus, data: Path, hits: _Hits) -> Iterator[tuple[Node
             pending.append(inner[0])
         else:
             yield node, found
+
+
+def _root(parts: Node, path: str, name: str) -> Node:
+    """Return the folder above the corpus's own folders, or the archive if it is inside.
+
+    Args:
+        parts: the folder or archive with the file.
+        path: the path of the file, from the data folder on.
+        name: the end of it that the corpus identified, without the suffix.
+    """
+    levels_above = path.count("/") - name.count("/") - 1
+    return parts[: max(0, levels_above)]
 
 
 def _has_tables(corpus: NamedCorpus, folder: Path) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from sercore import CorpusCard
@@ -31,6 +32,9 @@ SERCORE_API = 1
 
 _BYTES_PER_SECOND = 48_000 * 3
 """Of one channel: 24 bits at 48 kHz."""
+
+_LISTS = ("vad_segments.txt", "read_transcriptions.txt")
+"""Lists in the top folder of the corpus."""
 
 Span = tuple[float, float]
 """Start and end in seconds."""
@@ -173,8 +177,8 @@ class Expresso:
         return _FILES.identify(path)
 
     def reads(self, path: str) -> bool:
-        """Return whether a path is that of a recording."""
-        return _FILES.reads(path)
+        """Return whether a path is that of a recording or of a list."""
+        return _FILES.reads(path) or PurePosixPath(path).name.lower() in _LISTS
 
     def scan(self, files: CorpusFiles, reading: str) -> Scan:
         """Read names and lists. See `sercore.corpora.interface.Corpus.scan`.

@@ -91,7 +91,7 @@ _LABELS = {
 
 # The official part is the folder, or the name of the Parquet file; file names are unique.
 _PATTERN = (
-    r"(?:(?P<official_split>train|test)(?:/|-[^/!]+\.parquet!))?(?:[^!]*/)?"
+    r"(?:(?P<official_split>train|test)(?:/|-[^/!]+\.parquet!)(?:[^!]*/)?)?"
     r"(?P<id>(?P<dialogue>\d{2})_[a-z]+_[a-z]+[ _](?P<role>[a-z])_\d{3})\.wav"
 )
 
