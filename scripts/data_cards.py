@@ -83,10 +83,10 @@ def _facts(corpus: Corpus) -> str:
         ("", ""),
         [
             ("language", f"{card.language} (`{card.language_code}`)"),
-            ("licence", card.licence or "none stated by the authors"),
+            ("licence", card.licence or "not stated by its authors"),
             ("access", card.access),
             ("home page", card.homepage or "unknown"),
-            ("identified speakers", str(card.speakers or "none")),
+            ("distinct speakers", str(card.speakers or "none")),
             ("published out-of-domain cluster", card.cluster or "none"),
             ("`sercore fetch`", _fetch(card)),
             ("found in a data folder as", ", ".join(f"`{name}`" for name in card.folders)),
@@ -96,11 +96,11 @@ def _facts(corpus: Corpus) -> str:
 
 def _fetch(card: CorpusCard) -> str:
     if not card.downloads:
-        return "prints how to get it"
-    files = " and ".join(f"`{each.filename}`" for each in card.downloads)
-    if all(each.filename == "*" for each in card.downloads):
+        return "prints how to request it"
+    files = " and ".join(f"`{download.filename}`" for download in card.downloads)
+    if all(download.filename == "*" for download in card.downloads):
         return "downloads all files in the publisher's list"
-    if all(each.url or each.listing for each in card.downloads):
+    if all(download.url or download.listing for download in card.downloads):
         return f"downloads {files}"
     return f"downloads {files} from the address given with `--from`, which it stores"
 
@@ -143,7 +143,7 @@ def _known_bad(corpus: Corpus) -> str:
 
 
 def _citation(corpus: Corpus) -> str:
-    return corpus.card.citation or "The authors state none."
+    return corpus.card.citation or "Its authors state none."
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
