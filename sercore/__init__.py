@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from sercore.corpora.labels import Emotion
     from sercore.corpora.labels import Label
     from sercore.corpora.labels import LabelMapper
+    from sercore.corpora.paths import paths_like
+    from sercore.corpora.paths import require_paths
     from sercore.corpora.problems import Problem
     from sercore.corpora.readers import GENDERS
     from sercore.corpora.readers import AnnotatedCorpus
     from sercore.corpora.readers import Annotation
     from sercore.corpora.readers import FileNameCorpus
     from sercore.corpora.readers import ParquetCorpus
-    from sercore.corpora.readers import paths_like
-    from sercore.corpora.readers import require_paths
     from sercore.corpora.tables import column_positions
     from sercore.corpora.tables import csv_rows
     from sercore.corpora.tables import decode_text
@@ -111,8 +111,8 @@ _HOMES = {
     "csv_rows": "sercore.corpora.tables",
     "decode_text": "sercore.corpora.tables",
     "hookimpl": "sercore.plugins.hookspecs",
-    "paths_like": "sercore.corpora.readers",
-    "require_paths": "sercore.corpora.readers",
+    "paths_like": "sercore.corpora.paths",
+    "require_paths": "sercore.corpora.paths",
     "whisper_card": "sercore.backbones.huggingface.cards",
 }
 

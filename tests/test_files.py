@@ -12,7 +12,7 @@ import zipfile
 
 import pytest
 
-from sercore.corpora.archives import archive_stem
+from sercore.corpora.archive_members import archive_stem
 from sercore.corpora.archives import unpack
 from sercore.corpora.files import CorpusFiles
 from sercore.corpora.files import FileEntry

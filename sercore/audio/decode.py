@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import BinaryIO
 
+from sercore.audio.embedded import embedded_bytes
 from sercore.audio.truncation import missing_bytes
 from sercore.audio.truncation import tag_length
 from sercore.backbones.interface import MAX_SECONDS
-from sercore.corpora.tables import audio_column
 from sercore.errors import AudioError
-from sercore.errors import CorpusError
 from sercore.errors import SilentAudioError
 
 if TYPE_CHECKING:
@@ -145,7 +144,7 @@ def read_utterance(
                 clip = _decode(file, span, name)
         else:
             name = f"{utterance.path} row {utterance.row}"
-            embedded = _embedded_bytes(files.locate(utterance.path), utterance.row, name)
+            embedded = embedded_bytes(files.locate(utterance.path), utterance.row, name)
             clip = _decode(io.BytesIO(embedded), span, name)
     except OSError as error:
         raise _unreadable(name, error) from error
@@ -365,57 +364,6 @@ def _frame_samples(frame: Any, channels: int) -> npt.NDArray[np.float32]:
         return np.asarray(planar, dtype=np.float32)
     zero, full_scale = (128, 128) if raw.dtype.kind == "u" else (0, 2 ** (8 * raw.itemsize - 1))
     return np.asarray((planar - np.float64(zero)) / full_scale, dtype=np.float32)
-
-
-def _embedded_bytes(path: Path, row: int, name: str) -> bytes:
-    """Return the audio file in a row of a Parquet file."""
-    import pyarrow as pa
-
-    try:
-        facts = path.stat()
-        # Identifies the file within this process; it is part of no key or digest.
-        version = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
-        column, starts = _parquet_layout(path, version)
-        group = next((i for i in range(len(starts) - 1) if starts[i] <= row < starts[i + 1]), None)
-        if group is None:
-            raise AudioError(
-                f"{name}: the file has only {starts[-1]} rows",
-                hint="replace it by the copy that the authors distribute",
-            )
-        value = _parquet_values(path, version, column, group)[row - starts[group]].as_py()
-    except pa.ArrowException as error:
-        raise _undecodable(name, str(error).partition("\n")[0]) from error
-    except CorpusError as error:
-        raise AudioError(error.message, hint=error.hint) from error
-    if value is None:
-        raise AudioError(f"{name} contains no audio", hint="replace the file by an undamaged copy")
-    return bytes(value)
-
-
-@lru_cache(maxsize=64)
-def _parquet_layout(path: Path, version: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
-    """Return the column of a parquet file with audio, and the first row of each row group."""
-    import pyarrow.parquet as pq
-
-    del version
-    with pq.ParquetFile(path) as file:
-        starts = [0]
-        for group in range(file.num_row_groups):
-            starts.append(starts[-1] + file.metadata.row_group(group).num_rows)
-        return audio_column(file.schema_arrow, path.name), tuple(starts)
-
-
-# Extraction is ordered by length, so consecutive utterances lie in different row groups.
-@lru_cache(maxsize=4)
-def _parquet_values(path: Path, version: tuple[int, ...], column: str, group: int) -> Any:
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    del version
-    with pq.ParquetFile(path) as file:
-        values = file.read_row_group(group, columns=[column]).column(0)
-    inner = column.partition(".")[2]
-    return pc.struct_field(values, inner) if inner else values
 
 
 def _truncated(name: str, detail: str) -> AudioError:

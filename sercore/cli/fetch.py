@@ -96,18 +96,13 @@ def fetch(
     if all_open:
         click.echo(_sizes(corpus.card for corpus in corpora), err=True)
     with _progress(shown=not as_json) as progress:
-        results = [
-            _fetched(
-                corpus,
-                folder.expanduser(),
-                place,
-                addresses=addresses,
-                accept_licence=accept_licence,
-                new_version=new_version,
-                progress=progress,
-            )
-            for corpus in corpora
-        ]
+        options = {
+            "addresses": addresses,
+            "accept_licence": accept_licence,
+            "new_version": new_version,
+            "progress": progress,
+        }
+        results = [_fetched(corpus, folder.expanduser(), place, **options) for corpus in corpora]
     if as_json:
         shared.print_json({"corpora": results})
     else:

@@ -8,65 +8,34 @@ own size. Archives inside an archive are unpacked where they are and removed.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import posixpath
-import re
 import shutil
-import stat
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from functools import partial
-from gzip import BadGzipFile
 from itertools import islice
-from lzma import LZMAError
 from pathlib import Path
 from typing import IO
 from typing import TYPE_CHECKING
 from typing import cast
 
+from sercore.corpora.archive_members import Member
+from sercore.corpora.archive_members import archive_stem
+from sercore.corpora.archive_members import members_of
+from sercore.corpora.archive_members import reading
 from sercore.errors import CorpusError
 from sercore.errors import CorpusMissingError
 from sercore.errors import DiskFullError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from collections.abc import Iterable
 
     from sercore.storage.workspace import Workspace
-
-SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-"""Suffixes of the archives that can be unpacked."""
-
-FOREIGN_SUFFIXES = (".rar", ".7z", ".zst", ".lzma", ".iso", ".dmg", ".cab")
-"""Suffixes of archives that a user must unpack."""
-
-_INDEX_BYTES = 2**25
-"""What is read of a compressed tar file to see what is in it: its index is all over the file."""
 
 # Compressed speech keeps at least a tenth of its size; a hundredth is an archive bomb.
 _LARGEST_RATIO = 100
 _ALWAYS_ALLOWED = 2**30
 _MOST_FILES = 2_000_000
 _DEEPEST = 4
-
-_COMPRESSIONS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
-_LFS_POINTER = b"version https://git-lfs"
-_DRIVE = re.compile(r"[A-Za-z]:(/|$)")
-_DAMAGES = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    LZMAError,
-    BadGzipFile,
-    EOFError,
-    NotImplementedError,
-)
 
 
 @dataclass(slots=True)
@@ -85,94 +54,6 @@ class _Budget:
                 f"{self.archive} unpacks to more than {_LARGEST_RATIO} times its own size",
                 hint="this is no archive of speech; download it again from the corpus's authors",
             )
-
-
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """One file of an archive, or a link to one."""
-
-    path: str
-    size: int
-    open: Callable[[], IO[bytes]]
-    link: str | None = None
-    """The target of the link, by its path in the archive; None for a file."""
-
-
-def archive_stem(name: str) -> str | None:
-    """Return a file name without its archive suffix, or None if it does not name an archive.
-
-    >>> archive_stem("MELD.Raw.tar.gz")
-    'MELD.Raw'
-    """
-    for suffix in sorted(SUFFIXES, key=len, reverse=True):
-        if name.lower().endswith(suffix) and len(name) > len(suffix):
-            return name[: -len(suffix)]
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """The names of the files in an archive."""
-
-    paths: tuple[str, ...]
-    is_complete: bool
-    """Whether these are all: the index of a compressed tar file is read in part."""
-
-    def shown_below(self, archive: str) -> Iterator[str]:
-        """Yield the paths below which a corpus with this archive would list the files.
-
-        Args:
-            archive: the path of the archive in the corpus.
-        """
-        stem = archive_stem(archive) or archive
-        top = f"{posixpath.basename(stem)}/".casefold()
-        if self.paths and all(path.casefold().startswith(top) for path in self.paths):
-            stem = posixpath.dirname(stem)
-        yield from (posixpath.join(stem, path) for path in self.paths)
-
-
-def index_of(archive: Path) -> Index:
-    """Return the names of the files in an archive; nothing is unpacked.
-
-    Raises:
-        CorpusError: it is not an archive, or is damaged.
-    """
-    name = str(archive)
-    with archive.open("rb") as file:
-        is_compressed_tar = file.read(6).startswith(_COMPRESSIONS)
-    if not is_compressed_tar:
-        with _reading(name):
-            return Index(tuple(member.path for member in _members(archive, name)), True)
-    paths = []
-    with archive.open("rb") as file:
-        limited = _Limited(file, _INDEX_BYTES)
-        try:
-            with tarfile.open(fileobj=limited, mode="r|*", errors="surrogateescape") as content:
-                paths += [_inside(info.name, name) for info in content if info.isreg()]
-        except _DAMAGES as error:
-            if not limited.is_spent:
-                raise CorpusError(
-                    f"{name} is damaged or incomplete: {error}", hint="download it again"
-                ) from error
-    return Index(tuple(paths), not limited.is_spent)
-
-
-class _Limited(io.RawIOBase):
-    """The beginning of a file."""
-
-    def __init__(self, file: IO[bytes], most: int) -> None:
-        self._file = file
-        self._left = most
-
-    @property
-    def is_spent(self) -> bool:
-        """Whether the end of the beginning was reached."""
-        return self._left <= 0
-
-    def read(self, size: int = -1) -> bytes:
-        block = self._file.read(min(size, self._left) if size >= 0 else self._left)
-        self._left -= len(block)
-        return block
 
 
 def unpack(archive: Path, workspace: Workspace, folder: str, *, skip: Iterable[str] = ()) -> Path:
@@ -232,10 +113,10 @@ def is_beside(archive: Path, *, most: int = 64) -> bool:
         CorpusError: it is not an archive, or is damaged.
     """
     stem = archive_stem(archive.name) or archive.name
-    with _reading(str(archive)):
+    with reading(str(archive)):
         members = [
             (member.path, member.size)
-            for member in islice(_members(archive, str(archive)), most)
+            for member in islice(members_of(archive, str(archive)), most)
             if member.link is None
         ]
     return bool(members) and any(
@@ -266,10 +147,10 @@ def _identity(archive: Path, skip: tuple[str, ...]) -> str:
 def _unpack_into(
     archive: Path, folder: Path, name: str, skip: tuple[str, ...], budget: _Budget, depth: int
 ) -> None:
-    links: list[_Member] = []
+    links: list[Member] = []
     inner: list[str] = []
-    with _reading(name):
-        for member in _members(archive, name):
+    with reading(name):
+        for member in members_of(archive, name):
             if any(fnmatch(member.path, pattern) for pattern in skip):
                 continue
             if member.link is not None:
@@ -339,119 +220,3 @@ def _make_room(folder: Path, size: int) -> None:
                 f"there is no space left to unpack {size / 1e9:.1f} GB to {folder}",
                 hint="free some space or choose another --workspace, then run again",
             )
-
-
-def _members(archive: Path, name: str) -> Iterator[_Member]:
-    with archive.open("rb") as file:
-        head = file.read(512)
-    if head.lstrip().lower().startswith((b"<!doctype html", b"<html", b"<?xml")):
-        raise CorpusError(
-            f"{name} is a web page, not an archive",
-            hint="the server sent a page to sign in or confirm; download it in a browser",
-        )
-    if archive.name.lower().endswith(FOREIGN_SUFFIXES):
-        raise CorpusError(
-            f"sercore cannot unpack {name}", hint="unpack it yourself and name its folder"
-        )
-    if head.startswith(_LFS_POINTER):
-        raise CorpusError(
-            f"{name} is a Git LFS pointer, not the archive itself",
-            hint="run 'git lfs pull' in its folder, or download the archive",
-        )
-    # A tar file may end in a zip file, so the end alone does not identify a zip file.
-    if head.startswith(b"PK") and zipfile.is_zipfile(archive):
-        yield from _zip_members(archive, name)
-    elif _is_tar(archive):
-        yield from _tar_members(archive, name)
-    else:
-        raise CorpusError(
-            f"{name} is neither a zip nor a tar archive, or its end is missing",
-            hint="download it again",
-        )
-
-
-def _is_tar(archive: Path) -> bool:
-    try:
-        with tarfile.open(archive) as tar:
-            tar.next()
-    except _DAMAGES:
-        return False
-    return True
-
-
-def _zip_members(archive: Path, name: str) -> Iterator[_Member]:
-    with zipfile.ZipFile(archive) as content:
-        for info in content.infolist():
-            # Some programs for Windows write backslashes.
-            path = _inside(info.filename.replace("\\", "/"), name)
-            if info.is_dir() or not path:
-                continue
-            if info.flag_bits & 1:
-                raise CorpusError(
-                    f"{name} is encrypted", hint="unpack it yourself and name its folder"
-                )
-            link = None
-            if stat.S_ISLNK(info.external_attr >> 16):
-                link = _target(path, content.read(info).decode(errors="replace"), name)
-            yield _Member(path, info.file_size, partial(content.open, info), link)
-
-
-def _tar_members(archive: Path, name: str) -> Iterator[_Member]:
-    with archive.open("rb") as file:
-        is_compressed = file.read(6).startswith(_COMPRESSIONS)
-    with tarfile.open(archive, errors="surrogateescape") as content:
-        for info in content:
-            path = _inside(info.name, name)
-            if not path or not (info.isreg() or info.issym() or info.islnk()):
-                continue
-            link = None
-            if info.issym():
-                link = _target(path, info.linkname, name)
-            elif info.islnk():
-                link = _inside(info.linkname, name)
-            yield _Member(path, info.size, partial(_open_member, content, info), link)
-        if not is_compressed:  # decompressors report a truncated file themselves
-            with archive.open("rb") as file:
-                file.seek(content.offset)
-                if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-                    raise tarfile.ReadError("its end is missing")
-
-
-def _open_member(content: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
-    return cast("IO[bytes]", content.extractfile(info))
-
-
-def _target(path: str, link: str, name: str) -> str:
-    """Return the target of a symbolic link, as a path in its archive."""
-    if link.startswith("/"):
-        raise _outside(link, name)
-    return _inside(posixpath.normpath(posixpath.join(posixpath.dirname(path), link)), name)
-
-
-def _inside(path: str, name: str) -> str:
-    """Return a member's path without empty parts and dots.
-
-    Raises:
-        CorpusError: the path leaves the folder.
-    """
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    if path.startswith("/") or ".." in parts or "\0" in path or _DRIVE.match(path):
-        raise _outside(path, name)
-    return "/".join(parts)
-
-
-def _outside(path: str, name: str) -> CorpusError:
-    return CorpusError(
-        f"{name} contains a path that leads outside its folder, {path!r}",
-        hint="do not use it; download it again from the corpus's authors",
-    )
-
-
-@contextmanager
-def _reading(name: str) -> Iterator[None]:
-    try:
-        yield
-    except _DAMAGES as error:
-        raise CorpusError(
-            f"{name} is damaged or incomplete: {error}", hint="download it again"
-        ) from error

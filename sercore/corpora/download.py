@@ -87,37 +87,56 @@ def fetch(
         FetchError: a file cannot be downloaded or differs from what its publisher states.
         WorkspaceError: a file cannot be written.
     """
-    present = find_corpus(card, data, corpus)
     folder = f"downloads/{card.id}"
-    if present is not None:
+    if (present := find_corpus(card, data, corpus)) is not None:
         _clean_up(folder, data, workspace)
         return present
-    record = _Record(workspace, card.id)
-    retry = retry or RetryPolicy()
+    record, retry = _Record(workspace, card.id), retry or RetryPolicy()
     sources, missing = _sources(card, tuple(addresses), record)
     _require_consent(card, missing, record, accept_licence=accept_licence)
-    if not workspace.is_local:
-        raise WorkspaceError(
-            f"{workspace.root} is not on this machine, so nothing can be downloaded there",
-            hint="choose a --workspace on this machine",
-        )
+    _require_local(workspace)
     if new_version:
         record.forget_digests()
     listed = [file for source in sources for file in _listed(source, retry)]
     with workspace.claim(folder, f"the download of {card.title}"):
         place = Path(workspace.path(folder))
         archives = _download_all(listed, place, record, progress, retry)
-        try:
-            with Workspace(data).new_folder(card.folders[0]) as filling:
-                _fill(card, listed, archives, filling)
-                _require_corpus(corpus, card, filling)
-                _remember(listed, archives, record)
-        except CorpusError:  # a wrong file must not be used by the next call
-            for archive in archives:
-                archive.unlink()
-            raise
+        _install(card, corpus, data, listed, archives, record)
         workspace.remove(folder)
     return data / card.folders[0]
+
+
+def _require_local(workspace: Workspace) -> None:
+    if not workspace.is_local:
+        raise WorkspaceError(
+            f"{workspace.root} is not on this machine, so nothing can be downloaded there",
+            hint="choose a --workspace on this machine",
+        )
+
+
+def _install(
+    card: CorpusCard,
+    corpus: Corpus | None,
+    data: Path,
+    sources: Sequence[_Source],
+    archives: Sequence[Path],
+    record: _Record,
+) -> None:
+    """Unpack what was downloaded into the data folder, if it contains the corpus.
+
+    Raises:
+        CorpusError: it does not, or an archive is damaged; the files are removed then, so that the
+            next call does not use them.
+    """
+    try:
+        with Workspace(data).new_folder(card.folders[0]) as filling:
+            _fill(card, sources, archives, filling)
+            _require_corpus(corpus, card, filling)
+            _remember(sources, archives, record)
+    except CorpusError:
+        for archive in archives:
+            archive.unlink()
+        raise
 
 
 def how_to_obtain(card: CorpusCard) -> str:

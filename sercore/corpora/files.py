@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import BinaryIO
 
-from sercore.corpora.archives import archive_stem
+from sercore.corpora.archive_members import archive_stem
 from sercore.corpora.problems import Problem
 from sercore.errors import CorpusError
 from sercore.errors import CorpusMissingError

@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sercore.corpora.archives import FOREIGN_SUFFIXES
-from sercore.corpora.archives import archive_stem
-from sercore.corpora.archives import index_of
+from sercore.corpora.archive_members import FOREIGN_SUFFIXES
+from sercore.corpora.archive_members import archive_stem
+from sercore.corpora.archive_members import index_of
 from sercore.corpora.archives import is_beside
 from sercore.corpora.archives import unpack
 from sercore.corpora.files import CorpusFiles
@@ -24,12 +24,12 @@ from sercore.corpora.interface import GeneratedCorpus
 from sercore.corpora.interface import NamedCorpus
 from sercore.corpora.problems import Problem
 from sercore.errors import CorpusError
+from sercore.settings import DatasetSettings
 
 if TYPE_CHECKING:
-    from sercore.corpora.archives import Index
+    from sercore.corpora.archive_members import Index
     from sercore.corpora.interface import Corpus
     from sercore.corpora.interface import CorpusCard
-    from sercore.settings import DatasetSettings
     from sercore.settings import Settings
     from sercore.storage.workspace import Workspace
 
@@ -151,35 +151,40 @@ def open_corpus(
         WorkspaceError: the workspace cannot be written.
     """
     patterns = tuple(skip)
+    own = settings or DatasetSettings()
     listed = partial(
         CorpusFiles,
-        ignore=(*ignore, *(settings.ignore if settings else ())),
-        aliases=settings.aliases if settings else None,
-        ignored_labels=settings.ignore_labels if settings else (),
+        ignore=(*ignore, *own.ignore),
+        aliases=own.aliases,
+        ignored_labels=own.ignore_labels,
     )
     if place.is_file():
         _require_fit(place, reads, title)
         return listed(unpack(place, workspace, folder, skip=patterns))
     files = listed(place)
     unpacked: dict[str, Path | Problem | None] = {}
-    for entry in files:
-        if any(fnmatch(entry.path, pattern) for pattern in patterns):
-            continue
-        if entry.path.lower().endswith(FOREIGN_SUFFIXES):
-            unpacked[entry.path] = _foreign(entry.path)
-        elif archive_stem(entry.path) is not None:
-            archive = files.locate(entry.path)
-            try:
-                if reads is not None and not _fits(index_of(archive), entry.path, reads):
-                    continue
+    for path in _archives_in(files, patterns):
+        archive = files.locate(path)
+        try:
+            if reads is None or _fits(index_of(archive), path, reads):
                 beside = is_beside(archive)
                 content = None if beside else unpack(archive, workspace, folder, skip=patterns)
-                unpacked[entry.path] = content
-            except CorpusError as error:
-                unpacked[entry.path] = Problem(
-                    kind="unreadable", where=entry.path, message=error.message, hint=error.hint
-                )
+                unpacked[path] = content
+        except CorpusError as error:
+            unpacked[path] = _unreadable(path, error)
     return listed(place, unpacked=unpacked) if unpacked else files
+
+
+def _unreadable(archive: str, error: CorpusError) -> Problem:
+    return Problem(kind="unreadable", where=archive, message=error.message, hint=error.hint)
+
+
+def _archives_in(files: CorpusFiles, skip: tuple[str, ...]) -> Iterator[str]:
+    """Yield the paths of the archives in a corpus, those that sercore cannot unpack included."""
+    for entry in files:
+        is_archive = archive_stem(entry.path) or entry.path.lower().endswith(FOREIGN_SUFFIXES)
+        if is_archive and not any(fnmatch(entry.path, pattern) for pattern in skip):
+            yield entry.path
 
 
 def _require_fit(archive: Path, reads: Callable[[str], bool] | None, title: str) -> None:
@@ -203,16 +208,6 @@ def _fits(index: Index, archive: str, reads: Callable[[str], bool]) -> bool:
     if any(reads(path) for path in index.shown_below(archive)):
         return True
     return not index.is_complete or any(archive_stem(path) is not None for path in index.paths)
-
-
-def _foreign(path: str) -> Problem:
-    suffix = next(suffix for suffix in FOREIGN_SUFFIXES if path.lower().endswith(suffix))
-    return Problem(
-        kind="unreadable",
-        where=path,
-        message=f"sercore cannot unpack {suffix} archives",
-        hint="unpack it yourself into the folder of the corpus",
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ from sercore.corpora.interface import Scan
 from sercore.corpora.interface import Utterance
 from sercore.corpora.names import NameParts
 from sercore.corpora.names import NamePattern
+from sercore.corpora.paths import glob_expression
+from sercore.corpora.paths import paths_like
 from sercore.corpora.problems import Problem
 from sercore.corpora.tables import embedded_audio
 from sercore.errors import CorpusError
@@ -330,43 +332,6 @@ class ParquetCorpus(FileNameCorpus):
                 label = str(row.values[self.label_column] or "")
                 text = " ".join(str(row.values.get(self.text_column) or "").split())
                 yield self._utterance(place, {"native_label": label, "text_id": text or None})
-
-
-def glob_expression(*globs: str) -> re.Pattern[str]:
-    """Return one expression for paths that match one of some glob patterns below any folder.
-
-    ``*`` stays inside one folder, ``**`` crosses folders, and case is ignored.
-
-    >>> bool(glob_expression("splits/*.txt").fullmatch("expresso/Splits/dev.txt"))
-    True
-    """
-    parts = {r"\*\*": ".*", r"\*": "[^/!]*", r"\?": "[^/!]", r"\[": "[", r"\]": "]"}
-    translated = (
-        re.sub(r"\\\*\\\*|\\[*?\[\]]", lambda part: parts[part[0]], re.escape(glob))
-        for glob in globs
-    )
-    return re.compile(f"(?:.*[/!])?(?:{'|'.join(translated)})", re.IGNORECASE)
-
-
-def paths_like(files: CorpusFiles, *globs: str) -> list[str]:
-    """Return the paths of a corpus that match one of some glob patterns, sorted."""
-    expression = glob_expression(*globs)
-    return [entry.path for entry in files if expression.fullmatch(entry.path)]
-
-
-def require_paths(files: CorpusFiles, card: CorpusCard, *globs: str) -> list[str]:
-    """Return the annotation files of a corpus.
-
-    Raises:
-        CorpusError: the corpus has no such file.
-    """
-    found = paths_like(files, *globs)
-    if not found:
-        raise CorpusError(
-            f"{files.root} has no {' or '.join(globs)}, which {card.title} needs for its labels",
-            hint="keep the annotation files of the download in the corpus's folder",
-        )
-    return found
 
 
 def refuse_foreign(files: CorpusFiles, refused: Mapping[str, str]) -> None:

@@ -16,8 +16,8 @@ from pathlib import Path
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from sercore.corpora.archives import archive_stem
-from sercore.corpora.archives import index_of
+from sercore.corpora.archive_members import archive_stem
+from sercore.corpora.archive_members import index_of
 from sercore.corpora.files import composed
 from sercore.corpora.files import is_litter_folder
 from sercore.corpora.interface import NamedCorpus

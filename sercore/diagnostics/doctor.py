@@ -214,23 +214,16 @@ def _check_corpus(
         manifest = build_manifest(corpus, files, reading)
     except SercoreError as error:
         problem = Problem(kind="unreadable", where=card.id, message=error.message, hint=error.hint)
-        return replace(
-            check,
-            verdict="unusable",
-            place=str(root) if root else None,
-            root=str(root) if root else None,
-            problems=(problem,),
-        )
+        at = str(root) if root else None
+        return replace(check, verdict="unusable", place=at, root=at, problems=(problem,))
     problems = list(manifest.problems)
     if deep:
         from sercore.audio.audit import audit_audio
 
         problems += audit_audio(files, manifest)[1]
-    serious = any(problem.is_fault for problem in problems)
-    differs = any(problem.makes_incomplete for problem in problems)
     return replace(
         check,
-        verdict="problems" if serious else "differs" if differs else "complete",
+        verdict=_verdict(problems),
         place=str(root),
         root=str(files.root),
         files=sum(1 for _ in files),
@@ -238,6 +231,13 @@ def _check_corpus(
         classes=paper_counts(manifest, corpus),
         problems=tuple(problems),
     )
+
+
+def _verdict(problems: Iterable[Problem]) -> str:
+    found = tuple(problems)
+    if any(problem.is_fault for problem in found):
+        return "problems"
+    return "differs" if any(problem.makes_incomplete for problem in found) else "complete"
 
 
 def _classes(counts: Mapping[Emotion, int]) -> dict[str, int]:
