@@ -135,7 +135,7 @@ def _print(console: Console, diagnosis: Diagnosis, folders: Sequence[Path]) -> N
         place = backbone.place or (backbone.reason if backbone.verdict == "unusable" else "-")
         table.add_row(backbone.id, Text(backbone.verdict, style=style), plain(place))
     console.print(table)
-    libraries = ", ".join(f"{each.name} {each.version}" for each in diagnosis.libraries)
+    libraries = ", ".join(f"{library.name} {library.version}" for library in diagnosis.libraries)
     console.print(f"libraries: {libraries}", soft_wrap=True)
     free = diagnosis.workspace["free_gb"]
     place = f"workspace: {diagnosis.workspace['root']}"
@@ -143,11 +143,15 @@ def _print(console: Console, diagnosis: Diagnosis, folders: Sequence[Path]) -> N
         plain(place + ("" if free is None else f", {free:.0f} GB free")),
         soft_wrap=True,
     )
-    broken = [f"library {each.name}: {each.error}" for each in diagnosis.libraries if each.error]
+    broken = [
+        f"library {library.name}: {library.error}"
+        for library in diagnosis.libraries
+        if library.error
+    ]
     broken += [
-        f"plugin {each['name']} ({each['distribution']}): {each['error']}"
-        for each in diagnosis.plugins
-        if each["error"]
+        f"plugin {plugin['name']} ({plugin['distribution']}): {plugin['error']}"
+        for plugin in diagnosis.plugins
+        if plugin["error"]
     ]
     broken += [diagnosis.workspace["error"]] if diagnosis.workspace["error"] else []
     for text in broken:
@@ -183,7 +187,7 @@ def _print_corpora(
         table.add_row(
             corpus.id,
             "yes" if corpus.found else "no",
-            *("-" if each is None else str(each) for each in counts),
+            *("-" if count is None else str(count) for count in counts),
             _classes(corpus),
             Text(corpus.verdict, style=_STYLES.get(corpus.verdict, "dim")),
             plain(_place(corpus, folders)),

@@ -108,10 +108,10 @@ class Diagnosis:
     def is_well(self) -> bool:
         """Whether nothing is broken. Missing corpora and weights are no fault."""
         return (
-            not any(each.error for each in self.libraries)
-            and not any(each["error"] for each in self.plugins)
-            and not any(each.is_bad for each in self.corpora)
-            and not any(each.verdict == "unusable" for each in self.backbones)
+            not any(library.error for library in self.libraries)
+            and not any(plugin["error"] for plugin in self.plugins)
+            and not any(corpus.is_bad for corpus in self.corpora)
+            and not any(backbone.verdict == "unusable" for backbone in self.backbones)
             and self.workspace["error"] is None
         )
 

@@ -169,7 +169,7 @@ class Expresso:
 
     @property
     def labels(self) -> Mapping[str, Emotion | Label]:
-        """What each native label means."""
+        """The meaning of every native label."""
         return _FILES.labels
 
     def identify(self, path: str) -> str | None:
@@ -191,7 +191,7 @@ class Expresso:
         splits = _splits(files, problems)
         transcripts = _lines(files, "read_transcriptions.txt")
         texts = {name: " ".join(text.split()) for name, text in transcripts if text}
-        problems += _missing(splits, {each.utterance_id for each in scan.utterances})
+        problems += _missing(splits, {utterance.utterance_id for utterance in scan.utterances})
         if reading == "corrected":
             utterances: Sequence[Utterance] = list(_cut(files, scan.utterances, problems))
         else:
@@ -199,11 +199,11 @@ class Expresso:
         return Scan(
             utterances=tuple(
                 replace(
-                    each,
-                    official_split=_split_of(each, splits),
-                    text_id=texts.get(each.utterance_id),
+                    utterance,
+                    official_split=_split_of(utterance, splits),
+                    text_id=texts.get(utterance.utterance_id),
                 )
-                for each in utterances
+                for utterance in utterances
             ),
             problems=tuple(problems),
         )
@@ -212,32 +212,32 @@ class Expresso:
 def _cut(
     files: CorpusFiles, utterances: Sequence[Utterance], problems: list[Problem]
 ) -> Iterator[Utterance]:
-    """Yield readings as they are, and the stretches of speech of each speaker of a conversation."""
-    whole = [each for each in utterances if len(each.speaker or ()) > 1]
+    """Yield readings as they are, and stretches of speech of one speaker in conversations."""
+    whole = [utterance for utterance in utterances if len(utterance.speaker or ()) > 1]
     stretches: dict[str, dict[int, list[Span]]] = {}
     if whole:
         stretches = _stretches(files)
-    yield from (each for each in utterances if len(each.speaker or ()) == 1)
-    for each in whole:
-        channels = stretches.pop(each.utterance_id, None)
+    yield from (utterance for utterance in utterances if len(utterance.speaker or ()) == 1)
+    for utterance in whole:
+        channels = stretches.pop(utterance.utterance_id, None)
         if channels is None:
             problems.append(
                 Problem(
                     kind="missing-annotation",
-                    where=each.path,
+                    where=utterance.path,
                     message="VAD_segments.txt has no line for it, so it was skipped",
                     hint="take VAD_segments.txt from a fresh copy of the corpus",
                 )
             )
             continue
-        styles = each.native_label.split("-")
+        styles = utterance.native_label.split("-")
         for channel, spans in sorted(channels.items()):
             for number, (start, end) in enumerate(spans, start=1):
                 yield replace(
-                    each,
-                    utterance_id=f"{each.utterance_id}/channel{channel}/{number:04}",
+                    utterance,
+                    utterance_id=f"{utterance.utterance_id}/channel{channel}/{number:04}",
                     native_label=styles[(channel - 1) % len(styles)],
-                    speaker=(each.speaker or ())[channel - 1 : channel],
+                    speaker=(utterance.speaker or ())[channel - 1 : channel],
                     channel=channel - 1,
                     start_s=start,
                     end_s=end,
@@ -255,7 +255,7 @@ def _cut(
 
 
 def _stretches(files: CorpusFiles) -> dict[str, dict[int, list[Span]]]:
-    """Read where each channel (1 or 2) of each conversation holds speech."""
+    """Read the times of speech in every channel (1 or 2) of every conversation."""
     found: dict[str, dict[int, list[Span]]] = {}
     for name, rest in _lines(files, "VAD_segments.txt"):
         if "-" not in name:  # long read texts, which stay whole
@@ -277,7 +277,7 @@ def _stretches(files: CorpusFiles) -> dict[str, dict[int, list[Span]]]:
 
 
 def _splits(files: CorpusFiles, problems: list[Problem]) -> dict[str, list[tuple[str, Span]]]:
-    """Read which part each file, or which stretch of it, belongs to."""
+    """Read the part of the official split of every file, or of its stretches."""
     found: dict[str, list[tuple[str, Span]]] = {}
     for part in ("train", "dev", "test"):
         for name, rest in _lines(files, f"splits/{part}.txt"):
@@ -295,11 +295,11 @@ def _splits(files: CorpusFiles, problems: list[Problem]) -> dict[str, list[tuple
     return found
 
 
-def _split_of(each: Utterance, splits: Mapping[str, list[tuple[str, Span]]]) -> str | None:
+def _split_of(utterance: Utterance, splits: Mapping[str, list[tuple[str, Span]]]) -> str | None:
     """Return the part that an utterance belongs to; None where it spans two or is in none."""
-    listed = splits.get(each.utterance_id.partition("/")[0], [])
-    if each.start_s is not None and each.end_s is not None:
-        middle = (each.start_s + each.end_s) / 2
+    listed = splits.get(utterance.utterance_id.partition("/")[0], [])
+    if utterance.start_s is not None and utterance.end_s is not None:
+        middle = (utterance.start_s + utterance.end_s) / 2
         listed = [(part, span) for part, span in listed if span[0] <= middle < span[1]]
     parts = {part for part, _ in listed}
     return parts.pop() if len(parts) == 1 else None

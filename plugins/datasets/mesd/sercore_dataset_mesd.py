@@ -18,7 +18,7 @@ SERCORE_API = 1
 
 def _recordings(utterances: Iterable[Utterance]) -> Iterator[Utterance]:
     """Leave out the copies with reduced naturalness, whose level is in the place of a take."""
-    return (each for each in utterances if each.take is None)
+    return (utterance for utterance in utterances if utterance.take is None)
 
 
 MESD = FileNameCorpus(

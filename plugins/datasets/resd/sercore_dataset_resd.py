@@ -144,7 +144,7 @@ class Resd:
 
     @property
     def labels(self) -> Mapping[str, Emotion | Label]:
-        """What each native label means."""
+        """The meaning of every native label."""
         return _LABELS
 
     def identify(self, path: str) -> str | None:
