@@ -30,7 +30,6 @@ from sercore.storage.digests import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from collections.abc import Iterable
     from collections.abc import Sequence
 
     import numpy.typing as npt
