@@ -98,8 +98,8 @@ def test_the_first_of_several_copies_is_the_one_that_counts():
     problems = repeated_audio(["a", "b", "c", "d", "e"], ["x", None, "x", "x", None])
 
     assert [(p.where, p.message) for p in problems] == [
-        ("c", "its audio is the same as that of a"),
-        ("d", "its audio is the same as that of a"),
+        ("c", "it is the same audio as a"),
+        ("d", "it is the same audio as a"),
     ]
 
 

@@ -135,7 +135,7 @@ def repeated_audio(
                 Problem(
                     kind="duplicate",
                     where=utterance_id,
-                    message=f"its audio is the same as that of {earlier}",
+                    message=f"it is the same audio as {earlier}",
                     hint="compare both with a fresh copy: duplicates leak into test sets",
                 )
             )

@@ -17,7 +17,7 @@ class Severity(StrEnum):
     WARNING = "warning"
     """Worth a look: scores may differ from those of the authors' complete copy."""
     FAULT = "fault"
-    """To be repaired: an utterance is missing or damaged."""
+    """To be repaired: an utterance is missing, damaged or a copy of another."""
 
 
 _SEVERITIES = {
@@ -26,7 +26,6 @@ _SEVERITIES = {
     "duplicate-file": Severity.NOTE,
     "skipped": Severity.NOTE,
     "count": Severity.WARNING,
-    "duplicate": Severity.WARNING,
     "conflict": Severity.WARNING,
     "missing-annotation": Severity.WARNING,
     "overlong": Severity.WARNING,
@@ -35,7 +34,11 @@ _SEVERITIES = {
     "empty-file": Severity.FAULT,
     "undecodable": Severity.FAULT,
     "silent": Severity.FAULT,
+    "duplicate": Severity.FAULT,
 }
+_INCOMPLETE = frozenset(
+    {"count", "unreadable", "missing-file", "empty-file", "undecodable", "silent"}
+)
 _SHOWN = 3
 
 
@@ -45,10 +48,10 @@ class Problem:
 
     kind: str
     """Decides the severity. Notes: ``known-bad`` (unusable in every copy), ``stray-file``,
-    ``duplicate-file``, ``skipped``. Warnings: ``count``, ``duplicate`` (the same audio),
-    ``conflict`` (between annotations), ``missing-annotation``, ``overlong``. Faults:
-    ``unreadable``, ``missing-file``, ``empty-file``, ``undecodable``, ``silent``. Any other kind
-    is a warning."""
+    ``duplicate-file``, ``skipped``. Warnings: ``count``, ``conflict`` (between annotations),
+    ``missing-annotation``, ``overlong``. Faults: ``unreadable``, ``missing-file``,
+    ``empty-file``, ``undecodable``, ``silent``, ``duplicate`` (the same audio). Any other kind is
+    a warning."""
     where: str
     """The file, folder or utterance."""
     message: str
@@ -67,7 +70,7 @@ class Problem:
     @property
     def makes_incomplete(self) -> bool:
         """Whether the copy cannot count as complete: utterances are missing or damaged."""
-        return self.is_fault or self.kind == "count"
+        return self.kind in _INCOMPLETE
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}"
