@@ -140,7 +140,10 @@ def run(ctx: click.Context, /, **given: Any) -> None:
         with on_trial(workspace) as trial:
             prepared = prepare(selection, settings, trial, download=False)
             ctx.exit(show_dry_run(prepared, as_json=given["as_json"]))
-    prepared = prepare(selection, settings, workspace)
+    from sercore.cli.reading import show_reading
+
+    with show_reading(quiet=given["quiet"] or given["as_json"]) as progress:
+        prepared = prepare(selection, settings, workspace, progress=progress)
     result = execute(
         prepared,
         _observer(quiet=given["quiet"], as_json=given["as_json"]),

@@ -21,34 +21,27 @@ from contextlib import contextmanager
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from typing import Any
 
 from sercore.audio.audit import repeated_audio
 from sercore.errors import SercoreError
 from sercore.executors.interface import ExecutionContext
 from sercore.features.store import DamagedFeaturesError
-from sercore.plugins.identity import plugin_code
 from sercore.runs.events import RunResult
 from sercore.runs.interrupts import stop_on_signals
 from sercore.runs.journal import Journal
 from sercore.runs.notifier import Notifier
 from sercore.runs.prefetch import Prefetcher
-from sercore.runs.record import notes_of
 from sercore.runs.record import problems_of
-from sercore.runs.record import run_record
-from sercore.runs.scorebook import Scorebook
+from sercore.runs.run_files import RunFiles
 from sercore.runs.scoring import CellScorer
 from sercore.runs.spec import write_spec
 from sercore.runs.stored import StoredResults
 from sercore.runs.tasks import CellJob
 from sercore.runs.tasks import TaskMaker
 from sercore.runs.worker import Worker
-from sercore.runs.worker import describe
 from sercore.storage.digests import digest_of
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from sercore.executors.interface import Executor
     from sercore.executors.interface import Outcome
     from sercore.executors.task import Task
@@ -125,7 +118,6 @@ class Driver:
         self._observer = observer
         self._chosen = chosen
         self._overlap = overlap
-        self._folder = f"runs/{chosen.name}"
         self._journal = Journal(workspace, chosen.name)
         self._notifier = Notifier(plan, chosen.name, observer, registry)
         self._stored = StoredResults(workspace, self._notifier.note)
@@ -157,7 +149,9 @@ class Driver:
 
     def announce(self, result: RunResult) -> None:
         """Show the end of the run and send it to trackers."""
-        self._notifier.finished(result, self._reductions(result))
+        from sercore.results.reductions import reduce_scores
+
+        self._notifier.finished(result, lambda: reduce_scores(result.scores))
 
     def _prepare(self) -> None:
         self._tasks = TaskMaker(
@@ -169,7 +163,7 @@ class Driver:
             self._workspace,
             self._registry,
             stage=self._observer.stage,
-            note=self._observer.note,
+            note=self._notifier.note,
             stopping=self._stopping,
         )
         self._context = ExecutionContext(
@@ -177,19 +171,20 @@ class Driver:
             work=lambda task: (worker.work(task), None)[1],
             command=(sys.executable, "-m", "sercore", "work", "--workspace", self._workspace.root),
         )
-        self._scorebook = Scorebook(
+        self._files = RunFiles(
             self._workspace,
-            self._folder,
-            self._plan.selection.protocol,
-            tuple(self._registry.metrics),
-            {
-                metric.id: plugin_code(self._registry.metrics.owners[metric.id], metric)
-                for metric in self._registry.metrics
-            },
+            self._chosen.name,
+            self._plan,
+            self._spec,
+            self._registry,
+            self._notifier,
         )
-        self._scorer = CellScorer(self._workspace, self._scorebook, self._notifier, self._explain)
-        self._workspace.write_json(f"{self._folder}/run.json", self._record("running"))
-        self._observer.started(self._plan, self._chosen.name, self._workspace.path(self._folder))
+        explain = self._files.explainer.explain
+        self._scorer = CellScorer(self._workspace, self._files.scorebook, self._notifier, explain)
+        self._files.start()
+        self._observer.started(
+            self._plan, self._chosen.name, self._workspace.path(self._files.folder)
+        )
         if self._chosen.note is not None:
             self._notifier.note(self._chosen.note)
         for text in self._plan.repairs:
@@ -201,12 +196,12 @@ class Driver:
         frames = self._find_frames(backbone, jobs)
         fitted = self._extract_and_fit(backbone, jobs, frames)
         self._audit_recordings(jobs, frames)
-        before = self._scorebook.n_new
+        before = self._files.scorebook.n_new
         try:
             self._predict(jobs, frames, fitted)
         finally:
-            if self._scorebook.n_new > before:
-                self._write_scores(self._scorebook.unfinished_table(self._plan.jobs))
+            if self._files.scorebook.n_new > before:
+                self._files.write_unfinished_scores()
 
     # Frames and probes
 
@@ -348,88 +343,30 @@ class Driver:
             return None
         if report is None or report.reason is None:
             return outcome.lost or "its worker ended without a result or a report"
-        if report.trace is None:
-            return report.reason
-        return self._with_trace(report.reason, report.trace)
-
-    def _explain(self, error: Exception) -> str:
-        """Return one sentence for an error; the traceback of an unforeseen one is stored."""
-        reason, trace = describe(error)
-        return reason if trace is None else self._with_trace(reason, trace)
-
-    def _with_trace(self, reason: str, trace: str) -> str:
-        relative = f"{self._folder}/errors/{digest_of(trace)[:12]}.txt"
-        try:
-            self._workspace.write_bytes(relative, trace.encode())
-        except SercoreError:
-            return reason
-        return f"{reason}; the traceback is in {self._workspace.path(relative)}"
+        return self._files.explainer.with_trace(report.reason, report.trace)
 
     # The end
 
     def _finish(self, seconds: float, *, interrupted: bool) -> RunResult:
-        from sercore.results.summary import summary_markdown
-
-        # Folds that an interruption left out would make a part look like the whole corpus.
-        unfinished = self._scorebook.unfinished_table
-        scores = unfinished(self._plan.jobs) if interrupted else self._pooled_scores()
         if self._scorer.n_computed:
             self._computed["score"] = self._scorer.n_computed
-        self._write_scores(scores)
-        record = self._record("interrupted" if interrupted else "ended")
+        scores, record = self._files.finish(interrupted=interrupted)
         try:
-            self._workspace.write_json(f"{self._folder}/run.json", record)
-            summary = summary_markdown(scores, record)
-            self._workspace.write_bytes(f"{self._folder}/summary.md", summary.encode())
             self._journal.compact()
         except SercoreError as error:
             self._notifier.problem(str(error))
         return RunResult(
             name=self._chosen.name,
-            folder=self._workspace.path(self._folder),
+            folder=self._workspace.path(self._files.folder),
             scores=scores,
             counts=self._notifier.counts,
             problems=tuple(self._notifier.problems),
-            notes=tuple(self._notes()),
+            notes=tuple(self._files.notes),
             computed=self._computed,
             missing=tuple(self._plan.missing),
             interrupted=interrupted,
             seconds=seconds,
             record=record,
-        )
-
-    def _reductions(self, result: RunResult) -> Any:
-        from sercore.results.reductions import reduce_scores
-
-        return lambda: reduce_scores(result.scores)
-
-    def _write_scores(self, scores: pa.Table) -> None:
-        try:
-            self._workspace.write_table(f"{self._folder}/scores.parquet", scores)
-        except SercoreError as error:
-            self._notifier.problem(str(error))
-
-    def _pooled_scores(self) -> pa.Table:
-        try:
-            return self._scorebook.table_with_out_of_fold()
-        except Exception as error:  # noqa: BLE001 - a metric is a plugin: the folds' scores stay
-            reason = self._explain(error)
-            self._notifier.problem(f"the predictions of the folds were not pooled: {reason}")
-            return self._scorebook.table()
-
-    def _notes(self) -> list[str]:
-        return [*notes_of(self._plan), *self._notifier.warnings]
-
-    def _record(self, status: str) -> dict[str, Any]:
-        return run_record(
-            self._plan,
-            self._spec,
-            name=self._chosen.name,
-            status=status,
-            scoring=self._scorebook.rules_digest,
-            problems=self._notifier.problems,
-            notes=self._notes(),
-            counts=self._notifier.counts,
         )
 
 

@@ -11,7 +11,6 @@ import os
 import platform
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -41,6 +40,7 @@ from sercore.probes.store import read_probe
 from sercore.probes.store import read_probe_record
 from sercore.probes.store import read_split
 from sercore.probes.store import write_probe
+from sercore.runs.explainer import describe
 from sercore.runs.parts import LoadedParts
 from sercore.runs.planned import ProbeJob
 from sercore.runs.planned import labelled_rows
@@ -295,15 +295,6 @@ class Worker:
             classes=corpus.mapper.classes,
         )
         write_predictions(self._workspace, key, predictions)
-
-
-def describe(error: Exception) -> tuple[str, str | None]:
-    """Return one sentence for an error, and its traceback if it was not foreseen."""
-    if isinstance(error, SercoreError):
-        return str(error), None
-    text = " ".join(str(error).split())
-    name = type(error).__name__
-    return (f"{name}: {text}" if text else name), "".join(traceback.format_exception(error))
 
 
 def _probe_record(
