@@ -45,14 +45,15 @@ def make_store(workspace, corpus, *, n=PART_SIZE + 6, backbone="tiny", contents=
         "audio": "/".join(contents),
         "utterances": n,
     }
-    return FeatureStore(workspace, identity, contents, lambda: rows)
+    named = {"backbone": backbone}
+    return FeatureStore(workspace, identity, contents, lambda: rows, provenance=named)
 
 
 def write_store(workspace, corpus, *, used=None, backbone="tiny", **how):
     """Write frames of two parts through the store itself, last used at a given time."""
     store = make_store(workspace, corpus, backbone=backbone, **how)
     rng = np.random.default_rng(0)
-    store.write_description({"backbone": backbone})
+    store.write_description()
     for part, rows in enumerate(store.rows):
         utterances = [
             ExtractedUtterance(

@@ -280,7 +280,7 @@ def test_a_run_waits_for_another_one_of_its_name(finished, corpora):
 
     process.communicate(timeout=200)
     assert process.returncode == 0
-    assert results(workspace) == reference
+    assert reference.items() <= results(workspace).items()
 
 
 def spoil(data, kind):

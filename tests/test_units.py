@@ -12,7 +12,9 @@ from sercore.evaluation.units import units_of
 def manifest(**columns):
     n = len(next(iter(columns.values())))
     filled = {
-        name: columns.get(name, [{"size": 1}.get(name, "x")] * n if not field.nullable else None)
+        name: columns.get(
+            name, [{"size": 1, "part": 0}.get(name, "x")] * n if not field.nullable else None
+        )
         for name, field in zip(SCHEMA.names, SCHEMA, strict=True)
     }
     return pa.table(

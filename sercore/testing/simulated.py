@@ -174,6 +174,7 @@ def _build(workspace: Workspace, shape: SimulatedCorpus, seed: int) -> _Corpus:
         "native_label": [CLASSES[label] for label in labels],
         "speaker": [[f"s{speaker}"] for speaker in speakers],
         "size": [1] * n,
+        "part": [0] * n,
     }
     digest = digest_of([shape.id, ids, labels.tolist()])
     table = pa.table(columns, schema=SCHEMA)
