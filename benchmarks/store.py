@@ -166,7 +166,7 @@ def _random_access(store: FeatureStore, n: int, rounds: int) -> Figure:
 def _integrity(store: FeatureStore, files: list[Path], n_flips: int) -> list[Figure]:
     """Verify every digest, and count the flipped bits that are not found."""
     began = time.perf_counter()
-    damaged = store.verify()
+    damaged = store.parts.verify()
     seconds = time.perf_counter() - began
     if damaged:
         raise RuntimeError(f"parts {damaged} are damaged")
@@ -205,7 +205,7 @@ def _flips_found(store: FeatureStore, files: list[Path], n: int) -> int:
             file.seek(position)
             byte = file.read(1)[0]
             _overwrite(file, position, byte ^ (1 << int(rng.integers(8))))
-            record = store._record(part)  # noqa: SLF001 - verify one part instead of all
+            record = store.parts.record(part)  # verify one part instead of all
             assert record is not None
             name = store.files.path(store.part_keys[part], FRAMES)
             found += store._workspace.digest(name) != record["digest"]  # noqa: SLF001

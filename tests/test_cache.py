@@ -36,7 +36,7 @@ WIDTH = 8
 
 
 def make_store(workspace, corpus, *, n=PART_SIZE + 6, backbone="tiny", contents=None, width=WIDTH):
-    """Return a store, of which nothing need be there."""
+    """Return a store, of which no file exists yet."""
     rows = np.split(np.arange(n), range(PART_SIZE, n, PART_SIZE))
     contents = contents or [f"{corpus} {part}" for part in range(len(rows))]
     identity = {

@@ -77,7 +77,7 @@ def _extract(backbone, place, workspace, *, options=None, before=None, **setting
 
 
 def _digests(store):
-    return [store._record(part)["digest"] for part in range(store.n_parts)]
+    return [store.parts.record(part)["digest"] for part in range(store.n_parts)]
 
 
 class Counted:
@@ -302,7 +302,7 @@ def test_code_of_a_plugins_own_backbone_is_in_the_key(backbone, place, tmp_path)
 def test_the_record_of_a_part_names_all_versions(backbone, place, tmp_path):
     """In full, with what else the last bits depend on."""
     store = _extract(backbone, place, tmp_path / "workspace")
-    record = store._record(0)
+    record = store.parts.record(0)
 
     assert torch.__version__.startswith(record["versions"]["torch"])
     assert record["plan"] == {"device": "cpu", "frame_budget": 1500, "threads": 1}

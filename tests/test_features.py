@@ -6,12 +6,12 @@ import pytest
 from sercore.corpora.manifest import PART_SIZE
 from sercore.errors import BackboneError
 from sercore.errors import WorkspaceError
+from sercore.features.part_list import DamagedFeaturesError
 from sercore.features.parts import FRAMES
 from sercore.features.parts import MEANS
 from sercore.features.parts import RECORD
 from sercore.features.parts import ExtractedUtterance
 from sercore.features.store import STORE
-from sercore.features.store import DamagedFeaturesError
 from sercore.features.store import FeatureStore
 from sercore.storage.workspace import Workspace
 
@@ -77,7 +77,7 @@ def test_value_beyond_float16_makes_the_part_float32(largest, dtype, tmp_path):
     )
     _write(store, [_utterance(64, _random(64, 2))], part=1)
     frames = store.open().frames(0)
-    dtypes = [store._record(part)["dtype"] for part in (0, 1)]
+    dtypes = [store.parts.record(part)["dtype"] for part in (0, 1)]
 
     assert dtypes == [dtype, "float16"]
     assert np.isfinite(frames).all()
@@ -94,7 +94,7 @@ def test_layer_means_beyond_float16_are_kept(tmp_path):
         layer_means=True,
     )
 
-    assert store._record(0)["dtype"] == "float16"
+    assert store.parts.record(0)["dtype"] == "float16"
     np.testing.assert_array_equal(store.layer_means(0)[:, 0], [1e6, 2])
     np.testing.assert_array_equal(store.layer_means(-1), [[1, 2, 3, 4], [5, 6, 7, 8]])
 
@@ -134,8 +134,8 @@ def test_damaged_part_is_found_and_forgotten(tmp_path):
     _flip(file)
     again = _store(tmp_path, 1)
 
-    assert again.verify() == [0]
-    again.discard(0)
+    assert again.parts.verify() == [0]
+    again.parts.discard(0)
 
     assert again.missing_parts() == [0]
 
@@ -168,7 +168,7 @@ def test_a_damaged_file_makes_its_part_missing(kind, damage, tmp_path):
         file.write_bytes(file.read_bytes()[:100] if damage == "cut" else b"")
     again = _store(tmp_path, 65)
 
-    assert again.discard_damaged() == ([] if kind == RECORD else [1])
+    assert again.parts.discard_damaged() == ([] if kind == RECORD else [1])
     assert again.missing_parts() == [1]
     is_told = (kind, damage) != (RECORD, "gone")
     assert again.damage == (

@@ -152,11 +152,11 @@ def verify(workspace: Workspace, *, discard: bool = False) -> Iterator[tuple[str
             continue
         if store is None:
             continue
-        damaged = store.verify()
+        damaged = store.parts.verify()
         if damaged and discard:
             with workspace.claim(folder, folder):
                 for part in damaged:
-                    store.discard(part)
+                    store.parts.discard(part)
         yield folder, damaged
 
 

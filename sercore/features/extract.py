@@ -159,7 +159,7 @@ def extract(
         WorkspaceError: another process extracts the same, or a file cannot be written.
     """
     store = FeatureStore.of(workspace, backbone, checkpoint, options, audio_path, manifest)
-    store.discard_damaged()
+    store.parts.discard_damaged()
     work = _Extraction(
         backbone=backbone,
         checkpoint=checkpoint,
@@ -268,7 +268,7 @@ class _Extraction:
 
     def _still_fails(self, pool: ThreadPoolExecutor, part: int) -> bool:
         """Return whether a part is as good as it gets: only its failures miss, and they persist."""
-        if not self.store.has_part(part, layer_means=self.layer_means):
+        if not self.store.parts.has(part, layer_means=self.layer_means):
             return False
         again = pool.map(self._decode, self.store.failed_rows(part))
         if any(decoded.recording is not None for decoded in again):

@@ -27,6 +27,7 @@ from sercore.features.keys import feature_identity
 from sercore.features.keys import feature_key
 from sercore.features.keys import part_key
 from sercore.features.packed import PackedFrames
+from sercore.features.part_list import PartList
 from sercore.features.parts import AUDIO_SCHEMA
 from sercore.features.parts import FRAMES
 from sercore.features.parts import MEANS
@@ -49,20 +50,6 @@ if TYPE_CHECKING:
 
 STORE = "store.json"
 """Name of the file that lists the parts of a store."""
-
-
-class DamagedFeaturesError(DamagedError):
-    """Parts of a store are damaged. They are forgotten, so that extraction computes them again.
-
-    Args:
-        message: as in `sercore.errors.SercoreError`.
-        hint: likewise.
-        damage: one sentence for each part.
-    """
-
-    def __init__(self, message: str, *, hint: str | None, damage: Sequence[str]) -> None:
-        super().__init__(message, hint=hint)
-        self.damage = tuple(damage)
 
 
 class FeatureStore:
@@ -96,12 +83,16 @@ class FeatureStore:
         self.n_utterances = int(identity["utterances"])
         self.files = PartFiles(workspace, f"{self.root}/parts", self.width)
         self.part_keys = tuple(part_key(encoder, content) for content in contents)
+        self.parts = PartList(
+            self.files,
+            self.part_keys,
+            corpus=identity["corpus"],
+            place=workspace.path(self.folder),
+        )
         self._contents = tuple(contents)
         self._part_rows = part_rows
         self._paths = paths
         self._provenance = dict(provenance or {})
-        self._cached: dict[int, dict[str, Any]] = {}
-        self._damage: dict[int, str] = {}
         self._repairs: list[str] = []
 
     @classmethod
@@ -169,21 +160,11 @@ class FeatureStore:
     @property
     def damage(self) -> tuple[str, ...]:
         """One sentence for each file that was found damaged and is written again."""
-        return (*self._repairs, *(self._damage[part] for part in sorted(self._damage)))
+        return (*self._repairs, *self.parts.damage)
 
     def missing_parts(self, *, layer_means: bool = False) -> list[int]:
-        """Return the parts that a run should work on.
-
-        These are the parts that are not there or whose record is damaged, those that hold an
-        utterance without frames (a failure is never a result), and those without layer means if
-        these are wanted.
-        """
-        missing = []
-        for part in range(self.n_parts):
-            record = self._record(part)
-            if record is None or record["failures"] or (layer_means and record["layers"] is None):
-                missing.append(part)
-        return missing
+        """Return the parts that a run should extract, as `PartList.missing` does."""
+        return self.parts.missing(layer_means=layer_means)
 
     @property
     def is_complete(self) -> bool:
@@ -193,23 +174,23 @@ class FeatureStore:
     @property
     def is_readable(self) -> bool:
         """Whether every part is there, though utterances in it may have failed."""
-        return all(self._record(part) is not None for part in range(self.n_parts))
+        return len(self.parts.present()) == self.n_parts
 
     @property
     def n_done(self) -> int:
         """Utterances that have frames."""
-        records = self._present()
+        records = self.parts.present()
         return sum(record["utterances"] - len(record["failures"]) for record in records)
 
     @property
     def n_frames(self) -> int:
         """Frames stored so far."""
-        return sum(record["n_frames"] for record in self._present())
+        return sum(record["n_frames"] for record in self.parts.present())
 
     @property
     def seconds(self) -> float:
         """Seconds of audio behind the frames stored so far."""
-        return float(sum(record["seconds"] for record in self._present()))
+        return float(sum(record["seconds"] for record in self.parts.present()))
 
     @property
     def digest(self) -> str:
@@ -218,13 +199,13 @@ class FeatureStore:
         Raises:
             WorkspaceError: a part is missing.
         """
-        return digest_of([self.key, [record["digest"] for record in self._all()]])
+        return digest_of([self.key, [record["digest"] for record in self.parts.all()]])
 
     def failures(self) -> tuple[Problem, ...]:
         """Return the utterances that have no frames, with the reason of each."""
         found = []
         for part in range(self.n_parts):
-            for failure in (self._record(part) or {"failures": ()})["failures"]:
+            for failure in (self.parts.record(part) or {"failures": ()})["failures"]:
                 path = self._path_of(part, failure)
                 message = failure["error"].replace(failure["path"], path)
                 found.append(Problem(kind=failure["kind"], where=path, message=message))
@@ -232,15 +213,10 @@ class FeatureStore:
 
     def failed_rows(self, part: int) -> list[int]:
         """Return the rows of a part whose utterances failed; empty if it is not there."""
-        record = self._record(part)
+        record = self.parts.record(part)
         if record is None:
             return []
         return [int(self.rows[part][failure["position"]]) for failure in record["failures"]]
-
-    def has_part(self, part: int, *, layer_means: bool = False) -> bool:
-        """Return whether a part is there (with layer means, if wanted), failures or not."""
-        record = self._record(part)
-        return record is not None and (not layer_means or record["layers"] is not None)
 
     def open(self, *, verify: bool = True) -> PackedFrames:
         """Map all frames of the corpus into memory.
@@ -253,7 +229,7 @@ class FeatureStore:
             WorkspaceError: a part is missing.
         """
         self._use()
-        batches = self._batches(FRAMES, verify=verify)
+        batches = self.parts.read(FRAMES, verify=verify)
         blocks: list[FrameBlock] = []
         block = np.full(self.n_utterances, -1, dtype=np.int32)
         start = np.zeros(self.n_utterances, dtype=np.int64)
@@ -282,14 +258,14 @@ class FeatureStore:
             WorkspaceError: a part is missing or was extracted without layer means.
         """
         means = np.full((self.n_utterances, self.width), np.nan, dtype=np.float32)
-        records = self._all()
+        records = self.parts.all()
         for part, record in enumerate(records):
             if not record["layers"]:
                 raise WorkspaceError(
                     f"part {part} of {self.folder} has no layer means",
                     hint="run again without --no-layer-means",
                 )
-        batches = self._batches(MEANS)
+        batches = self.parts.read(MEANS)
         for rows, record, batch in zip(self.rows, records, batches, strict=True):
             values = batch.column("means").values.to_numpy(zero_copy_only=True)
             by_layer = values.reshape(-1, record["layers"], self.width)
@@ -305,14 +281,7 @@ class FeatureStore:
             DamagedFeaturesError: parts are damaged; they are forgotten.
             WorkspaceError: a part is missing.
         """
-        batches = []
-        for part, record in enumerate(self._all()):
-            try:
-                batches.append(self.files.audio(self.part_keys[part], record))
-            except DamagedError:
-                self._note_damage(part)
-                self.discard(part)
-        self._refuse(sorted(self._damage))
+        batches = self.parts.audio()
         rows = np.concatenate([np.empty(0, np.int64), *self.rows])
         table = pa.Table.from_batches(batches, schema=AUDIO_SCHEMA)
         return table.add_column(0, "row", pa.array(rows)).sort_by("row")
@@ -364,26 +333,7 @@ class FeatureStore:
         """
         by_row = {utterance.row: utterance for utterance in utterances}
         ordered = [by_row[row] for row in self.rows[part].tolist()]
-        self._cached.pop(part, None)
-        self.files.write(self.part_keys[part], ordered, layer_means=layer_means, plan=plan)
-        self._damage.pop(part, None)
-
-    def verify(self) -> list[int]:
-        """Return the parts that are there but do not hold what was written."""
-        damaged = []
-        for part, key in enumerate(self.part_keys):
-            try:
-                record = self.files.record(key)
-                if record is not None:
-                    self.files.verify(key, record, again=True)
-            except DamagedError:
-                damaged.append(part)
-        return damaged
-
-    def discard(self, part: int) -> None:
-        """Forget a part, so that the next run extracts it again."""
-        self._cached.pop(part, None)
-        self.files.discard(self.part_keys[part])
+        self.parts.write(part, ordered, layer_means=layer_means, plan=plan)
 
     def verify_changed(self) -> None:
         """Verify the parts whose files have changed since, and forget those that are damaged.
@@ -400,98 +350,12 @@ class FeatureStore:
                     "again"
                 )
                 self.write_description()
-        for part, key in enumerate(self.part_keys):
-            record = self._record(part)
-            if record is None or not self.files.has_changed(key, record):
-                continue
-            try:
-                self.files.verify(key, record)
-            except DamagedError:
-                self._note_damage(part)
-                self.discard(part)
-            else:
-                self.files.confirm(key)
-
-    def discard_damaged(self) -> list[int]:
-        """Verify all parts, once per process and file, and forget those that are damaged.
-
-        Extraction then computes them again; `damage` says which they are.
-        """
-        damaged = []
-        for part, key in enumerate(self.part_keys):
-            record = self._record(part)
-            try:
-                if record is not None:
-                    self.files.verify(key, record)
-            except DamagedError:
-                damaged.append(part)
-                self._note_damage(part)
-                self.discard(part)
-        return damaged
-
-    def _batches(self, kind: str, *, verify: bool = True) -> list[pa.RecordBatch]:
-        """Return a file of every part, mapped into memory."""
-        batches: list[pa.RecordBatch] = []
-        self._all()
-        if verify:
-            self._refuse(self.discard_damaged())
-        for part, key in enumerate(self.part_keys):
-            try:
-                batches.append(self.files.read(key, kind))
-            except DamagedError:
-                self._note_damage(part)
-                self.discard(part)
-        self._refuse(sorted(self._damage))
-        return batches
-
-    def _refuse(self, damaged: Sequence[int]) -> None:
-        if damaged:
-            parts = ", ".join(map(str, damaged))
-            raise DamagedFeaturesError(
-                f"{self._workspace.path(self.folder)} is damaged: part {parts} does not hold the "
-                "bytes that were written",
-                hint="run again: what is damaged is extracted again",
-                damage=[self._damage[part] for part in damaged],
-            )
-
-    def _record(self, part: int) -> dict[str, Any] | None:
-        if part not in self._cached:
-            try:
-                record = self.files.record(self.part_keys[part])
-            except DamagedError:
-                self._note_damage(part)
-                return None
-            if record is None:
-                return None
-            self._cached[part] = record
-            self._damage.pop(part, None)
-        return self._cached[part]
-
-    def _note_damage(self, part: int) -> None:
-        self._damage[part] = (
-            f"part {part} of the frames of {self.identity['corpus']} was damaged and is extracted "
-            "again"
-        )
+        self.parts.discard_changed()
 
     def _path_of(self, part: int, failure: Mapping[str, Any]) -> str:
         if self._paths is None:
             return str(failure["path"])
         return str(self._paths()[int(self.rows[part][failure["position"]])])
-
-    def _present(self) -> list[dict[str, Any]]:
-        records = [self._record(part) for part in range(self.n_parts)]
-        return [record for record in records if record is not None]
-
-    def _all(self) -> list[dict[str, Any]]:
-        records = self._present()
-        if self._damage and len(records) < self.n_parts:
-            self._refuse(sorted(self._damage))
-        if len(records) < self.n_parts:
-            raise WorkspaceError(
-                f"{self._workspace.path(self.folder)} holds {len(records)} of {self.n_parts} parts",
-                hint="run again: extraction continues where it stopped",
-            )
-        return records
 
     def _use(self) -> None:
         """Note that the store is used now, and which parts it needs."""

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from sercore.audio.audit import repeated_audio
 from sercore.errors import SercoreError
 from sercore.executors.interface import ExecutionContext
-from sercore.features.store import DamagedFeaturesError
+from sercore.features.part_list import DamagedFeaturesError
 from sercore.runs.events import RunResult
 from sercore.runs.interrupts import stop_on_signals
 from sercore.runs.journal import Journal

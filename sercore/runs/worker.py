@@ -31,7 +31,7 @@ from sercore.evaluation.predictions import Predictions
 from sercore.evaluation.predictions import predictions_path
 from sercore.evaluation.predictions import write_predictions
 from sercore.executors.task import TaskReport
-from sercore.features.store import DamagedFeaturesError
+from sercore.features.part_list import DamagedFeaturesError
 from sercore.probes.batched_inference import batched_logits
 from sercore.probes.store import ProbeRecord
 from sercore.probes.store import StoredSplit

@@ -1,0 +1,229 @@
+"""The parts of one store: which are there, which are damaged, and their bytes.
+
+Whatever is read is verified first. A damaged part is forgotten and named, so that extraction
+computes it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from typing import Any
+
+from sercore.errors import DamagedError
+from sercore.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from sercore.features.parts import ExtractedUtterance
+    from sercore.features.parts import PartFiles
+
+
+class DamagedFeaturesError(DamagedError):
+    """Parts of a store are damaged. They are forgotten, so that extraction computes them again.
+
+    Args:
+        message: as in `sercore.errors.SercoreError`.
+        hint: likewise.
+        damage: one sentence per part.
+    """
+
+    def __init__(self, message: str, *, hint: str | None, damage: Sequence[str]) -> None:
+        super().__init__(message, hint=hint)
+        self.damage = tuple(damage)
+
+
+class PartList:
+    """The parts of one store, numbered in its order.
+
+    Args:
+        files: where the parts of the encoder lie.
+        keys: key of each part.
+        corpus: id of the corpus, for messages.
+        place: folder of the store, for messages.
+    """
+
+    def __init__(self, files: PartFiles, keys: Sequence[str], *, corpus: str, place: str) -> None:
+        self.files = files
+        self.keys = tuple(keys)
+        self._corpus = corpus
+        self._place = place
+        self._records: dict[int, dict[str, Any]] = {}
+        self._damage: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """One sentence for each part that was found damaged and is not extracted again yet."""
+        return tuple(self._damage[part] for part in sorted(self._damage))
+
+    def record(self, part: int) -> dict[str, Any] | None:
+        """Return the record of a part; None if the part is missing or its record is damaged."""
+        if part not in self._records:
+            try:
+                record = self.files.record(self.keys[part])
+            except DamagedError:
+                self._note_damage(part)
+                return None
+            if record is None:
+                return None
+            self._records[part] = record
+            self._damage.pop(part, None)
+        return self._records[part]
+
+    def present(self) -> list[dict[str, Any]]:
+        """Return the records of all parts that are there."""
+        records = [self.record(part) for part in range(len(self))]
+        return [record for record in records if record is not None]
+
+    def all(self) -> list[dict[str, Any]]:
+        """Return the records of all parts.
+
+        Raises:
+            DamagedFeaturesError: parts are damaged.
+            WorkspaceError: a part is missing.
+        """
+        records = self.present()
+        if len(records) < len(self):
+            self._refuse(sorted(self._damage))
+            raise WorkspaceError(
+                f"{self._place} holds {len(records)} of {len(self)} parts",
+                hint="run again: extraction continues where it stopped",
+            )
+        return records
+
+    def has(self, part: int, *, layer_means: bool = False) -> bool:
+        """Return whether a part is there (with layer means, if wanted), failures or not."""
+        record = self.record(part)
+        return record is not None and (not layer_means or record["layers"] is not None)
+
+    def missing(self, *, layer_means: bool = False) -> list[int]:
+        """Return the parts that a run should extract.
+
+        These are the parts that are missing or damaged, those with an utterance that has no frames
+        (a failure is never a result), and those without layer means if these are wanted.
+        """
+        return [
+            part
+            for part in range(len(self))
+            if not self.has(part, layer_means=layer_means) or self._records[part]["failures"]
+        ]
+
+    def write(
+        self,
+        part: int,
+        utterances: Sequence[ExtractedUtterance],
+        *,
+        layer_means: bool,
+        plan: Mapping[str, Any],
+    ) -> None:
+        """Write one part, as `PartFiles.write` does."""
+        self._records.pop(part, None)
+        self.files.write(self.keys[part], utterances, layer_means=layer_means, plan=plan)
+        self._damage.pop(part, None)
+
+    def discard(self, part: int) -> None:
+        """Forget a part, so that the next run extracts it again."""
+        self._records.pop(part, None)
+        self.files.discard(self.keys[part])
+
+    def read(self, kind: str, *, verify: bool = True) -> list[pa.RecordBatch]:
+        """Map one file of every part into memory.
+
+        Args:
+            kind: suffix of the file, as in `sercore.features.parts`.
+            verify: compare the bytes of each part with its record, once per process and file.
+
+        Raises:
+            DamagedFeaturesError: parts are damaged; they are forgotten.
+            WorkspaceError: a part is missing.
+        """
+        self.all()
+        if verify:
+            self._refuse(self.discard_damaged())
+        return self._read_all(lambda part: self.files.read(self.keys[part], kind))
+
+    def audio(self) -> list[pa.RecordBatch]:
+        """Return what decoding found out about the recordings of every part, without its frames.
+
+        Raises:
+            DamagedFeaturesError: parts are damaged; they are forgotten.
+            WorkspaceError: a part is missing.
+        """
+        records = self.all()
+        return self._read_all(lambda part: self.files.audio(self.keys[part], records[part]))
+
+    def verify(self) -> list[int]:
+        """Return the parts that are there but do not hold what was written; forget nothing."""
+        damaged = []
+        for part, key in enumerate(self.keys):
+            try:
+                record = self.files.record(key)
+                if record is not None:
+                    self.files.verify(key, record, again=True)
+            except DamagedError:
+                damaged.append(part)
+        return damaged
+
+    def discard_damaged(self) -> list[int]:
+        """Verify all parts, once per process and file, and forget those that are damaged.
+
+        Returns:
+            Their numbers.
+        """
+        return [part for part in range(len(self)) if self._is_discarded(part)]
+
+    def discard_changed(self) -> None:
+        """Verify the parts whose files changed after they were written; forget damaged ones.
+
+        Cheap enough for every run: it compares times, and reads only what has changed.
+        """
+        for part, key in enumerate(self.keys):
+            record = self.record(part)
+            if record is None or not self.files.has_changed(key, record):
+                continue
+            if not self._is_discarded(part):
+                self.files.confirm(key)
+
+    def _is_discarded(self, part: int) -> bool:
+        """Verify a part, forget it if it is damaged, and return whether it is."""
+        record = self.record(part)
+        if record is None:
+            return False
+        try:
+            self.files.verify(self.keys[part], record)
+        except DamagedError:
+            self._note_damage(part)
+            self.discard(part)
+            return True
+        return False
+
+    def _read_all(self, read: Callable[[int], pa.RecordBatch]) -> list[pa.RecordBatch]:
+        batches = []
+        for part in range(len(self)):
+            try:
+                batches.append(read(part))
+            except DamagedError:
+                self._note_damage(part)
+                self.discard(part)
+        self._refuse(sorted(self._damage))
+        return batches
+
+    def _note_damage(self, part: int) -> None:
+        self._damage[part] = (
+            f"part {part} of the frames of {self._corpus} was damaged and is extracted again"
+        )
+
+    def _refuse(self, damaged: Sequence[int]) -> None:
+        if damaged:
+            parts = ", ".join(map(str, damaged))
+            raise DamagedFeaturesError(
+                f"{self._place} is damaged: part {parts} does not hold the bytes that were written",
+                hint="run again: what is damaged is extracted again",
+                damage=[self._damage[part] for part in damaged],
+            )
