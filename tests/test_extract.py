@@ -27,9 +27,9 @@ from sercore.devices import set_threads
 from sercore.errors import BackboneError
 from sercore.errors import CorpusError
 from sercore.features import recipe
-from sercore.features.extract import default_frame_budget
 from sercore.features.extract import extract
-from sercore.features.extract import probe_frame_budget
+from sercore.features.frame_budget import default_frame_budget
+from sercore.features.frame_budget import probe_frame_budget
 from sercore.features.keys import feature_identity
 from sercore.features.keys import feature_key
 from sercore.features.parts import FRAMES

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from sercore.audio.decode import read_utterance
+from sercore.audio.schema import AUDIO_SCHEMA
 from sercore.backbones.interface import MAX_SECONDS
 from sercore.corpora.problems import Problem
 from sercore.errors import AudioError
@@ -21,18 +22,8 @@ if TYPE_CHECKING:
     from sercore.corpora.files import CorpusFiles
     from sercore.corpora.manifest import Manifest
 
-SCHEMA = pa.schema(
-    [
-        pa.field("utterance_id", pa.string(), nullable=False),
-        pa.field("duration_s", pa.float64()),
-        pa.field("source_rate", pa.int32()),
-        pa.field("channels", pa.int32()),
-        pa.field("audio_digest", pa.string()),
-        pa.field("error", pa.string()),
-    ]
-)
-"""Columns as in `sercore.audio.decode.Recording`. If decoding failed, all columns but the id and
-`error` (one sentence) are null."""
+SCHEMA = pa.schema([pa.field("utterance_id", pa.string(), nullable=False), *AUDIO_SCHEMA])
+"""Columns of the audit of a corpus, one row per utterance."""
 
 _WORKERS = 2
 _OVERLONG_FACTOR = 8.0

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from sercore.audio.schema import AUDIO_SCHEMA
 from sercore.errors import BackboneError
 from sercore.errors import DamagedError
 from sercore.errors import WorkspaceError
@@ -42,17 +43,6 @@ _FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 _VERIFIED: set[tuple[object, ...]] = set()
 """Files whose bytes this process has compared with their digest, by path and state."""
-
-AUDIO_SCHEMA = pa.schema(
-    [
-        pa.field("duration_s", pa.float64()),
-        pa.field("source_rate", pa.int32()),
-        pa.field("channels", pa.int32()),
-        pa.field("audio_digest", pa.string()),
-        pa.field("error", pa.string()),
-    ]
-)
-"""What decoding found out about a recording, as in `ExtractedUtterance`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +133,6 @@ class PartFiles:
         )
         self.discard(key)
         self._write_batch(self.path(key, FRAMES), batch)
-        audio = batch.select(AUDIO_SCHEMA.names)
         # None: not asked for; 0: this backbone has no inner layers.
         layers = self._write_means(key, utterances) if layer_means else None
         record = {
@@ -151,30 +140,14 @@ class PartFiles:
             "key": key,
             "digest": self._workspace.digest(self.path(key, FRAMES)),
             "means_digest": self._workspace.digest(self.path(key, MEANS)) if layers else None,
-            "audio_digest": digest_of(audio.to_pylist()),
-            "utterances": len(utterances),
+            "audio_digest": digest_of(batch.select(AUDIO_SCHEMA.names).to_pylist()),
             "n_frames": len(packed),
             "dtype": packed.dtype.name,
             "layers": layers,
-            "seconds": sum(
-                utterance.duration_s or 0.0
-                for utterance in utterances
-                if utterance.frames is not None
-            ),
-            "failures": [
-                {
-                    "position": position,
-                    "path": utterance.path,
-                    "kind": utterance.error_kind,
-                    "error": utterance.error,
-                }
-                for position, utterance in enumerate(utterances)
-                if utterance.frames is None
-            ],
             "plan": dict(plan),
             "versions": recorded_versions(),
         }
-        self._workspace.write_json(self.path(key, RECORD), record)
+        self._workspace.write_json(self.path(key, RECORD), record | _counts(utterances))
 
     def verify(self, key: str, record: Mapping[str, Any], *, again: bool = False) -> None:
         """Compare a part's files with its record, once per process and state of a file.
@@ -307,6 +280,26 @@ class PartFiles:
         )
         self._write_batch(self.path(key, MEANS), batch)
         return layers
+
+
+def _counts(utterances: Sequence[ExtractedUtterance]) -> dict[str, Any]:
+    """Return what the record of a part says about its utterances."""
+    return {
+        "utterances": len(utterances),
+        "seconds": sum(
+            utterance.duration_s or 0.0 for utterance in utterances if utterance.frames is not None
+        ),
+        "failures": [
+            {
+                "position": position,
+                "path": utterance.path,
+                "kind": utterance.error_kind,
+                "error": utterance.error,
+            }
+            for position, utterance in enumerate(utterances)
+            if utterance.frames is None
+        ],
+    }
 
 
 def _audio_arrays(utterances: Sequence[ExtractedUtterance]) -> list[pa.Array]:

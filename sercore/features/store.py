@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from sercore.audio.schema import AUDIO_SCHEMA
 from sercore.corpora.problems import Problem
 from sercore.errors import DamagedError
 from sercore.errors import WorkspaceError
@@ -28,7 +29,6 @@ from sercore.features.keys import feature_key
 from sercore.features.keys import part_key
 from sercore.features.packed import PackedFrames
 from sercore.features.part_list import PartList
-from sercore.features.parts import AUDIO_SCHEMA
 from sercore.features.parts import FRAMES
 from sercore.features.parts import MEANS
 from sercore.features.parts import ExtractedUtterance

@@ -123,7 +123,7 @@ class LoadedParts:
 
     def frame_budget(self, task: Task) -> int | None:
         """Return the frames of one encoder batch; ``auto`` is measured once per backbone."""
-        from sercore.features.extract import probe_frame_budget
+        from sercore.features.frame_budget import probe_frame_budget
 
         chosen = self.spec(task.spec).frame_budget
         if chosen != "auto":
