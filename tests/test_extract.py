@@ -168,7 +168,7 @@ def test_interrupted_extraction_ends_in_the_same_bytes(after, backbone, place, t
 def test_done_parts_are_not_encoded_again(backbone, place, tmp_path):
     """Only what was lost: one part of two."""
     store = _extract(Counted(backbone), place, tmp_path / "workspace")
-    store.discard(1)
+    store.parts.discard(1)
     counted = Counted(backbone)
     _extract(counted, place, tmp_path / "workspace")
 
