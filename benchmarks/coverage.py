@@ -9,7 +9,6 @@ writes nothing, and its figures mean little.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import math
 import sys
@@ -28,9 +27,11 @@ import numpy as np
 
 from benchmarks import coverage_backbones as backbones
 from benchmarks import coverage_cells as cells
+from benchmarks import coverage_leak
 from benchmarks.common import RESULTS
 from benchmarks.common import machine
-from sercore import statistics
+from benchmarks.coverage_trials import PARTIAL
+from benchmarks.coverage_trials import SavedTrials
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parent.parent / "docs" / "statistics.md"
 SUMMARY = RESULTS / "coverage.json"
-PARTIAL = RESULTS / "coverage.partial.json"
 BEGIN, END = "<!-- begin: benchmarks.coverage -->", "<!-- end: benchmarks.coverage -->"
 SAVE_EVERY_S = 20.0
 
@@ -255,7 +255,7 @@ def _leaks() -> list[Scenario]:
             "Leak gap",
             name,
             300,
-            partial(cells.leak, n_speakers=n, offset=offset, by_class=by_class),
+            partial(coverage_leak.leak, n_speakers=n, offset=offset, by_class=by_class),
             (held, seen, gap),
         )
         for name, n, offset, by_class, seen in worlds
@@ -356,42 +356,6 @@ def write(rows: Sequence[Mapping[str, Any]]) -> None:
     PAGE.write_text(
         f"{before}{BEGIN}\n\n{markdown(rows, record)}\n\n{END}{after}", encoding="utf-8"
     )
-
-
-class SavedTrials:
-    """Trials by scenario, kept in a file until the table is written.
-
-    Args:
-        keep: whether to read and write the file at all.
-        restart: whether to forget what it holds.
-    """
-
-    def __init__(self, *, keep: bool, restart: bool) -> None:
-        self._keep = keep
-        self._code = _code()
-        self.trials: dict[str, list[Mapping[str, float]]] = {}
-        if keep and not restart and PARTIAL.exists():
-            content = json.loads(PARTIAL.read_text(encoding="utf-8"))
-            # Trials of other code are no trials of this one.
-            if content["code"] == self._code:
-                self.trials = content["trials"]
-
-    def save(self) -> None:
-        """Write the file whole."""
-        if not self._keep:
-            return
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        fresh = PARTIAL.with_suffix(".new")
-        content = {"code": self._code, "trials": self.trials}
-        fresh.write_text(json.dumps(content), encoding="utf-8")
-        fresh.replace(PARTIAL)
-
-
-def _code() -> str:
-    """Return a digest of what the trials run through."""
-    folder = Path(statistics.__file__).parent
-    sources = [*sorted(folder.glob("*.py")), Path(cells.__file__), Path(backbones.__file__)]
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
 
 
 def main() -> int:

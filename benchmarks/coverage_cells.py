@@ -1,4 +1,4 @@
-"""Simulations with known truth for cells, averages, seeds, the leak gap and chance.
+"""Simulations with known truth for cells, averages, seeds and chance.
 
 Every trial is a function of its number alone: it simulates confusion counts, passes them through
 sercore's own functions, and says what came out.
@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
-from typing import Any
 
 import numpy as np
 
@@ -32,7 +31,6 @@ from sercore.statistics.averages import stratified_jackknife
 from sercore.statistics.chance import chance
 from sercore.statistics.jackknife import CellEstimate
 from sercore.statistics.jackknife import estimate_cell
-from sercore.statistics.leak import leak_gap
 from sercore.statistics.seeds import cell_intervals
 
 if TYPE_CHECKING:
@@ -323,62 +321,6 @@ def _reduced_one(values: Values) -> Values:
     return np.stack([found.in_domain_mean, found.out_of_domain_mean, found.weighted], axis=-1)[
         ..., 0, :
     ]
-
-
-# The leak gap ----------------------------------------------------------------------------------
-
-_DIMENSIONS, _FEATURES, _FOLDS, _LEAK_CLASSES = 12, 40, 5, 5
-
-
-def leak(number: int, *, n_speakers: int, offset: float, by_class: float) -> Mapping[str, Any]:
-    """Return the leak gap of a ridge probe that learns from speakers with offsets."""
-    centres = np.random.default_rng(0).normal(0, 0.5, (_LEAK_CLASSES, _DIMENSIONS))
-    rng = np.random.default_rng(number)
-    speakers = np.repeat(np.arange(n_speakers), 40)
-    n = len(speakers)
-    labels = rng.integers(0, _LEAK_CLASSES, n)
-    sound = centres[labels] + rng.normal(size=(n, _DIMENSIONS))
-    sound += rng.normal(0, offset, (n_speakers, _DIMENSIONS))[speakers]
-    sound += rng.normal(0, by_class, (n_speakers, _LEAK_CLASSES, _DIMENSIONS))[speakers, labels]
-    sides: tuple[list[Any], list[Any]] = ([], [])
-    for _ in range(3):
-        first = rng.normal(size=(_DIMENSIONS, _FEATURES)) / np.sqrt(_DIMENSIONS)
-        hidden = np.maximum(sound @ first + rng.normal(size=_FEATURES), 0)
-        hidden = np.concatenate([hidden, np.ones((n, 1))], axis=1)
-        random = _stratified_folds(rng, labels)
-        disjoint = (rng.permutation(n_speakers) % _FOLDS)[speakers]
-        for side, folds in zip(sides, (random, disjoint), strict=True):
-            predictions = _out_of_fold(hidden, labels, folds)
-            side.append(unit_counts(labels, predictions, speakers, n_speakers, _LEAK_CLASSES))
-    interval = leak_gap(*sides).interval
-    return {
-        "gap": interval.value,
-        "low": interval.low,
-        "high": interval.high,
-        "found": float(interval.low > 0),
-    }
-
-
-def _stratified_folds(rng: np.random.Generator, labels: Codes) -> Codes:
-    folds = np.empty(len(labels), dtype=np.int64)
-    start = 0
-    for label in np.unique(labels):
-        rows = rng.permutation(np.flatnonzero(labels == label))
-        folds[rows] = (np.arange(len(rows)) + start) % _FOLDS
-        start += len(rows)
-    return folds
-
-
-def _out_of_fold(hidden: Values, labels: Codes, folds: Codes) -> Codes:
-    targets = np.eye(_LEAK_CLASSES)[labels]
-    predictions = np.zeros(len(labels), dtype=np.int64)
-    for fold in range(_FOLDS):
-        train, test = folds != fold, folds == fold
-        inside = hidden[train]
-        gram = inside.T @ inside + 3 * np.eye(inside.shape[1])
-        weights = np.linalg.solve(gram, inside.T @ targets[train])
-        predictions[test] = (hidden[test] @ weights).argmax(axis=1)
-    return predictions
 
 
 # Chance and cost -------------------------------------------------------------------------------

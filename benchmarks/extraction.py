@@ -16,9 +16,7 @@ The first two also decode and prepare, but write nothing. Weights are loaded bef
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import random
 import re
 import shutil
 import statistics
@@ -41,11 +39,10 @@ from benchmarks.common import interleaved
 from benchmarks.common import machine
 from benchmarks.common import medians
 from benchmarks.common import ratio_within_rounds
-from sercore import CorpusCard
-from sercore import Counts
-from sercore import Emotion
-from sercore import FileNameCorpus
-from sercore.audio.signals import speech_like
+from benchmarks.recordings import RATE
+from benchmarks.recordings import drawn_durations
+from benchmarks.recordings import folder_corpus
+from benchmarks.recordings import write_corpus
 from sercore.backbones.huggingface import TransformersBackbone
 from sercore.backbones.huggingface import from_name
 from sercore.backbones.huggingface.models import quiet
@@ -62,11 +59,11 @@ from sercore.testing.checkpoints import randomise
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sercore import FileNameCorpus
     from sercore.backbones.interface import Checkpoint
     from sercore.backbones.interface import Encoder
 
 CORPORA = ("meld", "mead", "resd", "subesco")
-RATE = 16_000
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -99,40 +96,6 @@ class Loaded:
 
     def _after(self, *_: Any) -> None:
         self.seconds += time.perf_counter() - self.begun
-
-
-def folder_corpus(name: str) -> FileNameCorpus:
-    card = CorpusCard(
-        id=name,
-        title=name,
-        language="none",
-        language_code="zxx",
-        licence=None,
-        access="built-in",
-        homepage=None,
-        citation=None,
-        folders=(name,),
-        obtain="Synthesised by the benchmark.",
-        expected={"corrected": Counts(utterances=0, classes={})},
-        speakers=None,
-    )
-    return FileNameCorpus(card=card, pattern=r"(?P<label>n)\d+\.wav", labels={"n": Emotion.NEUTRAL})
-
-
-def drawn_durations(listing: Path, count: int) -> list[float]:
-    """Draw durations in seconds from a listing, in its order."""
-    with listing.open(newline="") as file:
-        rows = [row["duration_s"] for row in csv.DictReader(file, delimiter="\t")]
-    known = [min(float(text), 30.0) for text in rows if text]
-    chosen = sorted(random.Random(f"{listing.stem} {count}").sample(range(len(known)), count))
-    return [known[row] for row in chosen]
-
-
-def write_corpus(folder: Path, durations: Sequence[float]) -> None:
-    folder.mkdir(parents=True)
-    for number, seconds in enumerate(durations):
-        samples = speech_like(max(round(seconds * RATE), 1), RATE, seed=number)
-        soundfile.write(folder / f"n{number:05d}.wav", samples, RATE, subtype="PCM_16")
 
 
 def hubert_base(folder: Path) -> TransformersBackbone:
