@@ -70,25 +70,7 @@ PUBLIC = [
 ]
 """What plugins and notebooks may import. A change here belongs into the CHANGELOG."""
 
-PLAIN = [
-    "benchmarks",
-    "plugins/backbones",
-    "scripts",
-    "sercore/__init__.py",
-    "sercore/backbones",
-    "sercore/cli/bench.py",
-    "sercore/cli/check.py",
-    "sercore/cli/predict.py",
-    "sercore/demo",
-    "sercore/devices.py",
-    "sercore/diagnostics/cost_model.py",
-    "sercore/diagnostics/precision_parity.py",
-    "sercore/environment.py",
-    "sercore/probes",
-    "sercore/testing/__init__.py",
-    "sercore/testing/backbones.py",
-    "sercore/testing/checkpoints.py",
-]
+PLAIN = ["benchmarks", "plugins", "scripts", "sercore"]
 """Files and folders in which every loop variable has a name that says what it is."""
 
 

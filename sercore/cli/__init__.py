@@ -25,7 +25,7 @@ _COMMANDS = {
         "Predict the emotion of new audio with a stored probe.",
     ),
     "report": ("sercore.cli.report:report", "Write tables, figures and an HTML page of a run."),
-    "score": ("sercore.cli.score:score", "Score a run anew from its predictions."),
+    "score": ("sercore.cli.score:score", "Recompute the scores of a run from its predictions."),
     "compare": ("sercore.cli.compare:compare", "Say which cells of two runs differ, and why."),
     "check": ("sercore.cli.check:check", "Compare reduced precision with float32."),
     "cache": ("sercore.cli.cache:cache", "List, verify and trim stored frames."),

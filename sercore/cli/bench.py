@@ -79,7 +79,7 @@ def bench() -> None:
     type=click.IntRange(32),
     default=320,
     show_default=True,
-    help="Utterances to measure with, of 20 to 450 random frames each.",
+    help="Utterances to measure with, with 20 to 450 random frames per utterance.",
 )
 @shared.json_option
 def full_scale(

@@ -95,7 +95,7 @@ def verify_(
         for corpus in changed:
             click.echo(f"changed: {_files(corpus.paths)} of {corpus.corpus} in {corpus.root}")
         if not damaged:
-            click.echo(f"{n_stores} stores in {place.root}: every part is as it was written")
+            click.echo(f"{n_stores} stores in {place.root}: every part is intact")
         elif discard:
             click.echo("damaged parts are forgotten; the next run extracts them again")
         else:
@@ -115,7 +115,9 @@ def _files(paths: Sequence[str]) -> str:
 
 
 @cache.command("gc")
-@click.option("--cache-budget", required=True, metavar="SIZE", help="What may stay, as in 200GB.")
+@click.option(
+    "--cache-budget", required=True, metavar="SIZE", help="Space for frames, for example 200GB."
+)
 @click.option("--dry-run", is_flag=True, help="Only list what would be removed.")
 @shared.workspace_option
 @shared.config_option
@@ -132,7 +134,7 @@ def collect(
 ) -> None:
     """Remove the least recently used frames until the rest fits.
 
-    Frames that a running sercore uses are kept. Exit status 1 if the budget is exceeded then.
+    Frames that a running sercore uses are kept. Exit status 1 if they exceed the budget.
     """
     from sercore.features.cache import parse_size
     from sercore.features.cache import trim

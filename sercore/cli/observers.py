@@ -83,12 +83,12 @@ class LiveObserver:
         )
         began = time.monotonic()
 
-        def tell(done: int, total: int, seconds: float | None = None) -> None:
+        def show(done: int, total: int, seconds: float | None = None) -> None:
             rate = _rate(kind, done, seconds, time.monotonic() - began)
             self._progress.update(task, completed=done, total=total, rate=rate)
 
         try:
-            yield tell
+            yield show
         finally:
             self._progress.remove_task(task)
 
@@ -118,7 +118,7 @@ class LiveObserver:
 
 
 class LineObserver:
-    """Prints one plain line an event. For logs and pipes."""
+    """Prints one plain line per event. For logs and pipes."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(
@@ -137,7 +137,7 @@ class LineObserver:
         if kind != "predict":
             self._print(f"{_STAGES[kind]} {label}")
 
-        def tell(done: int, total: int, seconds: float | None = None) -> None:
+        def show(done: int, total: int, seconds: float | None = None) -> None:
             nonlocal last
             now = time.monotonic()
             if now - last < _LINE_EVERY_S:
@@ -148,7 +148,7 @@ class LineObserver:
             rate = _rate(kind, done, seconds, elapsed)
             self._print(f"{_STAGES[kind]} {label}: {done} of {total}, {rate}, {left:.0f} s left")
 
-        yield tell
+        yield show
 
     def cell(self, result: CellResult) -> None:
         """See `sercore.runs.events.Observer`."""
@@ -173,7 +173,7 @@ class LineObserver:
 
 
 class QuietObserver:
-    """Prints only what went wrong, to standard error."""
+    """Prints errors only, to standard error."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
@@ -184,7 +184,7 @@ class QuietObserver:
     def stage(self, kind: str, label: str) -> AbstractContextManager[StageProgress]:
         """See `sercore.runs.events.Observer`."""
         del kind, label
-        return nullcontext(_tell_nobody)
+        return nullcontext(_ignore)
 
     def cell(self, result: CellResult) -> None:
         """See `sercore.runs.events.Observer`."""
@@ -223,8 +223,8 @@ class JsonObserver(QuietObserver):
         )
 
 
-def _tell_nobody(done: int, total: int, seconds: float | None = None) -> None:
-    """Ignore how far a stage is."""
+def _ignore(done: int, total: int, seconds: float | None = None) -> None:
+    """Ignore the progress of a stage."""
 
 
 def _rate(kind: str, done: int, seconds: float | None, elapsed: float) -> str:

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the values that they are turned into."""
+"""Options that several commands share, and functions that read their values."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def data_option(function: F) -> F:
         multiple=True,
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="Folder that holds corpora under their usual names; can be given several times.",
+        help="Folder that holds corpora under their usual names; repeat for several.",
     )(function)
 
 
@@ -65,7 +65,7 @@ def dataset_option(function: F) -> F:
         "datasets",
         multiple=True,
         metavar="ID[=PATH]",
-        help="Name of a corpus, and its folder if it is elsewhere; can be given several times.",
+        help="Name of a corpus, and its folder if it is elsewhere; repeat for several.",
     )(function)
 
 
@@ -80,7 +80,9 @@ def open_workspace(option: str | None, settings: Settings) -> Workspace:
 
 
 def load_settings(config: Path | None) -> Settings:
-    """Read the settings, name a file that nobody asked for, and export the checkpoint folders.
+    """Read the settings and export the checkpoint folders.
+
+    Prints the path of a settings file that was found in the current folder.
 
     Raises:
         SettingsError: a named file is missing, or a file has a value that cannot be used.
@@ -121,7 +123,7 @@ def parse_datasets(values: tuple[str, ...]) -> dict[str, Path | None]:
         name, separator, place = value.partition("=")
         if not name or name in chosen or (separator and not place):
             raise SettingsError(
-                f"'--dataset {value}' is not usable", hint="write ID or ID=PATH, each ID once"
+                f"'--dataset {value}' is not usable", hint="write ID or ID=PATH, every ID once"
             )
         chosen[name] = Path(place).expanduser() if place else None
     return chosen

@@ -24,28 +24,41 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--all", "everything", is_flag=True, help="Every corpus found x every backbone.")
-@click.option("--demo", is_flag=True, help="Let the synthetic corpora and the baseline join.")
+@click.option(
+    "--demo", is_flag=True, help="Include the synthetic corpora and the baseline backbone."
+)
 @shared.dataset_option
 @click.option(
     "--backbone",
     "backbones",
     multiple=True,
     metavar="NAME",
-    help="A backbone by name, or hf:PATH_OR_REPO; may be given several times.",
+    help="Name of a backbone, or hf:PATH_OR_REPO; repeat for several.",
 )
 @shared.data_option
-@click.option("--protocol", "protocol_name", default="standard", show_default=True, metavar="NAME")
+@click.option(
+    "--protocol",
+    "protocol_name",
+    default="standard",
+    show_default=True,
+    metavar="NAME",
+    help="Protocol: see 'sercore list protocols'.",
+)
 @click.option(
     "--class-rule",
     "class_rules",
     multiple=True,
     type=click.Choice([*map(str, ClassRule)]),
-    help="On which classes pairs of corpora are scored. [default: cluster]",
+    help="Classes on which a pair of corpora is scored; repeat for several. [default: cluster]",
 )
 @click.option(
-    "--small-clusters", is_flag=True, help="Pair the corpora that the paper's tables leave out."
+    "--small-clusters",
+    is_flag=True,
+    help="Include the small clusters of corpora that the paper's tables leave out.",
 )
-@click.option("--labels", "mapper", metavar="NAME", help="Label mapper.")
+@click.option(
+    "--labels", "mapper", metavar="NAME", help="Label mapper: see 'sercore list mappers'."
+)
 @click.option("--reading", type=click.Choice(READINGS), help="The subset of utterances.")
 @click.option(
     "--audio-path", type=click.Choice(get_args(AudioPath)), help="How audio is resampled."
@@ -56,7 +69,7 @@ if TYPE_CHECKING:
     "probes",
     multiple=True,
     metavar="NAME",
-    help="A probe; may be given several times, for one matrix each. [default: framewise]",
+    help="Probe: see 'sercore list probes'; repeat for one matrix per probe. [default: framewise]",
 )
 @click.option(
     "--layer",
@@ -65,25 +78,41 @@ if TYPE_CHECKING:
     metavar="last|N|all",
     help="Layer of the frames; 'all' sweeps over stored means, for probes that pool.",
 )
-@click.option("--seed", type=int, default=34, show_default=True, help="First split seed.")
-@click.option("--seeds", "n_seeds", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
+@click.option("--seed", type=int, default=34, show_default=True, help="Seed of the first split.")
+@click.option(
+    "--seeds",
+    "n_seeds",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Number of splits and trainings.",
+)
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda[:N]",
+    help="Where encoders and probes run.",
+)
 @click.option(
     "--dtype",
     type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
     default="auto",
     show_default=True,
+    help="Precision of the encoder.",
 )
 @click.option(
     "--frame-budget",
     metavar="N|auto",
-    help="Frames in one encoder batch; 'auto' tries out what the device's memory holds.",
+    help="Frames in one encoder batch; 'auto' measures what the memory of the device holds.",
 )
-@click.option("--layer-means/--no-layer-means", default=True, help="Keep means of all layers.")
+@click.option(
+    "--layer-means/--no-layer-means", default=True, help="Store the mean frames of all layers."
+)
 @click.option(
     "--threads",
     type=click.IntRange(1),
-    help="Threads of each task. [default: as this run had before; all processors for a new run]",
+    help="Threads of a task. [default: those of the earlier run of this name, else all processors]",
 )
 @click.option(
     "--overlap/--no-overlap",
@@ -96,29 +125,30 @@ if TYPE_CHECKING:
     default="local",
     show_default=True,
     metavar="NAME",
-    help="Where tasks run. Others than 'local' are plugins: see 'sercore list executors'.",
+    help="Where tasks run: see 'sercore list executors'.",
 )
 @click.option(
     "--name",
     metavar="NAME",
-    help="Name of the run. [default: default, or the next free name where that would lose cells]",
+    help="Name of the run. [default: default, or the next free name if that would lose cells]",
 )
 @click.option(
     "--replace", is_flag=True, help="Allow a run of this name to be replaced by a smaller one."
 )
 @shared.workspace_option
 @shared.config_option
-@click.option("--offline", is_flag=True, help="Never ask the network.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-@click.option("--quiet", is_flag=True, help="Print only what went wrong.")
+@click.option("--offline", is_flag=True, help="Do not use the network.")
+@click.option("--dry-run", is_flag=True, help="Print what a run would do, and do nothing.")
+@click.option("--quiet", is_flag=True, help="Print only errors.")
 @shared.json_option
 @click.pass_context
 def run(ctx: click.Context, /, **given: Any) -> None:
     """Evaluate corpora x backbones and draw the matrix.
 
-    Say what to run with --all, --dataset and --backbone; an axis that is not named takes whatever
-    is installed and found. A second run of the same name does only what is missing. Exit status: 0
-    well, 1 something failed, 2 usage, 3 something named could not be had, 130 interrupted.
+    Choose what to run with --all, --dataset and --backbone. Without --dataset, every corpus that
+    is found is used; without --backbone, every backbone that is installed. A second run of the same
+    name computes only what is missing. Exit status: 0 all done, 1 something failed, 2 usage, 3
+    something that was named is missing, 130 interrupted.
     """
     from sercore.runs.api import execute
     from sercore.runs.api import prepare

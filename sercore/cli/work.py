@@ -19,7 +19,7 @@ from sercore.cli.text import printable
 def work(ctx: click.Context, task: Path, workspace: str | None, config: Path | None) -> None:
     """Do one TASK of a run: a file of JSON, or standard input.
 
-    For executors: a task needs nothing but the workspace, and writes its results and its report
+    For executors: a task needs only the workspace, and writes its results and its report
     there. Exit status: 0 done, 1 failed (the report has the reason).
     """
     from sercore.errors import TaskError

@@ -138,7 +138,7 @@ def known_contents(
         files: the corpus on disk.
         places: where the recordings are.
         workspace: keeps the digests.
-        progress: told how many bytes are read; never called if there is nothing to read.
+        progress: called with the bytes that are read; not called if nothing is read.
         note: given one sentence where stored digests were damaged.
 
     Raises:
@@ -158,7 +158,7 @@ def known_contents(
     try:
         _read_files(changed, progress, found)
     finally:
-        # What was read stays known after an interruption, too.
+        # Digests computed before an interruption are stored, too.
         if changed:
             others = {path: file for path, file in known.items() if files.state(path)[0] >= 0}
             table = _to_table({**others, **found}, files.root)

@@ -91,9 +91,9 @@ class ManifestDigests:
     rows: str
     """Of all rows: annotations, sizes and audio."""
     audio: str
-    """Of what is heard in each row, and of the division into parts; no annotation."""
+    """Of the audio of each row, and of the division into parts; no annotation."""
     parts: tuple[str, ...]
-    """Of what is heard in each part, in the order of `Manifest.part_rows`."""
+    """Of the audio of each part, in the order of `Manifest.part_rows`."""
 
 
 @dataclass(frozen=True)
@@ -128,12 +128,12 @@ class Manifest:
         if self.known is not None:
             return self.known
         columns = [self.column(name) for name in _IDENTITY]
-        heard = list(zip(*(self.column(name) for name in _AUDIO), strict=True))
+        content = list(zip(*(self.column(name) for name in _AUDIO), strict=True))
         return ManifestDigests(
             rows=digest_of([self.corpus, _IDENTITY, columns]),
-            audio=digest_of([self.column("part"), heard]),
+            audio=digest_of([self.column("part"), content]),
             parts=tuple(
-                digest_of([heard[row] for row in rows.tolist()]) for rows in self.part_rows
+                digest_of([content[row] for row in rows.tolist()]) for rows in self.part_rows
             ),
         )
 
@@ -245,7 +245,7 @@ def assign_parts(
     """Divide a corpus into parts of at most `PART_SIZE` utterances of similar length.
 
     Without an earlier manifest that is a pure function of sizes and ids. With one, an utterance
-    stays in its part: it is recognised by its id, or else by its recording if the id is new (the
+    keeps its part: it is recognised by its id, or else by its recording if the id is new (the
     file was renamed). New utterances fill parts that lost some. So a renamed file changes no part,
     and a changed, added or removed file changes one.
 
@@ -275,7 +275,7 @@ def assign_parts(
 def _kept_parts(
     utterances: Sequence[Utterance], contents: Sequence[str | None], before: Manifest
 ) -> list[int]:
-    """Return the part that each utterance is in already; -1 for a new one."""
+    """Return the part that holds each utterance already; -1 for a new one."""
     by_id = dict(zip(before.utterance_ids, before.column("part"), strict=True))
     present = {utterance.utterance_id for utterance in utterances}
     gone: dict[str, list[int]] = defaultdict(list)

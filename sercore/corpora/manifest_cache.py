@@ -59,7 +59,7 @@ def load_manifest(
         reading: which utterances.
         workspace: keeps the manifest.
         module: the entry point of the plugin that registered the corpus.
-        progress: told how many bytes of audio are read; never called if there is nothing to read.
+        progress: called with the bytes of audio that are read; not called if nothing is read.
         note: given one sentence where a stored file was damaged and is computed again.
 
     Raises:

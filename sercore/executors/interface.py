@@ -34,10 +34,10 @@ class ExecutionContext:
     """Folder or URL of the workspace."""
     work: Callable[[Task], None]
     """Does a task in this process and writes its results and its report. Keeps the loaded
-    backbone from task to task. Raises nothing but KeyboardInterrupt."""
+    backbone from task to task. Raises KeyboardInterrupt only."""
     command: tuple[str, ...]
     """Arguments of a fresh process that does the one task that it reads from standard input. It
-    needs nothing but the workspace, and exits with 0 (done) or 1 (failed, see the report)."""
+    needs the workspace only, and exits with 0 (done) or 1 (failed, see the report)."""
 
 
 @runtime_checkable
@@ -53,8 +53,8 @@ class Executor(Protocol):
         """One sentence for listings."""
 
     def run(self, tasks: Iterable[Task], context: ExecutionContext) -> Iterator[Outcome]:
-        """Do tasks that do not depend on each other, and yield each when it is done.
+        """Do tasks that do not depend on each other, and yield every report when its task is done.
 
         A worker that dies is retried. Only an interrupt ends the iteration early. May be called
-        while another iteration goes on, also from another thread.
+        while another iteration runs, also from another thread.
         """

@@ -40,7 +40,7 @@ class Task:
     label: str
     """What the task is called on screen."""
     run: str
-    """Name of the run that asked for it; the report is written into the folder of that run."""
+    """Name of the run that planned it; the report is written into the folder of that run."""
     spec: str
     """Digest of the run's specification, stored in the workspace (`sercore.runs.spec`)."""
     backbone: str

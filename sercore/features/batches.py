@@ -30,7 +30,7 @@ is not computed at the length of its longest."""
 
 @dataclass(frozen=True, slots=True)
 class DecodedUtterance:
-    """One utterance after decoding: a recording, or why there is none."""
+    """One utterance after decoding: a recording, or the reason why there is no recording."""
 
     row: int
     path: str
@@ -104,7 +104,7 @@ def read_ahead(
     items: Iterable[_A],
     depth: int,
 ) -> Iterator[tuple[_A, _B]]:
-    """Apply a function in threads, in order, at most `depth` items before they are asked for."""
+    """Apply a function in threads, in order, at most `depth` items ahead of the caller."""
     pending: deque[tuple[_A, Future[_B]]] = deque()
     for item in items:
         pending.append((item, pool.submit(function, item)))

@@ -69,12 +69,12 @@ class Trim:
     removed: tuple[CachedStore, ...]
     kept: tuple[CachedStore, ...]
     n_bytes: int
-    """Bytes that are left."""
+    """Bytes that remain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedCorpus:
-    """Files of a corpus that are not what they were when sercore read them."""
+    """Files of a corpus that changed after sercore read them."""
 
     corpus: str
     root: str
@@ -161,11 +161,11 @@ def verify(workspace: Workspace, *, discard: bool = False) -> Iterator[tuple[str
 
 
 def verify_corpora(workspace: Workspace) -> Iterator[ChangedCorpus]:
-    """Compare the audio of all corpora that were read with its digests, whatever its times.
+    """Compare the audio of all corpora that were read with its digests; ignore file times.
 
     Yields:
-        Each corpus folder that is on this machine, with the files that are gone or were changed.
-        The next run extracts what they belong to.
+        Each corpus folder that is on this machine, with the files that are missing or have changed.
+        The next run extracts the parts that contain them.
     """
     for corpus, root, paths in changed_files(workspace):
         yield ChangedCorpus(corpus=corpus, root=root, paths=tuple(paths))
@@ -174,7 +174,7 @@ def verify_corpora(workspace: Workspace) -> Iterator[ChangedCorpus]:
 def trim(workspace: Workspace, budget: int, *, dry_run: bool = False) -> Trim:
     """Remove the least recently used frames until the rest fits in a budget.
 
-    Parts that no store lists are removed first. What a running sercore works on stays, even if the
+    Parts that no store lists are removed first. What a running sercore uses is kept, even if the
     budget is exceeded then.
 
     Args:
@@ -326,7 +326,7 @@ def _remove_unlisted(workspace: Workspace, references: Counter[str], *, dry_run:
     """Remove parts that no store lists, and return their bytes.
 
     They belong to stores that were removed by hand or whose list is damaged. While a store of the
-    same encoder is held they stay: its list may not be written yet.
+    same encoder is in use they are kept: its list may not be written yet.
     """
     n_bytes = 0
     for encoder in workspace.list("features"):

@@ -182,7 +182,7 @@ class _Extraction:
             self._report()
 
     def _batches(self, pool: ThreadPoolExecutor, parts: Sequence[int]) -> Iterator[Batch]:
-        """Decode part after part and cut each into batches of similar length."""
+        """Decode the parts in order, and cut every part into batches of similar length."""
         rows = (int(row) for part in parts for row in self.plan[part])
         decoded = read_ahead(pool, self._decode, rows, _DECODE_AHEAD)
         for part in parts:

@@ -17,17 +17,17 @@ _FRAME_BUDGET = 12_000
 of 3 s at 50 Hz."""
 
 _FRAME_BUDGET_CPU = 1_500
-"""On the CPU one padded Whisper window, or 10 utterances of 3 s at 50 Hz: larger batches fall out
-of its caches and are a fifth slower, smaller ones leave a small encoder idle between calls."""
+"""On the CPU one padded Whisper window, or 10 utterances of 3 s at 50 Hz: larger batches exceed
+its caches and are a fifth slower, smaller ones leave a small encoder idle between calls."""
 
 _PROBE_SECONDS = 30.0
 _PROBE_MARGIN = 1.25
-"""A probed batch is this much larger than the budget it stands for: memory is never free twice in
-the same pieces."""
+"""A probed batch is this much larger than the budget it stands for: free memory is fragmented
+differently in every batch."""
 
 
 def default_frame_budget(device: str) -> int:
-    """Return how many frames are computed in one batch where nothing else is asked for."""
+    """Return how many frames are computed in one batch unless the user chooses a number."""
     return _FRAME_BUDGET_CPU if device == "cpu" else _FRAME_BUDGET
 
 
@@ -35,8 +35,8 @@ def probe_frame_budget(encoder: Encoder, sample_rate: int, device: str) -> int:
     """Return the largest frame budget that the device's memory holds, of a doubling series.
 
     Batches of recordings of 30 s, where memory is needed most, are encoded until one does not
-    fit. On the CPU nothing is gained by larger batches and a system short of memory kills instead
-    of refusing, so that no more than the default is tried there.
+    fit. Larger batches gain nothing on the CPU, and a system that is out of memory kills the
+    process there instead of raising an error, so the default is the largest that is tried.
 
     Args:
         encoder: a loaded backbone.

@@ -92,6 +92,6 @@ def part_key(encoder: str, content: str) -> str:
 
     Args:
         encoder: digest of `encoder_identity`.
-        content: digest of what is heard in the part.
+        content: digest of the audio of the part.
     """
     return digest_of([encoder, content])

@@ -1,4 +1,4 @@
-"""The parts of one store: which are there, which are damaged, and their bytes.
+"""The parts of one store: which exist, which are damaged, and their bytes.
 
 Whatever is read is verified first. A damaged part is forgotten and named, so that extraction
 computes it again.
@@ -77,7 +77,7 @@ class PartList:
         return self._records[part]
 
     def present(self) -> list[dict[str, Any]]:
-        """Return the records of all parts that are there."""
+        """Return the records of all parts that exist."""
         records = [self.record(part) for part in range(len(self))]
         return [record for record in records if record is not None]
 
@@ -98,7 +98,7 @@ class PartList:
         return records
 
     def has(self, part: int, *, layer_means: bool = False) -> bool:
-        """Return whether a part is there (with layer means, if wanted), failures or not."""
+        """Return whether a part exists (with layer means, if wanted), failures or not."""
         record = self.record(part)
         return record is not None and (not layer_means or record["layers"] is not None)
 
@@ -159,7 +159,7 @@ class PartList:
         return self._read_all(lambda part: self.files.audio(self.keys[part], records[part]))
 
     def verify(self) -> list[int]:
-        """Return the parts that are there but do not hold what was written; forget nothing."""
+        """Return the parts whose files do not hold what was written; forget nothing."""
         damaged = []
         for part, key in enumerate(self.keys):
             try:

@@ -2,11 +2,11 @@
 
 A part is named by what it was computed from (`sercore.features.keys.part_key`): the encoder and the
 content of its recordings. It holds no name and no label, so stores of several manifests share it,
-and it can be missing or damaged but never out of date.
+and a part is never out of date, only missing or damaged.
 
 A part is three files: the frames with facts about the audio (``<key>.arrow``), the pooled means of
 all layers if they are wanted (``<key>.means.arrow``), and its record (``<key>.json``) with the
-digests of both. The record is written last: a part is done if and only if its record is there.
+digests of both. The record is written last: a part is done if and only if its record exists.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _VERIFIED: set[tuple[object, ...]] = set()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractedUtterance:
-    """What extraction learnt about one utterance."""
+    """The result of extraction for one utterance."""
 
     row: int
     """Row of the manifest."""
@@ -88,7 +88,7 @@ class PartFiles:
         return f"{self.folder}/{key[:32]}{kind}"
 
     def record(self, key: str) -> dict[str, Any] | None:
-        """Return the record of a part; None if the part is not there.
+        """Return the record of a part; None if the part is missing.
 
         Raises:
             DamagedError: the record is not what was written.
@@ -133,7 +133,7 @@ class PartFiles:
         )
         self.discard(key)
         self._write_batch(self.path(key, FRAMES), batch)
-        # None: not asked for; 0: this backbone has no inner layers.
+        # None: not requested; 0: this backbone has no inner layers.
         layers = self._write_means(key, utterances) if layer_means else None
         record = {
             "schema": SCHEMA_VERSION,
@@ -169,8 +169,9 @@ class PartFiles:
     def has_changed(self, key: str, record: Mapping[str, Any]) -> bool:
         """Return whether a file of a part is missing, or was changed after the record was written.
 
-        The record is written last. A part whose files are older than it holds what was written,
-        unless the disk itself changed a byte. Behind fsspec times say nothing: always False.
+        The record is written last. A part whose files are older holds what was written,
+        unless the disk itself changed a byte. Times of remote files are not compared: always
+        False.
         """
         if not self._workspace.is_local:
             return False

@@ -2,7 +2,7 @@
 
 The rule: a library enters the feature key with its major and minor version if its code lies between
 the bytes of a recording and the frames. Patch releases keep numbers by convention. All versions in
-full are recorded beside each part, and enter no key. See ``docs/identity.md``.
+full are recorded with every part, and enter no key. See ``docs/identity.md``.
 """
 
 from __future__ import annotations

@@ -58,10 +58,10 @@ class FeatureStore:
     Args:
         workspace: where they are stored.
         identity: as `feature_identity` returns it.
-        contents: digest of what is heard in each part.
+        contents: digest of the audio of each part.
         part_rows: returns the rows of each part, int64, in the part's order.
         paths: file of each row inside the corpus, for messages.
-        provenance: what the weights are called, which is part of no key.
+        provenance: names of the weights, which are in no key.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class FeatureStore:
 
     @classmethod
     def find(cls, workspace: Workspace, identity: Mapping[str, Any]) -> FeatureStore | None:
-        """Return a stored store by its identity; None if it is not there or is damaged."""
+        """Return a stored store by its identity; None if it is missing or damaged."""
         if "encoder" not in identity:
             return None  # an older sercore wrote it
         folder = cls(workspace, identity, (), list).folder
@@ -173,7 +173,7 @@ class FeatureStore:
 
     @property
     def is_readable(self) -> bool:
-        """Whether every part is there, though utterances in it may have failed."""
+        """Whether every part exists, though utterances in it may have failed."""
         return len(self.parts.present()) == self.n_parts
 
     @property
@@ -212,7 +212,7 @@ class FeatureStore:
         return tuple(sorted(found, key=lambda problem: problem.where))
 
     def failed_rows(self, part: int) -> list[int]:
-        """Return the rows of a part whose utterances failed; empty if it is not there."""
+        """Return the rows of a part whose utterances failed; empty if it is missing."""
         record = self.parts.record(part)
         if record is None:
             return []
@@ -287,7 +287,7 @@ class FeatureStore:
         return table.add_column(0, "row", pa.array(rows)).sort_by("row")
 
     def write_description(self) -> None:
-        """Write which parts the store consists of, and where the weights came from.
+        """Write the list of parts of the store, and the names of the weights.
 
         Raises:
             DiskFullError: no space left.
@@ -307,7 +307,7 @@ class FeatureStore:
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """What the weights were called when the store was described; empty if that is not known."""
+        """Names of the weights when the store was described; empty if unknown."""
         return self._provenance
 
     def write_part(
@@ -336,9 +336,9 @@ class FeatureStore:
         self.parts.write(part, ordered, layer_means=layer_means, plan=plan)
 
     def verify_changed(self) -> None:
-        """Verify the parts whose files have changed since, and forget those that are damaged.
+        """Verify the parts whose files changed after they were written; forget damaged ones.
 
-        Cheap enough for every run: it looks at times, and reads only what has changed. `damage`
+        Cheap enough for every run: it compares times, and reads only what has changed. `damage`
         names what was forgotten.
         """
         if self._workspace.exists(f"{self.folder}/{STORE}"):
@@ -358,7 +358,7 @@ class FeatureStore:
         return str(self._paths()[int(self.rows[part][failure["position"]])])
 
     def _use(self) -> None:
-        """Note that the store is used now, and which parts it needs."""
+        """Record that the store was used now, and write its list of parts if it is damaged."""
         description = f"{self.folder}/{STORE}"
         try:
             self._workspace.read_sealed(description)
@@ -372,7 +372,7 @@ class FeatureStore:
 def _provenance(
     backbone: Backbone, checkpoint: Checkpoint, options: EncoderOptions
 ) -> dict[str, str | None]:
-    """Return what the weights are called, which is part of no key."""
+    """Return names of the weights, which are in no key."""
     name = backbone.card.id
     if name.startswith("hf:"):
         # The place of a checkpoint on this disk is not its name.

@@ -73,7 +73,7 @@ def sercore_backbones() -> Iterable[Backbone]:
 
 @_hookspec
 def sercore_metrics() -> Iterable[Metric]:
-    """Register metrics; each is computed from stored predictions, on the whole test set."""
+    """Register metrics. A metric is computed from stored predictions, on the whole test set."""
     return ()
 
 

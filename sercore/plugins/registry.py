@@ -136,7 +136,7 @@ class Registry:
 
     @property
     def conflicts(self) -> tuple[str, ...]:
-        """Names that two plugins claim, one sentence each, sorted."""
+        """Names that two plugins claim: one sentence per name, sorted."""
         found = {text for catalog in self._catalogs for text in catalog.conflicts.values()}
         return tuple(sorted(found))
 
@@ -222,7 +222,7 @@ class Registry:
         return bool(self._manager.hook.sercore_run_finished.get_hookimpls())
 
     def _notify(self, hook: pluggy.HookCaller, event: CellEvent | RunEvent) -> tuple[str, ...]:
-        """Call each tracker inside its own guard: it must never hurt a run."""
+        """Call each tracker inside its own guard: a failing tracker must not fail the run."""
         failed = []
         for implementation in hook.get_hookimpls():
             arguments = dict.fromkeys(implementation.argnames, event)

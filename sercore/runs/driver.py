@@ -324,7 +324,7 @@ class Driver:
 
     @contextmanager
     def _ahead(self, tasks: Sequence[Task]) -> Iterator[Iterable[Outcome]]:
-        """Do tasks as their outcomes are asked for, or ahead of that where stages overlap."""
+        """Do tasks when the caller needs their outcomes, or earlier where stages overlap."""
         outcomes = self._run_tasks(tasks)
         overlaps = self._overlap and bool(tasks)
         ahead: AbstractContextManager[Iterable[Outcome]] = (

@@ -50,7 +50,7 @@ class Observer(Protocol):
     def stage(self, kind: str, label: str) -> AbstractContextManager[StageProgress]:
         """Show that a stage (``extract``, ``fit``, ``predict``) begins and ends with the context.
 
-        Two stages may run at once, each in a thread of its own.
+        Two stages may run at once, in threads of their own.
         """
 
     def cell(self, result: CellResult) -> None:
@@ -97,9 +97,9 @@ class RunResult:
     counts: Counter[str]
     """Cells of all jobs by status."""
     problems: tuple[str, ...]
-    """One sentence each: what failed the run."""
+    """What failed the run: one sentence per fault."""
     notes: tuple[str, ...]
-    """One sentence each: what a reader should know."""
+    """What a reader should know: one sentence per note."""
     computed: Counter[str]
     """Stages that were computed rather than found: extract, fit, predict, score."""
     missing: tuple[Missing, ...]

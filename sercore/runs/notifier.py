@@ -42,9 +42,9 @@ class Notifier:
         self.counts: Counter[str] = Counter()
         """Cells by status."""
         self.problems: list[str] = []
-        """What failed the run, one sentence each."""
+        """What failed the run: one sentence per fault."""
         self.warnings: list[str] = []
-        """What a reader should know and fails nothing, one sentence each."""
+        """What a reader should know and is no failure: one sentence per note."""
 
     def note(self, text: str) -> None:
         """Show a sentence that fails nothing, and keep it for the record."""

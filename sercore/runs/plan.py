@@ -1,7 +1,7 @@
 """Planning: which corpora, backbones, probe jobs and cells a run has, before it computes anything.
 
 Planning reads names, sizes and digests. It imports no torch and decodes no audio. What is missing
-but was not asked for by name is unavailable; what the user named and is missing is an error.
+but was not named by the user is unavailable; what the user named and is missing is an error.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ def make_plan(
     """Return what a run will do.
 
     Args:
-        selection: what the user asked for.
+        selection: what the user selected.
         settings: where corpora lie.
         registry: what is installed.
         workspace: where archives are unpacked, demo corpora written, manifests kept.
         download: whether weights that are needed and missing may be downloaded.
-        progress: told how many bytes of audio are read to compute their digests, of how many; for
-            each corpus that has new or changed recordings.
+        progress: called with the bytes of audio that are read to compute digests, and their
+            total, for every corpus that has new or changed recordings.
 
     Raises:
         SercoreError: a name is unknown or a setting unusable.

@@ -51,7 +51,7 @@ class Missing:
     reason: str
     hint: str | None = None
     named: bool = False
-    """Whether the user asked for it by name."""
+    """Whether the user named it."""
     failed: bool = False
     """Whether it was found but is unusable."""
 
@@ -118,7 +118,7 @@ class PlannedBackbone:
     checkpoint: Checkpoint
     options: EncoderOptions
     named: bool
-    """Whether the user asked for it by name."""
+    """Whether the user named it."""
 
     def features(
         self, corpus: PlannedCorpus, workspace: Workspace, protocol: Protocol

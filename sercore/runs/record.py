@@ -42,8 +42,8 @@ def run_record(
         name: of the run.
         status: ``running``, ``ended`` or ``interrupted``.
         scoring: digest of the scoring rules.
-        problems: what failed the run, one sentence each.
-        notes: what a reader should know, one sentence each.
+        problems: what failed the run: one sentence per fault.
+        notes: what a reader should know: one sentence per note.
         counts: cells by status.
     """
     selection = plan.selection
@@ -77,7 +77,7 @@ def run_record(
 
 
 def problems_of(plan: Plan) -> list[str]:
-    """Return what a plan knows to be wrong, one sentence each."""
+    """Return what is wrong with a plan: one sentence per fault."""
     found = [str(missing) for missing in plan.missing if missing.failed or missing.named]
     for corpus in plan.corpora:
         problems = summarized(corpus.manifest.problems)
@@ -88,7 +88,7 @@ def problems_of(plan: Plan) -> list[str]:
 
 
 def notes_of(plan: Plan) -> list[str]:
-    """Return what a reader of the results should know, one sentence each."""
+    """Return what a reader of the results should know: one sentence per note."""
     found = [str(missing) for missing in plan.missing if not (missing.failed or missing.named)]
     for corpus in plan.corpora:
         problems = summarized(corpus.manifest.problems)

@@ -80,7 +80,7 @@ class Rescored:
     """Cells scored; every fold and seed counts."""
     without_predictions: tuple[UnpredictedPair, ...]
     problems: tuple[str, ...]
-    """Cells whose scores could not be computed, one sentence each."""
+    """Cells whose scores could not be computed: one sentence per cell."""
 
 
 def rescore(

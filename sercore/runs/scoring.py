@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class CellScorer:
-    """Scores cells and reports each once, done or failed.
+    """Scores cells and reports every cell once, as done or failed.
 
     Args:
         workspace: where predictions are.
@@ -77,7 +77,7 @@ class CellScorer:
                 rows = self._scorebook.score(scored, predictions, rule, cell.job, cell.test_set)
                 values[rule.name] = next((row.value for row in rows if row.headline), None)
                 fresh += rows
-        # Nothing of a cell is kept before all its rules are scored.
+        # No score of a cell is stored before all its rules are scored.
         for rule, row in stored.items():
             if row is not None:
                 self._scorebook.reuse(cell.key, rule)

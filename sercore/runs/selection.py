@@ -1,4 +1,4 @@
-"""What the user asked for."""
+"""What the user selected."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ BASE_SEED = 34  # the seed of the published code
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What the user asked for."""
+    """What the user selected."""
 
     everything: bool = False
     """``--all``: whatever is installed and found."""
     demo: bool = False
     """Demo corpora and the baseline join."""
     datasets: Mapping[str, Path | None] = field(default_factory=dict)
-    """Corpora asked for by name, with their folder where one was given."""
+    """Corpora that the user named, with their folder where one was given."""
     backbones: tuple[str, ...] = ()
-    """Backbones asked for by name."""
+    """Backbones that the user named."""
     data: tuple[Path, ...] = ()
     """Folders that hold corpora under their usual names."""
     protocol: Protocol

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class StoredResults:
-    """Probes and predictions of a workspace, each verified when it is asked for.
+    """Probes and predictions of a workspace, verified when they are read.
 
     Args:
         workspace: where they are.
