@@ -10,6 +10,7 @@ import subprocess
 import sys
 import unicodedata
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,10 +18,17 @@ from rich.console import Console
 from rich.table import Table
 from small_corpora import write_urdu
 
+from sercore.cli import main
 from sercore.cli.text import add_row
 from sercore.cli.text import plain
 from sercore.cli.text import printable
 from sercore.cli.text import printable_json
+from sercore.corpora.labels import CLASSES
+from sercore.features.parts import ExtractedUtterance
+from sercore.features.store import FeatureStore
+from sercore.storage.workspace import Workspace
+from sercore.testing.simulated import SimulatedCorpus
+from sercore.testing.simulated import simulate_run
 
 HOSTILE = "\x1b]0;owned\x07\x9b31m\u202e\u2066\x7f\r\n\t\x08\u2028\udcff[red]"
 
@@ -145,3 +153,112 @@ def test_a_hostile_file_name_does_not_steer_the_terminal(tmp_path):
         shown = done.stdout.decode()
         assert "owned" in shown, done.stderr.decode()
         assert set(steers(shown + done.stderr.decode())) <= {"\n"}
+
+
+NAME = "\x1b]0;owned\x07[red]"
+"""As a folder, a backbone, a run or an option is called."""
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """Return a workspace with a hostile path, and runs and frames of a hostile backbone."""
+    place = Workspace(tmp_path_factory.mktemp("terminal") / NAME)
+    corpora = [
+        SimulatedCorpus(id=name, utterances=90, speakers=9, classes=CLASSES[:7], eligible=True)
+        for name in ("a", "b")
+    ]
+    for run, quality in (("default", 0.9), ("other", 0.1)):
+        simulate_run(place, run, corpora, {f"hf:{NAME}": (None, quality)})
+    write_frames(place)
+    return place
+
+
+def write_frames(place):
+    """Write the frames of one utterance and damage them."""
+    store = FeatureStore(
+        place,
+        {"encoder": {"checkpoint": "c", "width": 4}, "corpus": NAME, "audio": "a", "utterances": 1},
+        ["content"],
+        lambda: [np.array([0])],
+        provenance={"backbone": NAME},
+    )
+    frames = np.ones((2, 4), np.float32)
+    store.write_description()
+    store.write_part(
+        0,
+        [ExtractedUtterance(row=0, path="u.wav", frames=frames)],
+        layer_means=False,
+        plan={},
+    )
+    with open(place.path(store.files.path(store.part_keys[0], ".arrow")), "ab") as file:
+        file.write(b"!")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--all", "--dry-run"],
+        ["run", "--all", "--dry-run", "--name", NAME],
+        ["run", "--dataset", f"demo-stage={NAME}", "--dry-run"],
+        ["run", "--dataset", NAME, "--dry-run"],
+        ["run", "--all", "--probe", NAME, "--dry-run"],
+        ["status"],
+        ["status", "default"],
+        ["status", NAME],
+        ["status", "--probes"],
+        ["report", "--format", "md"],
+        ["report", NAME],
+        ["report", "--format", "md", "--output", NAME],
+        ["report", "--metric", NAME],
+        ["compare", "default", "other", "--all"],
+        ["compare", "default", NAME],
+        ["score"],
+        ["score", NAME],
+        ["score", "--name", NAME],
+        ["cache", "ls"],
+        ["cache", "verify"],
+        ["cache", "gc", "--cache-budget", "0B", "--dry-run"],
+        ["cache", "gc", "--cache-budget", NAME],
+        ["verify"],
+        ["predict", NAME, NAME],
+        ["work", NAME],
+        ["doctor"],
+        ["fetch", NAME, "--data", "corpora"],
+    ],
+    ids=lambda arguments: " ".join(arguments).replace(NAME, "NAME"),
+)
+def test_no_name_steers_the_terminal(hostile, arguments, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main([*arguments, "--workspace", hostile.root])
+
+    shown = "".join(capsys.readouterr())
+    assert "owned" in shown
+    assert set(steers(shown)) <= {"\n"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [NAME],
+        [f"--{NAME}"],
+        ["run", f"--{NAME}"],
+        ["list", NAME],
+        ["list", "--json", NAME],
+        ["check", NAME],
+        ["run", "--all", "--folds", NAME],
+        ["status", "default", NAME],
+        ["status", "--config", NAME],
+        ["bench", NAME],
+        ["cache", NAME],
+    ],
+    ids=lambda arguments: " ".join(arguments).replace(NAME, "NAME"),
+)
+def test_a_wrong_argument_does_not_steer_the_terminal(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    shown = "".join(capsys.readouterr())
+    assert ended.value.code in (1, 2)
+    assert "owned" in shown
+    assert set(steers(shown)) <= {"\n"}

@@ -6,7 +6,9 @@ Errors that a user can act on are printed as one sentence; anything else keeps i
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from importlib import import_module
+from typing import TYPE_CHECKING
 from typing import Any
 
 import click
@@ -14,6 +16,9 @@ import click
 from sercore.__about__ import __version__
 from sercore.cli.text import printable
 from sercore.errors import SercoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _COMMANDS = {
     "run": ("sercore.cli.run:run", "Evaluate corpora x backbones and draw the matrix."),
@@ -53,6 +58,16 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(import_module(module), name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call a command; an error of its arguments is safe for a terminal."""
+        with _escaped():
+            return super().invoke(ctx)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the arguments of the group; an error of theirs is safe for a terminal."""
+        with _escaped():
+            return super().make_context(*args, **extra)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from the table, importing none of them."""
         del ctx
@@ -70,6 +85,19 @@ class LazyGroup(click.Group):
             hint = f" Did you mean '{close[0]}'?" if close else ""
             ctx.fail(f"There is no command '{args[0]}'.{hint}")
         return super().resolve_command(ctx, args)
+
+
+@contextmanager
+def _escaped() -> Iterator[None]:
+    """Escape what the user typed in the messages of click, which prints them as they are."""
+    try:
+        yield
+    except click.UsageError as error:
+        message = error.format_message()
+        safe = printable(message, keep="\n")
+        if safe == message:
+            raise
+        raise click.UsageError(safe, error.ctx) from error
 
 
 @click.command(

@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.text import add_row
+from sercore.cli.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -186,7 +188,7 @@ def _print(cost: FullScaleCost, assumptions: Mapping[str, str]) -> None:
         *(f"assumed: {name}: {rate}" for name, rate in assumptions.items()),
     ]
     for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(plain(line), soft_wrap=True)
 
 
 def _print_stages(console: Console, cost: FullScaleCost) -> None:
@@ -202,7 +204,7 @@ def _print_stages(console: Console, cost: FullScaleCost) -> None:
         basis = "assumed rates"
         if stage.measured:
             basis = "measured matrix rate" if stage.stage == "extract" else "measured epochs"
-        table.add_row(stage.machine, stage.stage, _duration(stage.seconds), basis)
+        add_row(table, stage.machine, stage.stage, _duration(stage.seconds), basis)
     console.print(table)
 
 

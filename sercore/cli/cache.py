@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.text import add_row
+from sercore.cli.text import plain
+from sercore.cli.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +49,7 @@ def list_(workspace: str | None, config: Path | None, as_json: bool) -> None:  #
         shared.print_json({"workspace": place.root, "stores": found, "bytes": total, "free": free})
         return
     _draw(stores, place)
-    click.echo(f"{_size(total)} in {place.root}, {_size(free)} free")
+    click.echo(printable(f"{_size(total)} in {place.root}, {_size(free)} free"))
 
 
 @cache.command("verify")
@@ -79,7 +82,7 @@ def verify_(
         if parts:
             damaged[folder] = parts
             if not as_json:
-                click.echo(f"damaged: {place.path(folder)}, {_parts(parts)}")
+                click.echo(printable(f"damaged: {place.path(folder)}, {_parts(parts)}"))
     corpora = list(verify_corpora(place))
     changed = [corpus for corpus in corpora if corpus.paths]
     if as_json:
@@ -93,9 +96,10 @@ def verify_(
         )
     else:
         for corpus in changed:
-            click.echo(f"changed: {_files(corpus.paths)} of {corpus.corpus} in {corpus.root}")
+            text = f"changed: {_files(corpus.paths)} of {corpus.corpus} in {corpus.root}"
+            click.echo(printable(text))
         if not damaged:
-            click.echo(f"{n_stores} stores in {place.root}: every part is intact")
+            click.echo(printable(f"{n_stores} stores in {place.root}: every part is intact"))
         elif discard:
             click.echo("damaged parts are forgotten; the next run extracts them again")
         else:
@@ -156,7 +160,8 @@ def collect(
     else:
         verb = "would remove" if dry_run else "removed"
         for store in result.removed:
-            click.echo(f"{verb} {store.backbone} on {store.corpus}, {_size(store.n_bytes)}")
+            text = f"{verb} {store.backbone} on {store.corpus}, {_size(store.n_bytes)}"
+            click.echo(printable(text))
         click.echo(f"{_size(result.n_bytes)} {'would be' if dry_run else 'are'} left")
     if result.n_bytes > budget:
         if not as_json:
@@ -174,7 +179,7 @@ def _draw(stores: Iterable[CachedStore], workspace: Workspace) -> None:
     from rich.table import Table
 
     table = Table(
-        title=f"frames in {workspace.root}",
+        title=plain(f"frames in {workspace.root}"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -184,13 +189,14 @@ def _draw(stores: Iterable[CachedStore], workspace: Workspace) -> None:
     for name in ("utterances", "frames", "size"):
         table.add_column(name, justify="right")
     for store in stores:
-        table.add_row(
+        add_row(
+            table,
             store.backbone,
             store.corpus,
             datetime.fromtimestamp(store.used, UTC).astimezone().strftime("%Y-%m-%d %H:%M"),
             "in use" if store.in_use else "",
             f"{store.n_done} of {store.utterances}",
-            str(store.n_frames),
+            store.n_frames,
             _size(store.n_bytes),
         )
     Console(highlight=False).print(table)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.text import printable
 
 if TYPE_CHECKING:
     from sercore.diagnostics.precision_parity import PrecisionParity
@@ -67,7 +68,8 @@ def check(
 
 def _print(parity: PrecisionParity) -> None:
     revision = f" at {parity.revision}" if parity.revision else ""
-    click.echo(f"{parity.backbone}: {parity.checkpoint}{revision}, digest {parity.digest[:16]}")
+    checkpoint = f"{parity.checkpoint}{revision}, digest {parity.digest[:16]}"
+    click.echo(printable(f"{parity.backbone}: {checkpoint}"))
     if parity.difference is None:
         click.echo(f"{parity.dtype} on {parity.device}: some values are not finite")
     else:

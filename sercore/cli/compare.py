@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.text import add_row
+from sercore.cli.text import plain
 from sercore.cli.text import printable
 
 if TYPE_CHECKING:
@@ -159,10 +161,11 @@ def _cell_table(result: RunComparison, cells: list[CellDifference]) -> Table:
 
     table = _table("backbone", "train", "test", "rule")
     for name in (result.first, result.second, "difference", "95 % interval", "verdict"):
-        table.add_column(name, justify="right")
+        table.add_column(plain(name), justify="right")
     for cell in cells:
         around = cell.interval
-        table.add_row(
+        add_row(
+            table,
             cell.backbone,
             cell.train,
             cell.test,
@@ -182,9 +185,10 @@ def _average_table(result: RunComparison) -> Table:
 
     table = _table("backbone", "rule", "average")
     for name in (result.first, result.second, "difference", "same cells"):
-        table.add_column(name, justify="right")
+        table.add_column(plain(name), justify="right")
     for average in result.averages:
-        table.add_row(
+        add_row(
+            table,
             average.backbone,
             average.class_rule or "-",
             average.name,

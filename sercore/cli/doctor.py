@@ -133,7 +133,7 @@ def _print(console: Console, diagnosis: Diagnosis, folders: Sequence[Path]) -> N
     for backbone in diagnosis.backbones:
         style = _STYLES.get(backbone.verdict, "dim")
         place = backbone.place or (backbone.reason if backbone.verdict == "unusable" else "-")
-        table.add_row(backbone.id, Text(backbone.verdict, style=style), plain(place))
+        table.add_row(plain(backbone.id), Text(backbone.verdict, style=style), plain(place))
     console.print(table)
     libraries = ", ".join(f"{library.name} {library.version}" for library in diagnosis.libraries)
     console.print(f"libraries: {libraries}", soft_wrap=True)
@@ -185,7 +185,7 @@ def _print_corpora(
     for corpus in corpora:
         counts = (corpus.files, corpus.utterances, corpus.expected)
         table.add_row(
-            corpus.id,
+            plain(corpus.id),
             "yes" if corpus.found else "no",
             *("-" if count is None else str(count) for count in counts),
             _classes(corpus),
@@ -201,7 +201,7 @@ def _print_corpora(
                 Text(printable(text), style=_SEVERITIES[problem.severity]), soft_wrap=True
             )
         if len(problems) > _MOST:
-            console.print(f"{corpus.id}: and {len(problems) - _MOST} more (--json has all)")
+            console.print(plain(f"{corpus.id}: and {len(problems) - _MOST} more (--json has all)"))
     if any(corpus.verdict == "not found" for corpus in corpora):
         console.print("'sercore fetch ID' downloads a missing corpus or prints how to get it.")
 

@@ -116,6 +116,7 @@ def _print(described: dict[str, Any]) -> None:
 
     from sercore.cli.options import add_columns
     from sercore.cli.text import add_row
+    from sercore.cli.text import plain
     from sercore.cli.text import printable
 
     console = Console(highlight=False)
@@ -136,13 +137,15 @@ def _print(described: dict[str, Any]) -> None:
     if described["features"]:
         console.print(table)
     console.print(
-        f"{described['probe_fits']} probe fits, {described['cells']} cells · "
-        f"protocol {described['protocol']} · workspace {described['workspace']}",
+        plain(
+            f"{described['probe_fits']} probe fits, {described['cells']} cells · "
+            f"protocol {described['protocol']} · workspace {described['workspace']}"
+        ),
         soft_wrap=True,
     )
     for row in described["downloads"]:
         size = "unknown size" if row["about_gb"] is None else f"about {row['about_gb']:.1f} GB"
-        console.print(f"would be downloaded: {row['checkpoint']}, {size}", soft_wrap=True)
+        console.print(plain(f"would be downloaded: {row['checkpoint']}, {size}"), soft_wrap=True)
     downloaded = {row["backbone"] for row in described["downloads"]}
     for row in described["missing"]:
         if row["kind"] == "backbone" and row["name"] in downloaded:

@@ -94,7 +94,7 @@ def fetch(
         )
     place = shared.open_workspace(workspace, settings)
     if all_open:
-        click.echo(_sizes(corpus.card for corpus in corpora), err=True)
+        click.echo(printable(_sizes(corpus.card for corpus in corpora), keep="\n"), err=True)
     with _progress(shown=not as_json) as progress:
         options = {
             "addresses": addresses,
@@ -164,7 +164,7 @@ def _fetched(corpus: Corpus, folder: Path, *arguments: Any, **options: Any) -> d
 
 def _print(result: dict[str, Any]) -> None:
     if result["status"] == "here":
-        click.echo(f"{result['id']}: {printable(result['path'])}")
+        click.echo(printable(f"{result['id']}: {result['path']}"))
         return
     hint = f"; {result['hint']}" if result["hint"] else ""
     click.echo(printable(f"{result['id']}: {result['message']}{hint}"), err=True)

@@ -61,7 +61,7 @@ class LiveObserver:
     def started(self, plan: Plan, name: str, folder: str) -> None:
         """See `sercore.runs.events.Observer`."""
         self._console.print(
-            Text.assemble("run ", (printable(name), "bold"), f" · {plan_line(plan)}"),
+            Text.assemble("run ", (printable(name), "bold"), f" · {printable(plan_line(plan))}"),
             Text(printable(f"results in {folder}")),
             sep="\n",
         )

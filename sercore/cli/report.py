@@ -75,10 +75,10 @@ def report(runs: tuple[str, ...], **given: Any) -> None:
         click.echo(printable(f"{notice.title}: {notice.text}"), err=True)
     pages = [path for path in written if Path(path).parent.name != "figures"]
     for path in pages:
-        click.echo(path)
+        click.echo(printable(path))
     if len(pages) < len(written):
         figure = next(path for path in written if path not in pages)
-        click.echo(f"{Path(figure).parent} ({len(written) - len(pages)} figures)")
+        click.echo(printable(f"{Path(figure).parent} ({len(written) - len(pages)} figures)"))
 
 
 def _formats(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.text import printable
 from sercore.evaluation.protocols import Adjustment
 from sercore.evaluation.protocols import ClassRule
 
@@ -114,17 +115,17 @@ def _show(folder: str, result: Rescored) -> None:
     from sercore.results.text import plural
 
     for problem in result.problems:
-        click.echo(f"sercore: {problem}", err=True)
+        click.echo(f"sercore: {printable(problem)}", err=True)
     if result.without_predictions:
         first = result.without_predictions[0]
-        click.echo(
-            f"sercore: {plural(len(result.without_predictions), 'pair')} of corpora have no stored "
-            f"predictions ({first.train} on {first.test} first); run them with "
-            f"--class-rule {first.class_rule}",
-            err=True,
+        pairs = plural(len(result.without_predictions), "pair")
+        text = (
+            f"sercore: {pairs} of corpora have no stored predictions ({first.train} on "
+            f"{first.test} first); run them with --class-rule {first.class_rule}"
         )
+        click.echo(printable(text), err=True)
     click.echo(f"{plural(result.n_cells, 'cell')}, {plural(result.scores.num_rows, 'score')}")
-    click.echo(f"{folder}/scores.parquet")
+    click.echo(printable(f"{folder}/scores.parquet"))
 
 
 def _metrics(names: tuple[str, ...]) -> tuple[Metric, ...]:
