@@ -9,6 +9,7 @@ from sercore.cli import cli
 from sercore.errors import WorkspaceError
 from sercore.results.compare import compare_runs
 from sercore.results.stored_run import read_run
+from sercore.statistics.intervals import Note
 from sercore.storage.workspace import Workspace
 from sercore.testing.simulated import SimulatedCorpus
 from sercore.testing.simulated import simulate_run
@@ -23,11 +24,13 @@ CORPORA = [
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
     place = Workspace(tmp_path_factory.mktemp("compare"))
-    simulate_run(place, "first", CORPORA, {"one": (None, 0.9), "gone": (None, 0.5)})
-    simulate_run(place, "again", CORPORA, {"one": (None, 0.9), "gone": (None, 0.5)})
-    simulate_run(place, "better", CORPORA, {"one": (None, 1.4)})
-    simulate_run(place, "close", CORPORA, {"one": (None, 0.91)})
-    simulate_run(place, "redrawn", CORPORA, {"one": (None, 0.9)}, seed=7)
+    both = {"one": (None, 0.9), "gone": (None, 0.5)}
+    for name in ("first", "again"):
+        simulate_run(place, name, CORPORA, both, n_seeds=3)
+    simulate_run(place, "better", CORPORA, {"one": (None, 2.5)}, n_seeds=3)
+    simulate_run(place, "close", CORPORA, {"one": (None, 0.91)}, n_seeds=3)
+    simulate_run(place, "redrawn", CORPORA, {"one": (None, 0.9)}, seed=7, n_seeds=3)
+    simulate_run(place, "single", CORPORA, {"one": (None, 1.4)})
     return place
 
 
@@ -74,11 +77,20 @@ def test_the_same_quality_is_told_from_noise_no_more_than_chance_allows(workspac
     found = compared(workspace, "first", "redrawn")
 
     cells = [cell for cell in found.cells if cell.backbone == "one"]
-    assert not any(cell.paired for cell in cells if cell.train == cell.test)
+    assert not any(cell.paired for cell in cells)  # the corpora are others: their manifests differ
     assert sum(cell.verdict == "differs" for cell in cells) <= 4
 
 
-def test_paired_draws_are_narrower_than_unpaired_ones(workspace):
+def test_one_seed_gives_an_interval_and_no_verdict(workspace):
+    found = compared(workspace, "first", "single")
+
+    cells = [cell for cell in found.cells if cell.backbone == "one"]
+    assert {cell.verdict for cell in cells} == {"not-decided"}
+    assert all(cell.interval.low < cell.interval.high for cell in cells)
+    assert all(Note.ONE_PROBE in cell.interval.notes for cell in cells)
+
+
+def test_paired_intervals_are_narrower_than_unpaired_ones(workspace):
     paired = compared(workspace, "first", "close")
     unpaired = compared(workspace, "first", "redrawn")
 
@@ -121,7 +133,7 @@ def test_the_command_prints_tables_and_json(workspace):
 
 
 def test_another_workspace_can_hold_the_second_run(workspace, tmp_path):
-    simulate_run(Workspace(tmp_path), "first", CORPORA, {"one": (None, 0.9)})
+    simulate_run(Workspace(tmp_path), "first", CORPORA, {"one": (None, 0.9)}, n_seeds=3)
     done = CliRunner().invoke(
         cli,
         ["compare", "first", "first", "--workspace", workspace.root, "--other-workspace",

@@ -6,9 +6,11 @@ import json
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
+import sklearn.metrics as sk
 from click.testing import CliRunner
 
 pytest.importorskip("jinja2")
@@ -17,6 +19,7 @@ pytest.importorskip("matplotlib")
 from sercore.cli import cli
 from sercore.errors import SettingsError
 from sercore.errors import WorkspaceError
+from sercore.evaluation.predictions import read_predictions
 from sercore.published import published_summaries
 from sercore.reports.content import build_content
 from sercore.reports.flat import AVERAGE_SCHEMA
@@ -26,6 +29,8 @@ from sercore.reports.latex import latex_text
 from sercore.reports.markdown import markdown_page
 from sercore.reports.write import require_libraries
 from sercore.results.stored_run import read_run
+from sercore.results.text import interval_text
+from sercore.statistics.intervals import Note
 from sercore.storage.workspace import Workspace
 from sercore.testing.simulated import SimulatedCorpus
 from sercore.testing.simulated import simulate_run
@@ -52,12 +57,12 @@ def workspace(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(workspace):
-    return build_content([read_run(workspace, "whole")], n_draws=60)
+    return build_content([read_run(workspace, "whole")])
 
 
 @pytest.fixture(scope="module")
 def partial(workspace):
-    return build_content([read_run(workspace, "partial")], n_draws=60)
+    return build_content([read_run(workspace, "partial")])
 
 
 def invoke(*args):
@@ -69,9 +74,11 @@ def test_every_interval_contains_its_value_and_names_its_unit(whole):
     for row in group.backbones:
         for view in row.cells.values():
             assert view.interval.low <= view.cell.value <= view.interval.high
-            # mead has four speakers, so its utterances are drawn
-            expected = "utterance" if view.cell.test == "mead" else "speaker"
-            assert view.interval.unit == expected
+            # mead has four speakers: few, and still the units
+            assert view.interval.unit == "speaker"
+            assert view.interval.n_units <= (4 if view.cell.test == "mead" else 12)
+            assert Note.ONE_PROBE in view.interval.notes
+            assert "given this one probe" in interval_text(view.interval)
         averages = [
             (row.reductions.in_domain.mean, row.intervals.in_domain),
             (row.reductions.out_of_domain.average.mean, row.intervals.out_of_domain),
@@ -82,7 +89,67 @@ def test_every_interval_contains_its_value_and_names_its_unit(whole):
               for name, each in row.reductions.out_of_domain.columns.items()),
         ]  # fmt: skip
         for value, interval in averages:
-            assert interval.low <= value <= interval.high
+            assert interval.value == pytest.approx(value, abs=1e-12)
+            assert interval.low < interval.centre < interval.high
+            assert Note.ONE_PROBE in interval.notes
+        assert row.intervals.out_of_domain.n_units == 10 + 12 + 4
+
+
+def test_several_seeds_are_in_the_intervals_of_cells_and_averages(tmp_path):
+    place = Workspace(tmp_path)
+    simulate_run(place, "seeds", CORPORA, {"one": (None, 0.8)}, n_seeds=3)
+
+    (group,) = build_content([read_run(place, "seeds")]).groups
+    (row,) = group.backbones
+
+    for view in row.cells.values():
+        assert len(view.cell.by_seed) == 3
+        assert view.interval.value == pytest.approx(view.cell.value, abs=1e-12)
+        assert Note.ONE_PROBE not in view.interval.notes
+    assert row.intervals.weighted.notes == ()
+    narrow = build_content([read_run(place, "seeds")]).groups[0].backbones[0].intervals
+    assert narrow == row.intervals  # no random number is drawn
+
+
+def test_an_interval_is_that_of_the_recipe(tmp_path):
+    """One cell and one average, from the stored predictions, without sercore's own statistics."""
+    from scipy.stats import t as student
+
+    place = Workspace(tmp_path)
+    simulate_run(place, "one", CORPORA[:2], {"one": (None, 0.8)})
+    run = read_run(place, "one")
+    (row,) = build_content([run]).groups[0].backbones
+    view = row.cells["emovo", "cafe"]
+    (key,) = view.cell.prediction_keys
+    stored = read_predictions(place, key)
+    manifest = place.read_table(
+        f"manifests/cafe/{run.record['corpora']['cafe']['manifest']}.parquet"
+    )
+    speakers = np.array([names[0] for names in manifest["speaker"].to_pylist()])[stored.rows]
+    records = [place.read_json(f"probes/{name}/record.json") for name in place.list("probes")]
+    probe = next(record for record in records if record["train_corpus"] == "emovo")
+    trained = np.array(probe["train_counts"], dtype=float)
+    said_classes = [
+        name in SIX and trained[place_] > 0 for place_, name in enumerate(stored.classes)
+    ]
+    with np.errstate(divide="ignore"):
+        logits = np.where(said_classes, stored.logits - np.log(trained / trained.sum()), -np.inf)
+    said, labels = logits.argmax(axis=1), stored.labels
+    classes = np.unique(labels)
+
+    def macro(kept):
+        return sk.f1_score(labels[kept], said[kept], labels=classes, average="macro")
+
+    names, sizes = np.unique(speakers, return_counts=True)
+    without = np.array([macro(speakers != name) for name in names])
+    variance = (len(names) - 1) / len(names) * ((without - without.mean()) ** 2).sum()
+    df = sizes.sum() ** 2 / (sizes**2).sum() - 1
+    half = student.ppf(0.975, df) * np.sqrt(variance)
+    point = macro(np.ones(len(labels), dtype=bool))
+
+    assert view.interval.value == pytest.approx(point, abs=1e-12)
+    assert view.interval.low == pytest.approx(max(point - half, 0), abs=1e-9)
+    assert view.interval.high == pytest.approx(min(point + half, 1), abs=1e-9)
 
 
 def test_backbones_are_ranked_best_first_and_tested(whole):
@@ -98,8 +165,9 @@ def test_backbones_are_ranked_best_first_and_tested(whole):
 def test_chance_lies_below_what_was_heard(whole):
     (group,) = whole.groups
 
-    assert 0 < group.chance.in_domain.majority < group.chance.in_domain.random
-    assert group.chance.in_domain.random < group.backbones[0].reductions.in_domain.mean
+    assert group.chance.in_domain.best_blind_guess == pytest.approx(1 / 6)
+    assert 0 < group.chance.in_domain.majority < 1 / 6
+    assert group.backbones[0].reductions.in_domain.mean > 1 / 6
 
 
 def test_the_papers_numbers_stand_beside_a_checkpoint_that_it_has(whole):
@@ -123,7 +191,7 @@ def test_a_missing_cell_is_told_everywhere(partial):
 
 
 def test_common_cells_are_ranked(workspace):
-    content = build_content([read_run(workspace, "partial")], common=True, n_draws=20)
+    content = build_content([read_run(workspace, "partial")], common=True)
 
     assert content.groups[0].refusal is None
     assert {len(row.cells) for row in content.groups[0].backbones} == {9}
@@ -170,7 +238,8 @@ def test_the_command_writes_every_format(workspace, tmp_path):
     cells = pq.read_table(out / "cells.parquet")
     assert cells.schema.equals(CELL_SCHEMA)
     assert csv.read_csv(out / "cells.csv").num_rows == cells.num_rows == 30
-    assert set(cells["interval_unit"].to_pylist()) == {"speaker", "utterance"}
+    assert set(cells["interval_unit"].to_pylist()) == {"speaker"}
+    assert all("one-probe" in notes for notes in cells["interval_notes"].to_pylist())
     averages = pq.read_table(out / "averages.parquet")
     assert averages.schema.equals(AVERAGE_SCHEMA)
     assert averages.to_pylist() == told["averages"]
@@ -277,6 +346,6 @@ def test_backbones_of_one_title_are_told_apart_by_their_names(tmp_path):
         described["title"] = "Tiny"
     place.write_json("runs/twins/run.json", run)
 
-    (group,) = build_content([read_run(place, "twins")], n_draws=20).groups
+    (group,) = build_content([read_run(place, "twins")]).groups
 
     assert {row.title for row in group.backbones} == {"tiny", "tiny:exact"}

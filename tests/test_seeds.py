@@ -123,7 +123,7 @@ def test_many_cells_borrow_from_each_other():
 def test_speaker_disjoint_folds_widen_the_share_of_the_speakers():
     cell = estimate([0.5, 0.5, 0.5])
 
-    plain, wider = (cell_intervals([cell], folds=folds)[0] for folds in (None, 5))
+    plain, wider = (cell_intervals([cell], folds=folds)[0] for folds in (None, [5]))
 
     assert wider.standard_error == pytest.approx(plain.standard_error * math.sqrt(5 / 4))
 

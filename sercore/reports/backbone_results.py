@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,28 +12,22 @@ import numpy as np
 from sercore.evaluation.metrics import MAIN_METRIC
 from sercore.evaluation.metrics import f1
 from sercore.evaluation.protocols import ClassRule
-from sercore.evaluation.statistics import interval
 from sercore.published import published_matrices
 from sercore.published import published_summaries
 from sercore.reports.chance import chance_of
-from sercore.reports.views import AverageIntervals
 from sercore.reports.views import BackboneResult
 from sercore.reports.views import CellView
 from sercore.reports.views import ClassF1
+from sercore.results.averages import average_intervals
 from sercore.results.record import backbones_of
-from sercore.results.reductions import reduce_values
 from sercore.results.stored_run import reduce_of
 
 if TYPE_CHECKING:
-    from sercore.evaluation.statistics import Interval
-    from sercore.evaluation.statistics import Values
     from sercore.results.cell_statistics import CellStatistics
     from sercore.results.cell_statistics import Estimate
     from sercore.results.matrices import Matrix
     from sercore.results.matrices import Pair
     from sercore.results.matrices import Setting
-    from sercore.results.reductions import Average
-    from sercore.results.reductions import Reductions
 
 
 def backbone_result(
@@ -49,7 +42,7 @@ def backbone_result(
         matrix: the cells of the backbone.
         record: of the run.
         statistics: confusion counts of the cells of the run.
-        estimates: intervals and draws of the cells of the run.
+        estimates: of the cells of the run.
     """
     setting = matrix.setting
     own = {pair: estimates[setting, pair] for pair in matrix.cells if (setting, pair) in estimates}
@@ -62,9 +55,7 @@ def backbone_result(
         matrix=matrix,
         reductions=reductions,
         cells=cells,
-        intervals=_average_intervals(reductions, own)
-        if len(own) == len(cells)
-        else AverageIntervals(),
+        intervals=average_intervals(reductions, own),
         published=published_summaries().get(setting.checkpoint or "")
         if _is_comparable(setting)
         else None,
@@ -92,70 +83,11 @@ def _cell_views(
         views[pair] = CellView(
             cell=cell,
             interval=estimate.interval if estimate else None,
-            chance=chance_of(confusion, cell, setting) if confusion else None,
+            chance=chance_of(confusion, setting) if confusion else None,
             confusion=confusion,
             published=published.get(pair) if as_in_paper else None,
         )
     return views
-
-
-def _average_intervals(
-    reductions: Reductions, estimates: Mapping[Pair, Estimate]
-) -> AverageIntervals:
-    """Return the intervals of averages: the draws of their cells are averaged draw by draw."""
-    if not estimates:
-        return AverageIntervals()
-    outside = reductions.out_of_domain
-    corpora = outside.corpora if outside else ()
-    inside = [pair for pair in sorted(reductions.cells) if pair[0] == pair[1]]
-    across = [pair for pair in sorted(reductions.cells) if pair[0] != pair[1]]
-    reduced = reduce_values(_diagonal(inside, estimates), _square(corpora, estimates))
-    units = {estimates[pair].interval.unit for pair in reductions.cells if pair in estimates}
-    unit = units.pop() if len(units) == 1 else "speaker or utterance"
-
-    def around(point: float | None, draws: Values, pairs: Iterable[Pair]) -> Interval | None:
-        n_units = sum(estimates[pair].interval.n_units for pair in pairs if pair in estimates)
-        return None if point is None else interval(point, draws, unit=unit, n_units=n_units)
-
-    def by_corpus(averages: Mapping[str, Average], draws: Values, side: int) -> dict[str, Interval]:
-        found = {}
-        for index, name in enumerate(corpora):
-            pairs = [pair for pair in across if pair[side] == name]
-            one = around(averages[name].mean, draws[:, index], pairs)
-            if one is not None:
-                found[name] = one
-        return found
-
-    return AverageIntervals(
-        in_domain=around(reductions.in_domain.mean, reduced.in_domain_mean, inside),
-        out_of_domain=around(outside.average.mean, reduced.out_of_domain_mean, across)
-        if outside
-        else None,
-        weighted=around(reductions.weighted, reduced.weighted, reductions.cells),
-        rows=by_corpus(outside.rows, reduced.rows, 0) if outside else {},
-        columns=by_corpus(outside.columns, reduced.columns, 1) if outside else {},
-    )
-
-
-def _diagonal(pairs: Sequence[Pair], estimates: Mapping[Pair, Estimate]) -> Values:
-    """Return float64 (draws, corpora) of in-domain cells."""
-    if not pairs:
-        return np.full((_n_draws(estimates), 0), np.nan)
-    return np.stack([estimates[pair].draws for pair in pairs], axis=1)
-
-
-def _square(corpora: Sequence[str], estimates: Mapping[Pair, Estimate]) -> Values:
-    """Return float64 (draws, train corpora, test corpora); NaN on the diagonal or if missing."""
-    square = np.full((_n_draws(estimates), len(corpora), len(corpora)), np.nan)
-    for i, train in enumerate(corpora):
-        for j, test in enumerate(corpora):
-            if (train, test) in estimates and train != test:
-                square[:, i, j] = estimates[train, test].draws
-    return square
-
-
-def _n_draws(estimates: Mapping[Pair, Estimate]) -> int:
-    return len(next(iter(estimates.values())).draws)
 
 
 def _class_f1(cells: Mapping[Pair, CellView]) -> dict[str, ClassF1]:

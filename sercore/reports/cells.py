@@ -40,7 +40,7 @@ def cell_tip(result: BackboneResult, view: CellView) -> str:
     if view.interval is not None:
         lines.append(interval_text(view.interval))
     if view.chance is not None:
-        lines.append(f"random predictions: {number(view.chance.random)}")
+        lines.append(f"best blind guess: {number(view.chance.best_blind_guess)}")
     if view.published is not None:
         gap = signed(cell.value - view.published)
         lines.append(f"paper: {number(view.published)} (difference {gap})")
@@ -50,11 +50,11 @@ def cell_tip(result: BackboneResult, view: CellView) -> str:
 
 
 def is_unsure(view: CellView) -> bool:
-    """Return whether random predictions could reach the score of a cell."""
+    """Return whether the interval of a cell reaches down to the best blind guess."""
     if view.chance is None:
         return False
     low = view.interval.low if view.interval is not None else view.cell.value
-    return low <= view.chance.random_high
+    return low <= view.chance.best_blind_guess
 
 
 class CellIndex:
@@ -117,9 +117,11 @@ def _references(view: CellView) -> Iterator[Fact]:
     if view.chance is not None:
         level = view.chance
         text = (
-            f"majority {number(level.majority)}, random {number(level.random)}; 97.5 % of random "
+            f"best blind guess {number(level.best_blind_guess)}, majority {number(level.majority)}"
         )
-        yield "chance", f"{text}predictions stay below {number(level.random_high)}"
+        if level.own_answers is not None:
+            text += f", blind with the probe's own answers {number(level.own_answers)}"
+        yield "chance", text
     if view.published is not None:
         gap = signed(view.cell.value - view.published, 4)
         yield "paper", f"{number(view.published, 4)} (difference {gap})"

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sercore.evaluation.metrics import MEASURES
-from sercore.evaluation.protocols import SUPPORTED
-from sercore.evaluation.statistics import Chance
-from sercore.evaluation.statistics import chance
 from sercore.reports.views import ChanceRow
+from sercore.statistics.chance import Chance
+from sercore.statistics.chance import chance
 
 if TYPE_CHECKING:
     from sercore.evaluation.confusion import Confusion
     from sercore.reports.views import BackboneResult
-    from sercore.results.matrices import Cell
     from sercore.results.matrices import Pair
     from sercore.results.matrices import Setting
 
 
-def chance_of(confusion: Confusion, cell: Cell, setting: Setting) -> Chance | None:
-    """Return the chance level of a cell, or None if its metric has none."""
+def chance_of(confusion: Confusion, setting: Setting) -> Chance | None:
+    """Return the chance level of a cell, or None if its metric has none.
+
+    A class that the probe did not see in training is masked, so no guess can say it.
+    """
     if setting.metric not in MEASURES:
         return None
-    # The counts are the sum over several test sets of the same classes; chance is that of one.
-    times = len(cell.by_seed) if cell.pooled else max(len(cell.prediction_keys), 1)
-    support = tuple(round(count / times) for count in confusion.counts.sum(axis=1))
-    return _chance(support, setting.averaging or SUPPORTED, setting.metric)
+    classes, counts = confusion.square()
+    return chance(
+        counts.sum(axis=1),
+        setting.metric,
+        sayable=np.isin(classes, confusion.predictions),
+        answers=counts.sum(axis=0),
+    )
 
 
 def chance_row(results: Sequence[BackboneResult]) -> ChanceRow:
@@ -42,9 +45,8 @@ def chance_row(results: Sequence[BackboneResult]) -> ChanceRow:
         if not known or len(known) < len(found):
             return None
         return Chance(
+            best_blind_guess=float(np.mean([level.best_blind_guess for level in known])),
             majority=float(np.mean([level.majority for level in known])),
-            random=float(np.mean([level.random for level in known])),
-            random_high=float(np.mean([level.random_high for level in known])),
         )
 
     pairs = sorted(fullest.reductions.cells)
@@ -52,8 +54,3 @@ def chance_row(results: Sequence[BackboneResult]) -> ChanceRow:
         in_domain=over([pair for pair in pairs if pair[0] == pair[1]]),
         out_of_domain=over([pair for pair in pairs if pair[0] != pair[1]]),
     )
-
-
-@lru_cache(maxsize=2048)
-def _chance(support: tuple[int, ...], averaging: str, metric: str) -> Chance:
-    return chance(np.array(support), averaging, metric)

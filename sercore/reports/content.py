@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sercore.errors import ProtocolError
-from sercore.evaluation.statistics import N_DRAWS
 from sercore.published import DEFECTIVE_TRAIN_CORPUS
 from sercore.reports.backbone_results import backbone_result
 from sercore.reports.chance import chance_row
@@ -44,7 +43,6 @@ def build_content(
     metric: str | None = None,
     adjustment: str | None = None,
     common: bool = False,
-    n_draws: int = N_DRAWS,
 ) -> Content:
     """Gather everything that a report says.
 
@@ -53,7 +51,6 @@ def build_content(
         metric: which metric of whole cells; that of the headline if None.
         adjustment: which out-of-domain adjustment; that of the headline if None.
         common: whether to use only the cells that all backbones of a group have.
-        n_draws: draws per interval.
     """
     contents: list[RunContent] = []
     notices: list[Notice] = []
@@ -66,7 +63,7 @@ def build_content(
             notes=sentences(run.record, "notes"),
         )
         found = matrices_of(run.scores, run.record, metric=metric, adjustment=adjustment)
-        own = _groups_of_run(run, content, found, common=common, n_draws=n_draws)
+        own = _groups_of_run(run, content, found, common=common)
         contents.append(content)
         groups += own
         new = notices_of(run, own, content.problems, content.notes)
@@ -95,14 +92,14 @@ def published_note(group: ComparisonGroup) -> str:
 
 
 def _groups_of_run(
-    run: StoredRun, content: RunContent, found: Sequence[Matrix], *, common: bool, n_draws: int
+    run: StoredRun, content: RunContent, found: Sequence[Matrix], *, common: bool
 ) -> list[ComparisonGroup]:
     together: dict[object, list[Matrix]] = {}
     for matrix in found:
         together.setdefault(matrix.setting.comparison_key, []).append(matrix)
     comparable = [common_cells(group) if common else group for group in together.values()]
     groups = [[matrix for matrix in group if matrix.cells] for group in comparable]
-    statistics = CellStatistics(run, n_draws)
+    statistics = CellStatistics(run)
     estimates = statistics.estimates([matrix for group in groups for matrix in group])
     results = [
         [backbone_result(matrix, run.record, statistics, estimates) for matrix in group]

@@ -25,16 +25,18 @@ from sercore.results.text import interval_text
 from sercore.results.text import number
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from matplotlib.axes import Axes
 
-    from sercore.evaluation.statistics import Chance
-    from sercore.evaluation.statistics import Interval
-    from sercore.evaluation.statistics import Values
     from sercore.reports.drawing import Drawing
     from sercore.reports.views import BackboneResult
     from sercore.reports.views import ComparisonGroup
     from sercore.reports.views import Side
+    from sercore.statistics.chance import Chance
+    from sercore.statistics.intervals import Interval
     from sercore.statistics.ranks import Comparison
+
+    Values = npt.NDArray[np.float64]
 
 Domain = Literal["in-domain", "out-of-domain"]
 
@@ -274,9 +276,9 @@ def _heat_map(
 def _chance_line(ax: Axes, chance: Chance | None) -> None:
     if chance is None:
         return
-    ax.axvline(chance.random, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+    ax.axvline(chance.best_blind_guess, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
     ax.annotate(
-        "chance", (chance.random, 1.0), xycoords=("data", "axes fraction"), fontsize=7.5,
+        "chance", (chance.best_blind_guess, 1.0), xycoords=("data", "axes fraction"), fontsize=7.5,
         color=MUTED, xytext=(3, 1), textcoords="offset points", va="bottom",
     )  # fmt: skip
 

@@ -21,12 +21,12 @@ import pyarrow as pa
 from pyarrow import csv
 
 if TYPE_CHECKING:
-    from sercore.evaluation.statistics import Interval
     from sercore.reports.views import BackboneResult
     from sercore.reports.views import CellView
     from sercore.reports.views import ComparisonGroup
     from sercore.reports.views import Content
     from sercore.results.reductions import Average
+    from sercore.statistics.intervals import Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +53,15 @@ class IntervalColumns:
     high: float | None = None
     interval_level: float | None = None
     interval_unit: str | None = None
-    """What was resampled: ``speaker``, a weaker grouping, or ``utterance``."""
+    """What was left out one at a time: ``speaker``, a weaker grouping, or ``utterance``."""
     interval_units: int | None = None
     """How many of them there are."""
+    interval_effective_units: float | None = None
+    """Below `interval_units` where they have unequal numbers of utterances."""
+    interval_df: float | None = None
+    """Degrees of freedom of its quantile of Student's t."""
+    interval_notes: str | None = None
+    """`sercore.statistics.intervals.Note`, separated by spaces: ``one-probe`` and others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +87,10 @@ class CellLine:
     pooled: bool | None = None
     """Whether the value is that of the predictions of all folds together."""
     interval: IntervalColumns = IntervalColumns()
+    chance: float | None = None
+    """The best blind guess."""
     chance_majority: float | None = None
-    chance_random: float | None = None
-    chance_random_high: float | None = None
+    chance_own_answers: float | None = None
     paper: float | None = None
     n_classes: int | None = None
     n_train: int | None = None
@@ -203,6 +210,9 @@ def _interval(interval: Interval | None) -> IntervalColumns:
         interval_level=interval.level,
         interval_unit=interval.unit,
         interval_units=interval.n_units,
+        interval_effective_units=interval.effective_units,
+        interval_df=interval.df,
+        interval_notes=" ".join(interval.notes),
     )
 
 
@@ -239,9 +249,9 @@ def _done(backbone: BackboneColumns, view: CellView) -> CellLine:
         folds=max(len(cell.by_fold) // len(seeds), 1),
         pooled=cell.pooled,
         interval=_interval(view.interval),
+        chance=chance.best_blind_guess if chance else None,
         chance_majority=chance.majority if chance else None,
-        chance_random=chance.random if chance else None,
-        chance_random_high=chance.random_high if chance else None,
+        chance_own_answers=chance.own_answers if chance else None,
         paper=view.published,
         n_classes=cell.n_classes,
         n_train=cell.n_train,

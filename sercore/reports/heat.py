@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping
 
-    from sercore.evaluation.statistics import Interval
     from sercore.reports.cells import CellIndex
     from sercore.reports.views import BackboneResult
     from sercore.reports.views import ComparisonGroup
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from sercore.results.matrices import Pair
     from sercore.results.reductions import Average
     from sercore.results.reductions import OutOfDomain
+    from sercore.statistics.intervals import Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class HeatCell:
     own: bool = False
     """Whether it is framed as an in-domain cell among others."""
     unsure: bool = False
-    """Whether random predictions could reach it."""
+    """Whether its interval reaches down to the best blind guess."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,6 @@ from jinja2 import StrictUndefined
 from markupsafe import Markup
 
 from sercore.__about__ import __version__
-from sercore.evaluation.statistics import LEVEL
-from sercore.evaluation.statistics import N_DRAWS
 from sercore.reports.cells import CellIndex
 from sercore.reports.colours import GAMMA
 from sercore.reports.colours import N_LEVELS
@@ -36,6 +34,7 @@ from sercore.reports.tables import leak_board
 from sercore.reports.tables import test_tables
 from sercore.results.text import MISSING
 from sercore.results.text import plural
+from sercore.statistics.intervals import LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,8 +148,11 @@ def _section(group: ComparisonGroup, content: Content, index: CellIndex) -> Page
 
 
 def _figures(group: ComparisonGroup) -> Iterator[PageFigure]:
-    lines = f"Lines are {_INTERVAL} intervals from {N_DRAWS} resampled test sets"
-    caption = f"{lines}; the dashed line is the score of random predictions."
+    lines = (
+        f"Lines are {_INTERVAL} intervals over speakers and seeds, corrected for the bias of "
+        "averages of finite test sets"
+    )
+    caption = f"{lines}; the dashed line is the best blind guess."
     if group.has_published:
         caption += f" Open diamonds are the numbers of the paper. {published_note(group)}"
     yield _figure(overview(group), caption)

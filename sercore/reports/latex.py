@@ -63,10 +63,10 @@ def _averages(group: ComparisonGroup) -> list[str]:
     ranked = group.refusal is None and len(group.backbones) > 1
     best = _best(group) if ranked else {}
     chance = [
-        latex_text(number(level.random)) if level else ""
+        latex_text(number(level.best_blind_guess)) if level else ""
         for level in (group.chance.in_domain, group.chance.out_of_domain)
     ]
-    foot = [["random predictions", chance[0], "", chance[1], "", ""]] if any(chance) else []
+    foot = [["best blind guess", chance[0], "", chance[1], "", ""]] if any(chance) else []
     header = [
         r" & \multicolumn{2}{c}{In-domain} & \multicolumn{2}{c}{Out-of-domain} & Weighted \\",
         r"\cmidrule(lr){2-3}\cmidrule(lr){4-5}",

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Sequence
 
-    from sercore.evaluation.statistics import Chance
-    from sercore.evaluation.statistics import Interval
     from sercore.published import PublishedSummary
     from sercore.reports.views import BackboneResult
     from sercore.reports.views import ComparisonGroup
     from sercore.results.reductions import Reductions
+    from sercore.statistics.chance import Chance
+    from sercore.statistics.intervals import Interval
 
     Reduced = Callable[[Reductions], float | None]
 
@@ -297,5 +297,5 @@ def _chance_lines(group: ComparisonGroup, columns: Sequence[BoardColumn]) -> Ite
         found = (levels.get(column.id) for column in columns)
         return FootLine(title, tuple(number(value_of(level)) if level else "" for level in found))
 
-    yield line("chance: always the majority", lambda level: level.majority)
-    yield line("chance: random with the test frequencies", lambda level: level.random)
+    yield line("chance: best blind guess", lambda level: level.best_blind_guess)
+    yield line("chance: always the most frequent class", lambda level: level.majority)

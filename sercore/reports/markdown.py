@@ -87,8 +87,8 @@ def _board_lines(group: ComparisonGroup) -> list[str]:
     levels = group.chance.in_domain, group.chance.out_of_domain
     if any(levels):
         for title, values in (
-            ("chance: majority", [level.majority if level else None for level in levels]),
-            ("chance: random", [level.random if level else None for level in levels]),
+            ("best blind guess", [level.best_blind_guess if level else None for level in levels]),
+            ("most frequent class", [level.majority if level else None for level in levels]),
         ):
             inside, outside = ("" if value is None else number(value) for value in values)
             cells = [title, inside, "", "", outside]

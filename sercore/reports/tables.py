@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping
 
-    from sercore.evaluation.statistics import Interval
     from sercore.reports.views import ComparisonGroup
     from sercore.reports.views import LeakGap
     from sercore.reports.views import LeakTable
+    from sercore.statistics.intervals import Interval
     from sercore.statistics.ranks import Comparison
     from sercore.statistics.ranks import PairedTest
 

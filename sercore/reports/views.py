@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from dataclasses import field
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
 
 if TYPE_CHECKING:
     from sercore.evaluation.confusion import Confusion
-    from sercore.evaluation.statistics import Chance
-    from sercore.evaluation.statistics import Interval
     from sercore.published import PublishedSummary
+    from sercore.results.averages import AverageIntervals
     from sercore.results.matrices import Cell
     from sercore.results.matrices import Matrix
     from sercore.results.matrices import Pair
     from sercore.results.matrices import Setting
     from sercore.results.reductions import Average
     from sercore.results.reductions import Reductions
+    from sercore.statistics.chance import Chance
+    from sercore.statistics.intervals import Interval
     from sercore.statistics.ranks import Comparison
 
 Side = Literal["rows", "columns"]
@@ -37,19 +37,6 @@ class CellView:
     confusion: Confusion | None
     published: float | None
     """The value in the paper."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AverageIntervals:
-    """Intervals of the averages of a backbone, over resampled test sets."""
-
-    in_domain: Interval | None = None
-    out_of_domain: Interval | None = None
-    weighted: Interval | None = None
-    rows: Mapping[str, Interval] = field(default_factory=dict)
-    """Of the out-of-domain means by train corpus."""
-    columns: Mapping[str, Interval] = field(default_factory=dict)
-    """Of the out-of-domain means by test corpus."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,83 +1,72 @@
-"""Statistics of cells: their confusion counts, and intervals from resampled test sets."""
+"""Statistics of cells: confusion counts, and jackknife intervals over speakers and seeds."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
-from dataclasses import replace
-from functools import cached_property
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
-from sercore.errors import SercoreError
-from sercore.evaluation.adjustment import ClassCounts
+from sercore.errors import ProtocolError
 from sercore.evaluation.class_rules import IN_DOMAIN
-from sercore.evaluation.class_rules import Rule
 from sercore.evaluation.confusion import Confusion
-from sercore.evaluation.confusion import confusion_counts
-from sercore.evaluation.metrics import CONFUSION
 from sercore.evaluation.metrics import MEASURES
-from sercore.evaluation.predictions import read_predictions
 from sercore.evaluation.protocols import SUPPORTED
 from sercore.evaluation.protocols import Adjustment
+from sercore.evaluation.protocols import SplitScheme
 from sercore.evaluation.scores import ScoreKey
-from sercore.evaluation.scores import class_values
-from sercore.evaluation.scores import of_metric
-from sercore.evaluation.scores import rows_of
-from sercore.evaluation.scores import whole_cells
-from sercore.evaluation.scores import with_predictions
-from sercore.evaluation.scoring import evaluate
-from sercore.evaluation.scoring import kept_by
-from sercore.evaluation.statistics import N_DRAWS
-from sercore.evaluation.statistics import bootstrap
-from sercore.evaluation.statistics import bootstrap_utterances
-from sercore.evaluation.statistics import draw_weights
-from sercore.evaluation.statistics import interval
-from sercore.evaluation.statistics import seed_for
-from sercore.evaluation.statistics import units_for
-from sercore.evaluation.units import UTTERANCE
-from sercore.evaluation.units import unit_counts
 from sercore.evaluation.units import units_of
-from sercore.results.class_counts import StoredClassCounts
+from sercore.results.cell_answers import CellAnswers
+from sercore.statistics.answers import FitAnswers
+from sercore.statistics.answers import count_by_unit
+from sercore.statistics.jackknife import estimate_cell
+from sercore.statistics.jackknife import estimate_from_confusions
+from sercore.statistics.seeds import cell_intervals
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from sercore.evaluation.scores import ScoreRow
-    from sercore.evaluation.statistics import Interval
-    from sercore.evaluation.statistics import Values
     from sercore.evaluation.units import Units
+    from sercore.results.cell_answers import AdjustedPredictions
     from sercore.results.matrices import Cell
     from sercore.results.matrices import Matrix
     from sercore.results.matrices import Pair
     from sercore.results.matrices import Setting
     from sercore.results.stored_run import StoredRun
+    from sercore.statistics.answers import UnitCounts
+    from sercore.statistics.intervals import Interval
+    from sercore.statistics.jackknife import CellEstimate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
-    """The value of a cell on resampled test sets."""
+    """The value of a cell without each of its speakers, and its interval."""
 
-    draws: Values
-    """float64 (draws,)."""
+    cell: CellEstimate
     interval: Interval
+    seeds: tuple[int, ...]
+    """Split seeds, in the order of `CellEstimate.by_seed`."""
+    manifest: str
+    """Digest of the test manifest: the same digest means the same units."""
+
+    @property
+    def by_seed(self) -> dict[int, float]:
+        """The value of each split seed."""
+        return dict(zip(self.seeds, self.cell.by_seed.tolist(), strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class AdjustedPredictions:
-    """Labels and predictions of one probe after the class rule and the adjustment."""
+class CellKey(NamedTuple):
+    """What an estimate is computed from. Matrices of several class rules share in-domain cells."""
 
-    rows: npt.NDArray[np.int64]
-    """int64 (utterances,), rows of the test manifest."""
-    labels: npt.NDArray[np.int64]
-    """int64 (utterances,), indices into `classes`."""
-    predictions: npt.NDArray[np.int64]
-    """int64 (utterances,), indices into `classes`."""
-    classes: tuple[str, ...]
+    keys: tuple[ScoreKey, ...]
+    metric: str
+    pooled: bool
 
 
 class CellStatistics:
@@ -85,181 +74,162 @@ class CellStatistics:
 
     Args:
         run: the run.
-        n_draws: draws per interval.
     """
 
-    def __init__(self, run: StoredRun, n_draws: int = N_DRAWS) -> None:
+    def __init__(self, run: StoredRun) -> None:
         self._run = run
-        self._n_draws = n_draws
+        self._answers = CellAnswers(run)
         self._units = lru_cache(maxsize=64)(self._read_units)
-        self._counts = StoredClassCounts(run.workspace, run.record)
 
     def confusion(self, cell: Cell, setting: Setting) -> Confusion | None:
         """Return the counts of a cell over all its probes, or None if they are not stored."""
-        found = [self._confusions.get(key) for key in _score_keys(cell, setting)]
+        found = [self._answers.confusion(key) for key in score_keys(cell, setting)]
         known = [confusion for confusion in found if confusion is not None]
         return Confusion.total(known) if known else None
 
     def estimates(self, matrices: Iterable[Matrix]) -> dict[tuple[Setting, Pair], Estimate]:
-        """Return the interval and the draws of every cell whose metric has an interval.
-
-        All cells of a column share the draws of its test corpus, over backbones too. So
-        differences between cells can be drawn as well.
-        """
-        work = [
-            (matrix.setting, cell)
-            for matrix in matrices
-            if matrix.setting.metric in MEASURES
-            for cell in matrix.cells.values()
-        ]
-        # Column by column: the weights of a test corpus are drawn once.
-        work.sort(key=lambda item: (item[1].test, item[1].in_domain))
-        found = {}
-        for setting, cell in work:
+        """Return the estimate of every cell whose metric is one of confusion counts."""
+        wanted: dict[CellKey, list[tuple[Setting, Cell]]] = defaultdict(list)
+        for matrix in matrices:
+            if matrix.setting.metric in MEASURES:
+                for cell in matrix.cells.values():
+                    wanted[_cell_key(cell, matrix.setting)].append((matrix.setting, cell))
+        cells: dict[CellKey, CellEstimate] = {}
+        for key, members in wanted.items():
+            setting, cell = members[0]
             estimate = self._estimate(setting, cell)
             if estimate is not None:
-                found[setting, (cell.train, cell.test)] = estimate
-        draw_weights.cache_clear()
-        return found
-
-    def predictions(self, key: ScoreKey) -> AdjustedPredictions | None:
-        """Return the adjusted predictions of a probe, or None if they cannot be rebuilt.
-
-        They must give the stored confusion counts, otherwise they are not used: the workspace may
-        hold other predictions than those that were scored.
-        """
-        row, stored = self._rows.get(key), self._confusions.get(key)
-        if row is None or stored is None:
-            return None
-        try:
-            rebuilt = self._rebuild(row, stored)
-        except SercoreError:
-            return None
-        return rebuilt if rebuilt is not None and _agree(rebuilt, stored) else None
-
-    def _estimate(self, setting: Setting, cell: Cell) -> Estimate | None:
-        keys = [key for key in _score_keys(cell, setting) if key in self._rows]
-        if not keys:
-            return None
-        rows = [self._rows[key] for key in keys]
-        found = [self.predictions(key) for key in keys]
-        rebuilt = [predictions for predictions in found if predictions is not None]
-        if len(rebuilt) == len(rows):
-            draws, unit, n_units = self._draw(setting, cell, rows, rebuilt)
-        else:
-            draws, unit, n_units = self._draw_counts(setting, cell, rows)
-        around = interval(cell.value, draws, unit=unit, n_units=n_units)
-        return None if around is None else Estimate(draws, around)
-
-    def _draw(
-        self,
-        setting: Setting,
-        cell: Cell,
-        rows: Sequence[ScoreRow],
-        predictions: Sequence[AdjustedPredictions],
-    ) -> tuple[Values, str, int]:
-        """Return draws over resampled speakers, what was drawn, and how many there are."""
-        manifest = rows[0].cell.test_manifest or ""
-        whole = self._units(cell.test, manifest)
-        n_classes = len(predictions[0].classes)
-        drawn = units_for(whole, np.concatenate([part.rows for part in predictions]))
-        names, codes = np.unique(drawn.codes, return_inverse=True)
-        starts = np.cumsum([0, *(len(part.rows) for part in predictions)])
-        groups: dict[object, npt.NDArray[np.float32]] = {}
-        for row, part, start in zip(rows, predictions, starts, strict=False):
-            own = codes[start : start + len(part.rows)]
-            counts = unit_counts(part.labels, part.predictions, own, len(names), n_classes)
-            test_set = _test_set(row, cell)
-            groups[test_set] = groups[test_set] + counts if test_set in groups else counts
-        seed = seed_for(cell.test, manifest, cell.in_domain, drawn.kind)
-        averaging = rows[0].averaging or SUPPORTED
-        draws = [
-            bootstrap(counts, averaging, setting.metric, seed=seed, n_draws=self._n_draws)
-            for counts in groups.values()
-        ]
-        return np.mean(draws, axis=0), drawn.kind, len(names)
-
-    def _draw_counts(
-        self, setting: Setting, cell: Cell, rows: Sequence[ScoreRow]
-    ) -> tuple[Values, str, int]:
-        """Draw single utterances from stored counts, where the predictions are missing."""
-        groups: dict[object, list[Confusion]] = defaultdict(list)
-        for row in rows:
-            groups[_test_set(row, cell)].append(self._confusions[_score_key(row)])
-        averaging = rows[0].averaging or SUPPORTED
-        draws, n_units = [], 0
-        for test_set, found in groups.items():
-            _, counts = Confusion.total(found).square()
-            n_units = max(n_units, int(counts.sum()))
-            seed = seed_for(cell.test, test_set)
-            draws.append(
-                bootstrap_utterances(
-                    counts, averaging, setting.metric, seed=seed, n_draws=self._n_draws
-                )
+                cells[key] = estimate
+        intervals = dict(_intervals(cells, {key: wanted[key][0] for key in cells}))
+        return {
+            (setting, (cell.train, cell.test)): Estimate(
+                estimate, intervals[key], _seeds_of(cell), self._manifest(key)
             )
-        return np.mean(draws, axis=0), UTTERANCE, n_units
+            for key, estimate in cells.items()
+            for setting, cell in wanted[key]
+        }
 
-    def _rebuild(self, row: ScoreRow, stored: Confusion) -> AdjustedPredictions | None:
-        cell, in_domain = row.cell, row.class_rule == IN_DOMAIN
-        predictions = read_predictions(self._run.workspace, cell.prediction_key or "")
-        classes = predictions.classes
-        counts = self._counts.of(cell.probe_key, cell.train_corpus, cell.test_corpus, classes)
-        if counts is None:
-            if not in_domain and row.adjustment != Adjustment.NONE:
-                return None
-            counts = ClassCounts.unknown(len(classes))
-        if not in_domain and row.adjustment != Adjustment.PUBLISHED:
-            # A class that is masked in the stored counts had no training data.
-            unmasked = np.isin(classes, stored.predictions)
-            trained = np.where(unmasked, np.maximum(counts.train_part, 1.0), 0.0)
-            counts = replace(counts, train_part=trained)
-        rule = Rule(row.class_rule or IN_DOMAIN, frozenset((*stored.labels, *stored.predictions)))
-        evaluation = evaluate(
-            predictions, rule, row.adjustment or "", counts, row.averaging or SUPPORTED
-        )
-        return AdjustedPredictions(
-            predictions.rows[kept_by(rule, predictions)],
-            evaluation.labels,
-            evaluation.predictions,
-            classes,
-        )
+    def unit_counts(self, cell: Cell, setting: Setting) -> UnitCounts | None:
+        """Return the counts of a cell by speaker, or None if its predictions are not stored."""
+        seeds = self._fits(cell, setting)
+        if not seeds:
+            return None
+        answers: list[list[FitAnswers]] = []
+        n_classes = 0
+        for fits in seeds:
+            answers.append([])
+            for rows in fits:
+                parts = [self._answers.predictions(_score_key(row)) for row in rows]
+                whole = [part for part in parts if part is not None]
+                if len(whole) < len(parts):
+                    return None
+                n_classes = len(whole[0].classes)
+                answers[-1].append(_joined(whole))
+        units = self._units(cell.test, seeds[0][0][0].cell.test_manifest or "")
+        return count_by_unit(answers, units, n_classes)
+
+    def _estimate(self, setting: Setting, cell: Cell) -> CellEstimate | None:
+        seeds = self._fits(cell, setting)
+        if not seeds:
+            return None
+        averaging = seeds[0][0][0].averaging or SUPPORTED
+        counted = self.unit_counts(cell, setting)
+        try:
+            if counted is None:
+                return self._estimate_from_confusions(seeds, averaging, setting.metric)
+            return estimate_cell(
+                counted.seeds,
+                averaging=averaging,
+                measure=setting.metric,
+                unit=counted.unit,
+                unit_ids=counted.unit_ids,
+                notes=counted.notes,
+            )
+        except ProtocolError:
+            return None  # a test set without utterances has no interval
+
+    def _estimate_from_confusions(
+        self, seeds: Sequence[Sequence[Sequence[ScoreRow]]], averaging: str, metric: str
+    ) -> CellEstimate | None:
+        """Take utterances for units, where the predictions are missing."""
+        counts = []
+        for fits in seeds:
+            totals = []
+            for rows in fits:
+                found = [self._answers.confusion(_score_key(row)) for row in rows]
+                known = [confusion for confusion in found if confusion is not None]
+                if len(known) < len(found):
+                    return None
+                totals.append(Confusion.total(known).square()[1])
+            counts.append(totals)
+        return estimate_from_confusions(counts, averaging=averaging, measure=metric)
+
+    def _fits(self, cell: Cell, setting: Setting) -> list[list[list[ScoreRow]]]:
+        """Return for each seed its fits, and for each fit the rows of its folds."""
+        by_seed: dict[int | None, list[ScoreRow]] = {seed: [] for seed in cell.by_seed}
+        for key in score_keys(cell, setting):
+            row = self._answers.row(key)
+            if row is not None and row.cell.split_seed in by_seed:
+                by_seed[row.cell.split_seed].append(row)
+        if not all(by_seed.values()):
+            return []
+        return [[rows] if cell.pooled else [[row] for row in rows] for rows in by_seed.values()]
+
+    def _manifest(self, key: CellKey) -> str:
+        row = self._answers.row(key.keys[0])
+        return (row.cell.test_manifest if row is not None else None) or ""
 
     def _read_units(self, corpus: str, manifest: str) -> Units:
         return units_of(self._run.workspace.read_table(f"manifests/{corpus}/{manifest}.parquet"))
 
-    @cached_property
-    def _rows(self) -> dict[ScoreKey, ScoreRow]:
-        """One row of every set of predictions, class rule and adjustment."""
-        done = with_predictions(whole_cells(self._run.scores))
-        return {_score_key(row): row for row in rows_of(done)}
 
-    @cached_property
-    def _confusions(self) -> dict[ScoreKey, Confusion]:
-        counts = class_values(of_metric(self._run.scores, CONFUSION))
-        return {key: Confusion.from_pairs(pairs) for key, pairs in counts.items()}
+def score_keys(cell: Cell, setting: Setting) -> tuple[ScoreKey, ...]:
+    """Return the keys of the scores behind a cell of a matrix."""
+    rule, adjustment = setting.class_rule, setting.adjustment
+    if cell.in_domain:
+        rule, adjustment = IN_DOMAIN, Adjustment.NONE
+    return tuple(ScoreKey(key, rule, adjustment) for key in cell.prediction_keys)
+
+
+def _cell_key(cell: Cell, setting: Setting) -> CellKey:
+    return CellKey(score_keys(cell, setting), setting.metric, cell.pooled)
 
 
 def _score_key(row: ScoreRow) -> ScoreKey:
     return ScoreKey(row.cell.prediction_key, row.class_rule, row.adjustment)
 
 
-def _score_keys(cell: Cell, setting: Setting) -> list[ScoreKey]:
-    """Return the keys of the scores behind a cell of a matrix."""
-    rule, adjustment = setting.class_rule, setting.adjustment
-    if cell.in_domain:
-        rule, adjustment = IN_DOMAIN, Adjustment.NONE
-    return [ScoreKey(key, rule, adjustment) for key in cell.prediction_keys]
+def _seeds_of(cell: Cell) -> tuple[int, ...]:
+    return tuple(-1 if seed is None else seed for seed in cell.by_seed)
 
 
-def _test_set(row: ScoreRow, cell: Cell) -> object:
-    """Return what the rows of one test set share: the folds of one seed, or one probe."""
-    return row.cell.split_seed if cell.pooled else row.cell.prediction_key
+def _joined(parts: Sequence[AdjustedPredictions]) -> FitAnswers:
+    """Return the predictions of the folds of one fit as one test set."""
+    return FitAnswers(
+        rows=np.concatenate([part.rows for part in parts]),
+        labels=np.concatenate([part.labels for part in parts]),
+        predictions=np.concatenate([part.predictions for part in parts]),
+    )
 
 
-def _agree(rebuilt: AdjustedPredictions, stored: Confusion) -> bool:
-    """Return whether predictions give the stored confusion counts."""
-    classes = rebuilt.classes
-    if not {*stored.labels, *stored.predictions} <= set(classes):
-        return False
-    counts = confusion_counts(rebuilt.labels, rebuilt.predictions, len(classes))
-    return bool(np.array_equal(counts, stored.over(classes, classes)))
+def _intervals(
+    cells: Mapping[CellKey, CellEstimate], origins: Mapping[CellKey, tuple[Setting, Cell]]
+) -> Iterator[tuple[CellKey, Interval]]:
+    """Yield the intervals of cells; variances over seeds are moderated over cells of one kind."""
+    kinds: dict[object, list[CellKey]] = defaultdict(list)
+    for key in cells:
+        setting, cell = origins[key]
+        shared = (setting.protocol, setting.split, setting.probe, setting.probe_settings)
+        outside = None if cell.in_domain else (setting.class_rule, setting.adjustment)
+        kinds[shared, outside, setting.metric, setting.demo].append(key)
+    for keys in kinds.values():
+        folds = [_disjoint_folds(*origins[key]) for key in keys]
+        yield from zip(keys, cell_intervals([cells[key] for key in keys], folds=folds), strict=True)
+
+
+def _disjoint_folds(setting: Setting, cell: Cell) -> int | None:
+    """Return the folds of an in-domain cell whose folds share no speaker, or None."""
+    if not cell.pooled or setting.split != SplitScheme.SPEAKER_DISJOINT:
+        return None
+    folds = len(cell.by_fold) // len(cell.by_seed)
+    return folds if folds > 1 else None

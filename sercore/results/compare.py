@@ -1,7 +1,7 @@
 """Compare two runs: which cells differ, by how much, and whether by more than noise.
 
-Noise is that of the test set: how much a difference changes when speakers are resampled. It does
-not include what another training seed would change; runs of several seeds show that.
+Noise is what new speakers and new seeds of training would change. With fewer than three seeds the
+noise of training is not known, so there is an interval and no verdict.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from typing import Any
 from typing import Literal
 from typing import NamedTuple
 
-import numpy as np
-
 from sercore.errors import ProtocolError
-from sercore.evaluation.statistics import N_DRAWS
-from sercore.evaluation.statistics import interval
-from sercore.evaluation.statistics import seed_for
 from sercore.results.cell_statistics import CellStatistics
-from sercore.results.record import corpora_of
 from sercore.results.stored_run import matrices_of
 from sercore.results.stored_run import reduce_of
+from sercore.statistics.differences import paired_difference
+from sercore.statistics.differences import unpaired_difference
+from sercore.statistics.paired import MIN_SEEDS
+from sercore.statistics.seeds import cell_intervals
 
 if TYPE_CHECKING:
-    from sercore.evaluation.statistics import Interval
-    from sercore.evaluation.statistics import Values
     from sercore.results.cell_statistics import Estimate
     from sercore.results.matrices import Cell
     from sercore.results.matrices import Matrix
     from sercore.results.matrices import Pair
     from sercore.results.reductions import Reductions
     from sercore.results.stored_run import StoredRun
+    from sercore.statistics.intervals import Interval
 
-Verdict = Literal["equal", "noise", "differs", "unknown", "only-first", "only-second"]
-"""``noise``: the interval of the difference contains zero; ``differs``: it does not; ``unknown``:
-there is no interval, because neither predictions nor confusion counts are stored."""
+Verdict = Literal[
+    "equal", "noise", "differs", "not-decided", "unknown", "only-first", "only-second"
+]
+"""``noise``: the interval of the difference contains zero; ``differs``: it does not;
+``not-decided``: a cell has fewer than three seeds; ``unknown``: there is no interval, because
+neither predictions nor confusion counts are stored."""
 
 _PASSING = frozenset(
     {
@@ -82,7 +82,7 @@ class CellDifference:
     interval: Interval | None = None
     """Of second minus first."""
     paired: bool = False
-    """Whether both values come from the same resampled test sets."""
+    """Whether a speaker is left out of both at once: both were tested on the same corpus."""
     same_predictions: bool = False
 
     @property
@@ -143,7 +143,6 @@ def compare_runs(
     *,
     metric: str | None = None,
     adjustment: str | None = None,
-    n_draws: int = N_DRAWS,
 ) -> RunComparison:
     """Compare two runs cell by cell.
 
@@ -155,12 +154,11 @@ def compare_runs(
         second: the other; differences are second minus first.
         metric: of whole cells; that of the headline if None.
         adjustment: of out-of-domain cells; the headline of each run if None.
-        n_draws: draws per interval.
 
     Raises:
         ProtocolError: a run has two matrices of one backbone under one class rule.
     """
-    sides = [_Side(run, metric, adjustment, n_draws) for run in (first, second)]
+    sides = [_Side(run, metric, adjustment) for run in (first, second)]
     cells: list[CellDifference] = []
     averages: list[AverageDifference] = []
     for key in sorted({*sides[0].matrices, *sides[1].matrices}, key=str):
@@ -178,11 +176,9 @@ def compare_runs(
 
 
 class _Side:
-    """The matrices of one run, and the draws of their cells."""
+    """The matrices of one run, and the estimates of their cells."""
 
-    def __init__(
-        self, run: StoredRun, metric: str | None, adjustment: str | None, n_draws: int
-    ) -> None:
+    def __init__(self, run: StoredRun, metric: str | None, adjustment: str | None) -> None:
         self.run = run
         self.matrices: dict[MatrixKey, Matrix] = {}
         for matrix in matrices_of(run.scores, run.record, metric=metric, adjustment=adjustment):
@@ -195,8 +191,7 @@ class _Side:
                     hint="compare runs with one protocol, one probe and one checkpoint",
                 )
             self.matrices[key] = matrix
-        self._estimates = CellStatistics(run, n_draws).estimates(self.matrices.values())
-        self._corpora = corpora_of(run.record)
+        self._estimates = CellStatistics(run).estimates(self.matrices.values())
 
     def cells(self, key: MatrixKey) -> Mapping[Pair, Cell]:
         matrix = self.matrices.get(key)
@@ -205,10 +200,6 @@ class _Side:
     def estimate(self, key: MatrixKey, pair: Pair) -> Estimate | None:
         matrix = self.matrices.get(key)
         return None if matrix is None else self._estimates.get((matrix.setting, pair))
-
-    def manifest(self, corpus: str) -> str | None:
-        found = self._corpora.get(corpus)
-        return found.manifest if found else None
 
 
 def _cells(key: MatrixKey, first: _Side, second: _Side) -> Iterator[CellDifference]:
@@ -228,13 +219,10 @@ def _cells(key: MatrixKey, first: _Side, second: _Side) -> Iterator[CellDifferen
             yield found
             continue
         estimates = first.estimate(key, pair), second.estimate(key, pair)
-        paired = _is_paired(one, other, *estimates) and (
-            first.manifest(pair[1]) == second.manifest(pair[1])
-        )
-        around = _difference(other.value - one.value, *estimates, paired=paired)
+        around, paired = _difference(*estimates)
         yield replace(
             found,
-            verdict=_verdict(other.value - one.value, around),
+            verdict=_verdict(other.value - one.value, around, *estimates),
             interval=around,
             paired=paired,
             same_predictions=bool(one.prediction_keys)
@@ -242,42 +230,27 @@ def _cells(key: MatrixKey, first: _Side, second: _Side) -> Iterator[CellDifferen
         )
 
 
-def _is_paired(one: Cell, other: Cell, first: Estimate | None, second: Estimate | None) -> bool:
-    """Return whether both cells have the same resampled test sets, draw by draw."""
+def _difference(first: Estimate | None, second: Estimate | None) -> tuple[Interval | None, bool]:
+    """Return the interval of second minus first, and whether speakers are paired."""
     if first is None or second is None:
-        return False
-    a, b = first.interval, second.interval
-    if (a.unit, a.n_units, one.n_test) != (b.unit, b.n_units, other.n_test):
-        return False
-    # In domain the split decides the test part.
-    return not one.in_domain or set(one.by_seed) == set(other.by_seed)
+        return None, False
+    one, other = first.cell, second.cell
+    if one.unit == other.unit and first.manifest == second.manifest != "":
+        (around,) = cell_intervals([paired_difference(one, other)], bounds=(-1.0, 1.0))
+        return around, True
+    return unpaired_difference(first.interval, second.interval), False
 
 
-def _difference(
-    point: float, first: Estimate | None, second: Estimate | None, *, paired: bool
-) -> Interval | None:
-    if first is None or second is None:
-        return None
-    draws: Values = second.draws
-    if not paired:
-        # An equal seed must not pair draws of different test sets.
-        rng = np.random.default_rng(seed_for("compare"))
-        draws = rng.permutation(draws)
-    units = {first.interval.unit, second.interval.unit}
-    return interval(
-        point,
-        draws - first.draws,
-        unit=units.pop() if len(units) == 1 else "speaker or utterance",
-        n_units=min(first.interval.n_units, second.interval.n_units),
-    )
-
-
-def _verdict(difference: float, around: Interval | None) -> Verdict:
+def _verdict(
+    difference: float, around: Interval | None, first: Estimate | None, second: Estimate | None
+) -> Verdict:
     if difference == 0:
         return "equal"
-    if around is None:
+    if around is None or first is None or second is None:
         return "unknown"
-    return "noise" if around.low <= 0 <= around.high else "differs"
+    if min(len(first.seeds), len(second.seeds)) < MIN_SEEDS:
+        return "not-decided"
+    return "differs" if around.excludes_zero else "noise"
 
 
 def _averages(key: MatrixKey, first: _Side, second: _Side) -> Iterator[AverageDifference]:

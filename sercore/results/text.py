@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sercore.evaluation.statistics import Interval
+    from sercore.statistics.intervals import Interval
 
 MISSING = "—"
 """Shown in place of a missing value."""
@@ -76,9 +76,13 @@ def range_text(interval: Interval | None) -> str:
 
 
 def interval_text(interval: Interval) -> str:
-    """Return an interval and the units that were resampled for it."""
+    """Return an interval, what it was computed over, and what a reader must know about it."""
+    from sercore.statistics.intervals import NOTE_TEXTS
+    from sercore.statistics.intervals import Note
+
     percent = f"{interval.level:.0%}".replace("%", " %")
-    return (
-        f"{percent} interval {range_text(interval)} "
-        f"({plural(interval.n_units, interval.unit)} resampled)"
-    )
+    over = plural(interval.n_units, interval.unit or "unit")
+    if Note.UNEVEN_UNITS in interval.notes:
+        over += f", effective number {interval.effective_units:.1f}"
+    notes = "".join(f"; {NOTE_TEXTS[note]}" for note in interval.notes)
+    return f"{percent} interval {range_text(interval)} (over {over}){notes}"

@@ -71,13 +71,18 @@ def count_by_unit(
     fits = [answers for seed in seeds for answers in seed]
     if not any(len(answers.rows) for answers in fits):
         raise ProtocolError("a cell without test utterances has no score")
-    rows = np.unique(np.concatenate([answers.rows for answers in fits]))
+    tested = np.zeros(len(units.codes), dtype=bool)
+    for answers in fits:
+        tested[answers.rows] = True
+    rows = np.flatnonzero(tested)
     found = units_in(units, rows)
     codes = np.arange(len(units.codes)) if found.kind == UTTERANCE else units.codes
-    ids = np.unique(codes[rows])
+    ids = np.flatnonzero(np.bincount(codes[rows]))
+    position = np.zeros(ids[-1] + 1, dtype=np.int64)
+    position[ids] = np.arange(len(ids))
 
     def counted(answers: FitAnswers) -> npt.NDArray[np.float32]:
-        places = np.searchsorted(ids, codes[answers.rows])
+        places = position[codes[answers.rows]]
         return unit_counts(answers.labels, answers.predictions, places, len(ids), n_classes)
 
     return UnitCounts(

@@ -12,12 +12,15 @@ are centred on the corrected value. What is printed as the average stays the pla
 
 from __future__ import annotations
 
+from collections import Counter
 from collections import defaultdict
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
     Statistic = Callable[[Values], Values]
     """Maps cell values (..., cells) to quantities (..., quantities)."""
 
+SEED = "seed"
+"""Unit of the strata of training seeds; they do not count as units of test sets."""
+
 _NUDGE = 1e-3  # how far a cell is moved to see which quantities depend on it
 
 
@@ -54,6 +60,8 @@ class Stratum:
     contain the unit."""
     sizes: Values
     """float64 (units,): the weight of each unit in degrees of freedom."""
+    unit: str = ""
+    """What the units are, for the reader: ``speaker``, ``utterance``, or `SEED`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +125,7 @@ def speaker_strata(cells: Mapping[int, tuple[str, CellEstimate]]) -> list[Stratu
             [cells[position][1].unit_ids for position in positions],
             [cells[position][1].without for position in positions],
             [cells[position][1].sizes for position in positions],
+            unit,
         )
         for (test, unit), positions in groups.items()
     ]
@@ -141,7 +150,7 @@ def seed_strata(cells: Mapping[int, tuple[str, Mapping[int, float]]]) -> list[St
         ]
         without = [(own.sum() - own) / (len(own) - 1) for own in values]
         ones = [np.ones(len(seeds)) for seeds in ids]
-        strata.append(_aligned(f"seeds of {train}", positions, ids, without, ones))
+        strata.append(_aligned(f"seeds of {train}", positions, ids, without, ones, SEED))
     return strata
 
 
@@ -176,24 +185,34 @@ def stratified_jackknife(
     """
     point = np.asarray(statistic(values), dtype=np.float64)
     parts: list[list[tuple[Component, float]]] = [[] for _ in point]
+    counts: list[Counter[str]] = [Counter() for _ in point]
     for stratum in strata:
         moved = _without(statistic, values, stratum)
         used = _units_used(statistic, values, point, stratum)
         for place in np.flatnonzero(used.any(axis=0)):
             units = used[:, place]
+            counts[place][stratum.unit] += int(units.sum())
             parts[place].append(
                 _of_stratum(
                     moved[units, place], float(point[place]), stratum.sizes[units], stratum.name
                 )
             )
     found = []
-    for value, strata_parts in zip(point, parts, strict=True):
+    for value, strata_parts, units_by_kind in zip(point, parts, counts, strict=True):
         variance = add(component for component, _ in strata_parts)
         bias = sum(shift for _, shift in strata_parts)
-        found.append(
-            t_interval(float(value), variance, bias=bias, bounds=bounds, level=level, notes=notes)
+        around = t_interval(
+            float(value), variance, bias=bias, bounds=bounds, level=level, notes=notes
         )
+        found.append(replace(around, **_units_named(units_by_kind)))
     return found
+
+
+def _units_named(counts: Counter[str]) -> dict[str, Any]:
+    """Return the fields of an interval that name what was left out, seeds apart."""
+    kinds = sorted(kind for kind in counts if kind != SEED)
+    total = sum(counts[kind] for kind in kinds)
+    return {"unit": " or ".join(kinds), "n_units": total, "effective_units": float(total)}
 
 
 def _of_stratum(moved: Values, point: float, sizes: Values, name: str) -> tuple[Component, float]:
@@ -233,6 +252,7 @@ def _aligned(
     ids: Sequence[npt.NDArray[np.int64]],
     without: Sequence[Values],
     sizes: Sequence[Values],
+    unit: str,
 ) -> Stratum:
     """Return a stratum over the units of all cells; a unit's size is its largest in a cell."""
     known = np.unique(np.concatenate(ids))
@@ -242,4 +262,4 @@ def _aligned(
         places = np.searchsorted(known, own)
         table[places, column] = np.where(weight > 0, deleted, np.nan)
         largest[places] = np.maximum(largest[places], weight)
-    return Stratum(name=name, cells=np.array(positions), without=table, sizes=largest)
+    return Stratum(name=name, cells=np.array(positions), without=table, sizes=largest, unit=unit)

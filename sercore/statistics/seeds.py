@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -119,7 +120,7 @@ def seed_components(by_seed: Sequence[Values]) -> list[Component | None]:
 def cell_intervals(
     estimates: Sequence[CellEstimate],
     *,
-    folds: int | None = None,
+    folds: Sequence[int | None] | None = None,
     bounds: tuple[float, float] = (0.0, 1.0),
     level: float = LEVEL,
 ) -> list[Interval]:
@@ -131,15 +132,16 @@ def cell_intervals(
 
     Args:
         estimates: all cells of one kind: in domain or out of domain, one protocol and probe.
-        folds: k, for in-domain cells of several seeds whose folds hold disjoint speakers, where
-            the training speakers are a sample as well (factor k / (k - 1)); None elsewhere.
+        folds: for each cell k, where it is an in-domain cell of several seeds whose folds hold
+            disjoint speakers, so that the training speakers are a sample as well (factor
+            k / (k - 1)); None elsewhere.
         bounds: the smallest and the largest possible value.
         level: the nominal coverage.
     """
     seeds = seed_components([estimate.by_seed for estimate in estimates])
     return [
-        _interval(estimate, seed, folds, bounds, level)
-        for estimate, seed in zip(estimates, seeds, strict=True)
+        _interval(estimate, seed, k, bounds, level)
+        for estimate, seed, k in zip(estimates, seeds, folds or repeat(None), strict=False)
     ]
 
 

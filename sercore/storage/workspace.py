@@ -15,6 +15,7 @@ import posixpath
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from contextlib import contextmanager
 from contextlib import suppress
@@ -169,12 +170,17 @@ class Workspace:
         del value[seals.KEY]
         return value
 
-    def read_table(self, relative: str) -> pa.Table:
-        """Return a Parquet file's table without its seal. Raises as `read_sealed` does."""
+    def read_table(self, relative: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return a Parquet file's table without its seal. Raises as `read_sealed` does.
+
+        Args:
+            relative: the file.
+            columns: the columns to decode; all if None.
+        """
         import pyarrow.parquet as pq
 
         # ParquetFile, not read_table: that one treats `key=value` folders as columns.
-        table = pq.ParquetFile(io.BytesIO(self.read_sealed(relative))).read()
+        table = pq.ParquetFile(io.BytesIO(self.read_sealed(relative))).read(columns)
         metadata = dict(table.schema.metadata or {})
         metadata.pop(seals.KEY.encode(), None)
         return table.replace_schema_metadata(metadata or None)

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import replace
+from functools import partial
+from itertools import product
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -24,10 +27,13 @@ from sercore.evaluation.class_rules import LabelSet
 from sercore.evaluation.class_rules import in_domain_rule
 from sercore.evaluation.class_rules import rules_between
 from sercore.evaluation.metrics import METRICS
+from sercore.evaluation.out_of_fold import add_out_of_fold
 from sercore.evaluation.predictions import Predictions
+from sercore.evaluation.predictions import read_predictions
 from sercore.evaluation.predictions import write_predictions
 from sercore.evaluation.protocols import PROTOCOLS
 from sercore.evaluation.protocols import ClassRule
+from sercore.evaluation.protocols import SplitScheme
 from sercore.evaluation.scores import FAILED
 from sercore.evaluation.scores import ScoredCell
 from sercore.evaluation.scores import ScoreRow
@@ -84,8 +90,22 @@ class _Corpus:
     labels: npt.NDArray[np.int64]
     speakers: npt.NDArray[np.int64]
     ids: list[str]
-    test_part: npt.NDArray[np.int64]
     manifest: str
+    seed: int
+
+    def test_parts(self, protocol: Protocol, split_seed: int) -> list[npt.NDArray[np.int64]]:
+        """Return the test part of each fold: one over files, or k folds."""
+        n = len(self.labels)
+        parts = () if split_seed == self.seed else ("split", split_seed)
+        order = _rng("corpus", self.shape.id, self.seed, "order", *parts).permutation(n)
+        if protocol.n_folds < 2:
+            return [np.sort(order[int(0.8 * n) :])]
+        folds = np.empty(n, dtype=np.int64)
+        folds[order] = np.arange(n) % protocol.n_folds
+        if protocol.split == SplitScheme.SPEAKER_DISJOINT:
+            numbers = _rng("speakers", self.shape.id, split_seed).permutation(self.shape.speakers)
+            folds = numbers[self.speakers] % protocol.n_folds
+        return [np.flatnonzero(folds == fold) for fold in range(protocol.n_folds)]
 
     def counts(self, rows: npt.NDArray[np.int64] | None = None) -> npt.NDArray[np.float64]:
         labels = self.labels if rows is None else self.labels[rows]
@@ -108,6 +128,9 @@ def table1_shapes(scale: float = 1.0, smallest: int = 60) -> tuple[SimulatedCorp
     )
 
 
+_ONE_PROBE: Mapping[str, float] = MappingProxyType({"simulated": 0.0})
+
+
 def simulate_run(
     workspace: Workspace,
     name: str,
@@ -116,6 +139,9 @@ def simulate_run(
     *,
     protocol: str = "standard",
     seed: int = 0,
+    n_seeds: int = 1,
+    probes: Mapping[str, float] = _ONE_PROBE,
+    layers: Sequence[str] = ("last",),
     lacking: Sequence[tuple[str, str, str]] = (),
 ) -> None:
     """Write a run with simulated logits.
@@ -126,37 +152,97 @@ def simulate_run(
         corpora: shapes of its corpora.
         backbones: name to checkpoint and quality; 0 is chance, 1 is good.
         protocol: one of the built-in protocols.
-        seed: of all random numbers.
+        seed: of all random numbers; the first split seed.
+        n_seeds: split seeds; the corpora stay the same.
+        probes: name to how much it adds to the quality of each backbone.
+        layers: names of the layers that have a matrix of their own.
         lacking: cells (backbone, train corpus, test corpus) that failed.
     """
     chosen = next(known for known in PROTOCOLS if known.id == protocol)
     built = [_build(workspace, shape, seed) for shape in corpora]
     rows: list[ScoreRow] = []
-    for backbone, (checkpoint, quality) in backbones.items():
-        for train in built:
-            key = digest_of(["probe", name, backbone, train.shape.id, seed])
-            trained = np.setdiff1d(np.arange(len(train.labels)), train.test_part)
-            _write_probe_record(workspace, key, train, trained)
-            for test in built:
-                rule = _rule(train, test)
-                if rule is None:
-                    continue
-                cell = _cell(chosen, backbone, checkpoint, train, test, key, len(trained), seed)
-                if (backbone, train.shape.id, test.shape.id) in lacking:
-                    rows.append(_failed(cell, rule))
-                    continue
-                predictions = _predict(train, test, backbone, quality, seed)
-                write_predictions(workspace, cell.prediction_key or "", predictions)
-                counts = ClassCounts(
-                    train_part=train.counts(trained),
-                    train_corpus=train.counts(),
-                    test_corpus=test.counts(),
-                )
-                rows += score(cell, predictions, rule, counts, chosen, METRICS)
-    workspace.write_table(f"runs/{name}/scores.parquet", table_of(rows))
-    workspace.write_json(
-        f"runs/{name}/run.json", _record(name, chosen, built, backbones, seed, len(lacking))
-    )
+    for backbone, probe, layer, train, split_seed in product(
+        backbones, probes, layers, built, range(seed, seed + n_seeds)
+    ):
+        checkpoint, quality = backbones[backbone]
+        parts = train.test_parts(chosen, split_seed)
+        for fold, test_part in enumerate(parts):
+            trained = np.setdiff1d(np.arange(len(train.labels)), test_part)
+            fit = _Fit(
+                name, chosen, backbone, checkpoint, quality + probes[probe], probe, layer, train,
+                trained, test_part, fold, len(parts), split_seed,
+            )  # fmt: skip
+            _write_probe_record(workspace, fit)
+            rows += _score_fit(workspace, fit, built, lacking)
+    table = table_of(rows)
+    if chosen.n_folds > 1:
+        table = add_out_of_fold(table, partial(read_predictions, workspace), chosen, METRICS)
+    workspace.write_table(f"runs/{name}/scores.parquet", table)
+    record = _record(name, chosen, built, backbones, seed, len(lacking))
+    record["settings"] |= {"n_seeds": n_seeds, "probes": list(probes)}
+    workspace.write_json(f"runs/{name}/run.json", record)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """One simulated probe."""
+
+    run: str
+    protocol: Protocol
+    backbone: str
+    checkpoint: str | None
+    quality: float
+    probe: str
+    layer: str
+    train: _Corpus
+    trained: npt.NDArray[np.int64]
+    test_part: npt.NDArray[np.int64]
+    fold: int
+    n_folds: int
+    split_seed: int
+
+    @property
+    def random_parts(self) -> tuple[object, ...]:
+        """What its random numbers depend on, apart from corpora and backbone."""
+        parts: list[object] = [self.split_seed]
+        if self.n_folds > 1:
+            parts.append(self.fold)
+        if (self.probe, self.layer) != ("simulated", "last"):
+            parts += [self.probe, self.layer]
+        return tuple(parts)
+
+    @property
+    def key(self) -> str:
+        return digest_of(
+            ["probe", self.run, self.backbone, self.train.shape.id, *map(str, self.random_parts)]
+        )
+
+
+def _score_fit(
+    workspace: Workspace,
+    fit: _Fit,
+    built: Sequence[_Corpus],
+    lacking: Sequence[tuple[str, str, str]],
+) -> list[ScoreRow]:
+    """Predict and score all test corpora of one probe."""
+    rows: list[ScoreRow] = []
+    for test in built:
+        rule = _rule(fit.train, test)
+        if rule is None:
+            continue
+        cell = _cell(fit, test)
+        if (fit.backbone, fit.train.shape.id, test.shape.id) in lacking:
+            rows.append(_failed(cell, rule))
+            continue
+        predictions = _predict(fit, test)
+        write_predictions(workspace, cell.prediction_key or "", predictions)
+        counts = ClassCounts(
+            train_part=fit.train.counts(fit.trained),
+            train_corpus=fit.train.counts(),
+            test_corpus=test.counts(),
+        )
+        rows += score(cell, predictions, rule, counts, fit.protocol, METRICS)
+    return rows
 
 
 def _build(workspace: Workspace, shape: SimulatedCorpus, seed: int) -> _Corpus:
@@ -179,17 +265,15 @@ def _build(workspace: Workspace, shape: SimulatedCorpus, seed: int) -> _Corpus:
     digest = digest_of([shape.id, ids, labels.tolist()])
     table = pa.table(columns, schema=SCHEMA)
     workspace.write_table(f"manifests/{shape.id}/{digest}.parquet", table)
-    test_part = np.sort(rng.permutation(n)[int(0.8 * n) :])
-    return _Corpus(shape, labels, speakers, ids, test_part, digest)
+    return _Corpus(shape, labels, speakers, ids, digest, seed)
 
 
-def _predict(
-    train: _Corpus, test: _Corpus, backbone: str, quality: float, seed: int
-) -> Predictions:
+def _predict(fit: _Fit, test: _Corpus) -> Predictions:
+    train, backbone, quality = fit.train, fit.backbone, fit.quality
     inside = train.shape.id == test.shape.id
-    rows = test.test_part if inside else np.arange(len(test.labels))
+    rows = fit.test_part if inside else np.arange(len(test.labels))
     labels = test.labels[rows]
-    rng = _rng("logits", backbone, train.shape.id, test.shape.id, seed)
+    rng = _rng("logits", backbone, train.shape.id, test.shape.id, *fit.random_parts)
     hardness = _rng("hardness", test.shape.id).uniform(0.5, 1.0)
     lean = _rng("lean", train.shape.id, backbone).normal(0, 0.5, len(CLASSES))
     accent = rng.normal(0, 0.5, (test.shape.speakers, len(CLASSES)))
@@ -223,24 +307,15 @@ def _failed(cell: ScoredCell, rule: Rule) -> ScoreRow:
     )
 
 
-def _cell(
-    protocol: Protocol,
-    backbone: str,
-    checkpoint: str | None,
-    train: _Corpus,
-    test: _Corpus,
-    probe_key: str,
-    n_train: int,
-    seed: int,
-) -> ScoredCell:
+def _cell(fit: _Fit, test: _Corpus) -> ScoredCell:
+    train, protocol = fit.train, fit.protocol
     inside = train.shape.id == test.shape.id
-    speakers = set(train.speakers[train.test_part].tolist())
-    rest = np.setdiff1d(np.arange(len(train.labels)), train.test_part)
-    shared = len(speakers & set(train.speakers[rest].tolist()))
+    speakers = set(train.speakers[fit.test_part].tolist())
+    shared = len(speakers & set(train.speakers[fit.trained].tolist()))
     return ScoredCell(
-        backbone=backbone,
-        checkpoint=checkpoint,
-        layer="last",
+        backbone=fit.backbone,
+        checkpoint=fit.checkpoint,
+        layer=fit.layer,
         audio_path=protocol.audio_path,
         dtype="float32",
         train_corpus=train.shape.id,
@@ -248,18 +323,18 @@ def _cell(
         reading=protocol.reading,
         mapper=protocol.mapper,
         split=protocol.split,
-        fold=0,
-        split_seed=seed,
-        probe="simulated",
+        fold=fit.fold,
+        split_seed=fit.split_seed,
+        probe=fit.probe,
         probe_settings="{}",
-        probe_seed=seed,
-        probe_key=probe_key,
+        probe_seed=fit.split_seed,
+        probe_key=fit.key,
         test_corpus=test.shape.id,
         test_manifest=test.manifest,
-        prediction_key=digest_of(["prediction", probe_key, test.shape.id]),
+        prediction_key=digest_of(["prediction", fit.key, test.shape.id]),
         protocol=protocol.id,
         in_domain=inside,
-        n_train=n_train,
+        n_train=len(fit.trained),
         n_missing=0,
         complete=True,
         shared_speakers=shared if inside else 0,
@@ -268,17 +343,16 @@ def _cell(
     )
 
 
-def _write_probe_record(
-    workspace: Workspace, key: str, train: _Corpus, trained: npt.NDArray[np.int64]
-) -> None:
+def _write_probe_record(workspace: Workspace, fit: _Fit) -> None:
+    train = fit.train
     workspace.write_json(
-        f"probes/{key}/record.json",
+        f"probes/{fit.key}/record.json",
         {
-            "key": key,
+            "key": fit.key,
             "classes": list(CLASSES),
             "train_corpus": train.shape.id,
-            "train_counts": train.counts(trained).astype(int).tolist(),
-            "n_train": len(trained),
+            "train_counts": train.counts(fit.trained).astype(int).tolist(),
+            "n_train": len(fit.trained),
         },
     )
 
