@@ -27,9 +27,11 @@ from sercore.reports.flat import CELL_SCHEMA
 from sercore.reports.latex import latex_page
 from sercore.reports.latex import latex_text
 from sercore.reports.markdown import markdown_page
+from sercore.reports.verdict_tables import verdict_tables
 from sercore.reports.write import require_libraries
 from sercore.results.stored_run import read_run
 from sercore.results.text import interval_text
+from sercore.results.text import markdown_cell
 from sercore.statistics.intervals import Note
 from sercore.storage.workspace import Workspace
 from sercore.testing.simulated import SimulatedCorpus
@@ -157,9 +159,56 @@ def test_backbones_are_ranked_best_first_and_tested(whole):
 
     assert [row.backbone for row in group.backbones] == ["large", "medium", "small_&_%"]
     assert group.refusal is None
-    assert group.in_domain_comparison.n_corpora == 4
-    assert group.out_of_domain_comparison.n_corpora == 3
-    assert group.in_domain_comparison.ranks[0].name == "large"
+    inside, outside, weighted = group.verdicts
+    assert inside.other_corpora.n_corpora == 4
+    assert outside.other_corpora.n_corpora == 3
+    assert inside.other_corpora.backbones[0].name == "large"
+    assert {pair.differs for pair in weighted.these_corpora} == {None}  # one seed
+    assert weighted.other_corpora is None
+    assert {verdicts.ranks for verdicts in group.verdicts} == {None}
+
+
+def test_each_scope_has_tables_and_sentences_of_its_own(tmp_path):
+    place = Workspace(tmp_path)
+    simulate_run(place, "seeds", CORPORA, {"good": (None, 1.5), "poor": (None, 0.2)}, n_seeds=3)
+
+    content = build_content([read_run(place, "seeds")])
+    text = markdown_page(content)
+
+    tables = list(verdict_tables(content.groups[0]))
+    other = [table for table in tables if "other corpora like these" in table.title]
+    these = [table for table in tables if "on these corpora" in table.title]
+    assert len(other) == 4
+    assert len(these) == 3
+    assert all("On other corpora like these, good scores higher" in other[place_].sentences[0]
+               for place_ in (1, 3))  # fmt: skip
+    assert all("they differ (p = 0.000 after Holm)" in table.sentences[0] for table in these[:1])
+    for table in tables:
+        for sentence in table.sentences:
+            assert markdown_cell(sentence) in text
+    assert "Nemenyi" not in text
+
+
+def test_rank_tests_are_behind_a_switch_and_carry_their_warnings(workspace, tmp_path):
+    done = invoke("report", "whole", "--workspace", workspace.root, "--output", tmp_path,
+                  "--format", "md", "--rank-tests", "--json")  # fmt: skip
+
+    assert done.exit_code == 0, (done.output, done.exception)
+    verdicts = json.loads(done.stdout)["groups"][0]["verdicts"]
+    assert verdicts[1]["rank_tests"]["n_corpora"] == 3
+    assert {pair["differs"] for pair in verdicts[1]["these_corpora"]} == {None}
+    text = (tmp_path / "report.md").read_text()
+    assert "Rows share their test corpora" in text
+    assert "Wilcoxon-Holm needs 7 corpora to find any difference between 3 backbones" in text
+
+
+def test_two_corpora_are_refused_with_a_reason(tmp_path):
+    place = Workspace(tmp_path)
+    simulate_run(place, "two", CORPORA[:2], {"good": (None, 1.5), "poor": (None, 0.2)})
+
+    text = markdown_page(build_content([read_run(place, "two")]))
+
+    assert "No verdict: 2 out-of-domain cells are too few to compare backbones" in text
 
 
 def test_chance_lies_below_what_was_heard(whole):
@@ -246,7 +295,7 @@ def test_the_command_writes_every_format(workspace, tmp_path):
     starts = {"png": b"\x89PNG", "pdf": b"%PDF-", "svg": b"<?xml"}
     for kind, start in starts.items():
         files = list((out / "figures").glob(f"*.{kind}"))
-        assert len(files) == 9
+        assert len(files) == 7
         assert all(each.read_bytes().startswith(start) for each in files)
 
 

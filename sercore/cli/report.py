@@ -15,6 +15,7 @@ from sercore.errors import SettingsError
 if TYPE_CHECKING:
     from sercore.reports.views import Content
     from sercore.reports.views import LeakGap
+    from sercore.reports.views import Verdicts
 
 
 @click.command()
@@ -35,6 +36,18 @@ if TYPE_CHECKING:
     "--adjustment",
     metavar="NAME",
     help="Report this adjustment out of domain. [default: the headline of the run]",
+)
+@click.option(
+    "--rope",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.01,
+    show_default=True,
+    help="Differences up to this are practically zero.",
+)
+@click.option(
+    "--rank-tests",
+    is_flag=True,
+    help="Add Friedman's test with Nemenyi's, and Wilcoxon's with Holm's correction.",
 )
 @click.option("--common-cells", is_flag=True, help="Use only the cells that all backbones have.")
 @shared.workspace_option
@@ -61,6 +74,8 @@ def report(runs: tuple[str, ...], **given: Any) -> None:
         metric=given["metric"],
         adjustment=given["adjustment"],
         common=given["common_cells"],
+        rope=given["rope"],
+        rank_tests=given["rank_tests"],
     )
     _refuse_nothing(content, given["metric"], given["adjustment"])
     if given["output"] is None:
@@ -127,6 +142,7 @@ def _summary(content: Content, written: list[str]) -> dict[str, Any]:
                 "title": group.title,
                 "not_ranked": group.refusal,
                 "backbones": [result.backbone for result in group.backbones],
+                "verdicts": [_verdicts(verdicts) for verdicts in group.verdicts],
             }
             for group in content.groups
         ],
@@ -141,6 +157,21 @@ def _summary(content: Content, written: list[str]) -> dict[str, Any]:
             }
             for table in content.leaks
         ],
+    }
+
+
+def _verdicts(verdicts: Verdicts) -> dict[str, Any]:
+    """Return the verdicts about one average; each scope has a list of its own."""
+    from dataclasses import asdict
+
+    other = verdicts.other_corpora
+    return {
+        "average": verdicts.average,
+        "rope": verdicts.rope,
+        "not_compared": verdicts.refusal,
+        "other_corpora": None if other is None else asdict(other),
+        "these_corpora": [asdict(pair) for pair in verdicts.these_corpora],
+        "rank_tests": None if verdicts.ranks is None else asdict(verdicts.ranks),
     }
 
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from sercore.errors import ProtocolError
 from sercore.published import DEFECTIVE_TRAIN_CORPUS
@@ -17,6 +13,7 @@ from sercore.reports.backbone_results import backbone_result
 from sercore.reports.chance import chance_row
 from sercore.reports.leaks import leak_tables
 from sercore.reports.notices import notices_of
+from sercore.reports.verdicts import verdicts_of
 from sercore.reports.views import ComparisonGroup
 from sercore.reports.views import Content
 from sercore.reports.views import RunContent
@@ -25,7 +22,7 @@ from sercore.results.matrices import common_cells
 from sercore.results.record import sentences
 from sercore.results.reductions import require_comparable
 from sercore.results.stored_run import matrices_of
-from sercore.statistics.ranks import compare_over_corpora
+from sercore.statistics.posterior import ROPE
 
 if TYPE_CHECKING:
     from sercore.reports.views import BackboneResult
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
     from sercore.results.matrices import Setting
     from sercore.results.reductions import Reductions
     from sercore.results.stored_run import StoredRun
-    from sercore.statistics.ranks import Comparison
 
 
 def build_content(
@@ -43,6 +39,8 @@ def build_content(
     metric: str | None = None,
     adjustment: str | None = None,
     common: bool = False,
+    rope: float = ROPE,
+    rank_tests: bool = False,
 ) -> Content:
     """Gather everything that a report says.
 
@@ -51,6 +49,8 @@ def build_content(
         metric: which metric of whole cells; that of the headline if None.
         adjustment: which out-of-domain adjustment; that of the headline if None.
         common: whether to use only the cells that all backbones of a group have.
+        rope: half the width of the region of practical equivalence.
+        rank_tests: whether to add the classical tests with ranks.
     """
     contents: list[RunContent] = []
     notices: list[Notice] = []
@@ -63,7 +63,7 @@ def build_content(
             notes=sentences(run.record, "notes"),
         )
         found = matrices_of(run.scores, run.record, metric=metric, adjustment=adjustment)
-        own = _groups_of_run(run, content, found, common=common)
+        own = _groups_of_run(run, content, found, common=common, rope=rope, rank_tests=rank_tests)
         contents.append(content)
         groups += own
         new = notices_of(run, own, content.problems, content.notes)
@@ -92,7 +92,13 @@ def published_note(group: ComparisonGroup) -> str:
 
 
 def _groups_of_run(
-    run: StoredRun, content: RunContent, found: Sequence[Matrix], *, common: bool
+    run: StoredRun,
+    content: RunContent,
+    found: Sequence[Matrix],
+    *,
+    common: bool,
+    rope: float,
+    rank_tests: bool,
 ) -> list[ComparisonGroup]:
     together: dict[object, list[Matrix]] = {}
     for matrix in found:
@@ -105,10 +111,16 @@ def _groups_of_run(
         [backbone_result(matrix, run.record, statistics, estimates) for matrix in group]
         for group in groups
     ]
-    return [_group(group, content.name, common=common) for group in results if group]
+    return [
+        _group(group, content.name, common=common, rope=rope, rank_tests=rank_tests)
+        for group in results
+        if group
+    ]
 
 
-def _group(results: Sequence[BackboneResult], run: str, *, common: bool) -> ComparisonGroup:
+def _group(
+    results: Sequence[BackboneResult], run: str, *, common: bool, rope: float, rank_tests: bool
+) -> ComparisonGroup:
     ranked = sorted(_distinct(results), key=lambda result: (-result.rank_value, result.backbone))
     reductions = [result.reductions for result in ranked]
     return ComparisonGroup(
@@ -122,8 +134,7 @@ def _group(results: Sequence[BackboneResult], run: str, *, common: bool) -> Comp
         clusters=_clusters(reductions),
         refusal=_refusal(reductions),
         chance=chance_row(ranked),
-        in_domain_comparison=_compare(ranked, _in_domain_values),
-        out_of_domain_comparison=_compare(ranked, _out_of_domain_values),
+        verdicts=verdicts_of(ranked, rope=rope, rank_tests=rank_tests),
         common=common,
     )
 
@@ -172,28 +183,3 @@ def _refusal(reductions: Sequence[Reductions]) -> str | None:
     except ProtocolError as error:
         return str(error)
     return None
-
-
-def _in_domain_values(result: BackboneResult) -> dict[str, float]:
-    return {pair[0]: view.cell.value for pair, view in result.cells.items() if view.cell.in_domain}
-
-
-def _out_of_domain_values(result: BackboneResult) -> dict[str, float]:
-    means, _ = result.means("rows")
-    return {
-        corpus: average.mean
-        for corpus, average in means.items()
-        if average.mean is not None and average.complete
-    }
-
-
-def _compare(
-    results: Sequence[BackboneResult], values_of: Callable[[BackboneResult], Mapping[str, float]]
-) -> Comparison | None:
-    """Compare backbones over the corpora that all of them have; None if there are too few."""
-    values = [values_of(result) for result in results]
-    corpora = sorted(set.intersection(*(set(backbone) for backbone in values)))
-    if len(results) < 2 or len(corpora) < 2:
-        return None
-    table = np.array([[backbone[corpus] for backbone in values] for corpus in corpora])
-    return compare_over_corpora([result.backbone for result in results], table)

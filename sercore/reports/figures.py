@@ -47,10 +47,9 @@ def drawings(group: ComparisonGroup) -> Iterator[Drawing]:
     if group.has_out_of_domain:
         yield by_corpus(group, "rows")
         yield by_corpus(group, "columns")
-    if group.in_domain_comparison is not None:
-        yield ranks(group, group.in_domain_comparison, "in-domain")
-    if group.out_of_domain_comparison is not None:
-        yield ranks(group, group.out_of_domain_comparison, "out-of-domain")
+    for verdicts in group.verdicts:
+        if verdicts.ranks is not None:
+            yield ranks(group, verdicts.ranks, verdicts.average)
     for result in group.backbones:
         yield matrix(group, result)
     if any(result.class_f1 for result in group.backbones):
@@ -113,10 +112,10 @@ def by_corpus(group: ComparisonGroup, side: Side) -> Drawing:
 
 
 @mpl.rc_context(STYLE)
-def ranks(group: ComparisonGroup, comparison: Comparison, domain: Domain) -> Drawing:
+def ranks(group: ComparisonGroup, comparison: Comparison, domain: str) -> Drawing:
     """Draw mean ranks over corpora with their intervals."""
     found = list(reversed(comparison.ranks))
-    results = {result.backbone: result for result in group.backbones}
+    results = {result.title: result for result in group.backbones}
     drawing = new_drawing(
         f"{group.id}-ranks-{domain}",
         f"Mean rank over {comparison.n_corpora} corpora, {domain}",

@@ -31,7 +31,7 @@ from sercore.reports.heat import matrix_tables
 from sercore.reports.leaderboard import leaderboard
 from sercore.reports.run_facts import run_facts
 from sercore.reports.tables import leak_board
-from sercore.reports.tables import test_tables
+from sercore.reports.verdict_tables import verdict_tables
 from sercore.results.text import MISSING
 from sercore.results.text import plural
 from sercore.statistics.intervals import LEVEL
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from sercore.reports.tables import PlainTable
     from sercore.reports.views import ComparisonGroup
     from sercore.reports.views import Content
-    from sercore.statistics.ranks import Comparison
 
 _INTERVAL = f"{LEVEL:.0%}".replace("%", " %")
 
@@ -143,7 +142,7 @@ def _section(group: ComparisonGroup, content: Content, index: CellIndex) -> Page
         ),
         inside=in_domain_table(group, index),
         classes=class_table(group),
-        tests=tuple(test_tables(group)),
+        tests=tuple(verdict_tables(group)),
     )
 
 
@@ -162,19 +161,13 @@ def _figures(group: ComparisonGroup) -> Iterator[PageFigure]:
         yield _figure(by_corpus(group, "rows"), caption, corpus_table(group, "rows"))
         caption = f"{mean} tested on the corpus. {lines}."
         yield _figure(by_corpus(group, "columns"), caption, corpus_table(group, "columns"))
-    yield from _rank_figure(group, group.in_domain_comparison, inside=True)
-    yield from _rank_figure(group, group.out_of_domain_comparison, inside=False)
-
-
-def _rank_figure(
-    group: ComparisonGroup, comparison: Comparison | None, *, inside: bool
-) -> Iterator[PageFigure]:
-    if comparison is not None:
-        yield _figure(
-            ranks(group, comparison, "in-domain" if inside else "out-of-domain"),
-            f"Mean rank of the backbones over corpora; lines are {_INTERVAL} intervals over "
-            "resampled corpora. The data do not separate backbones whose lines overlap widely.",
-        )
+    for verdicts in group.verdicts:
+        if verdicts.ranks is not None:
+            yield _figure(
+                ranks(group, verdicts.ranks, verdicts.average),
+                f"Mean rank of the backbones over corpora; lines are {_INTERVAL} intervals over "
+                "resampled corpora, which share their test corpora.",
+            )
 
 
 def _figure(drawing: Drawing, caption: str, table: HeatTable | None = None) -> PageFigure:

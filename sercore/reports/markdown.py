@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sercore.reports.content import published_note
 from sercore.reports.tables import leak_board
-from sercore.reports.tables import test_tables
+from sercore.reports.verdict_tables import verdict_tables
 from sercore.results.summary import matrix_lines
 from sercore.results.summary import with_deviation
 from sercore.results.text import MISSING
@@ -64,7 +64,7 @@ def _group_lines(group: ComparisonGroup, *, several: bool) -> list[str]:
         lines += [title, "", *_corpus_lines(group, "rows"), ""]
         title = "### Out-of-domain mean by test corpus (Figure 3)"
         lines += [title, "", *_corpus_lines(group, "columns"), ""]
-    for table in test_tables(group):
+    for table in verdict_tables(group):
         lines += _plain_lines(table)
     for result in group.backbones:
         lines += [*matrix_lines(result.matrix, level=3), ""]
@@ -74,7 +74,12 @@ def _group_lines(group: ComparisonGroup, *, several: bool) -> list[str]:
 def _plain_lines(table: PlainTable) -> list[str]:
     rows = [[cell.text for cell in line] for line in table.lines]
     title, text = markdown_cell(table.title), markdown_cell(table.text)
-    return [f"### {title}", "", text, "", *markdown_table(table.columns, rows, left=2), ""]
+    lines = [f"### {title}", "", text, ""]
+    if rows:
+        lines += [*markdown_table(table.columns, rows, left=2), ""]
+    if table.sentences:
+        lines += [*(f"- {markdown_cell(sentence)}" for sentence in table.sentences), ""]
+    return lines
 
 
 def _board_lines(group: ComparisonGroup) -> list[str]:

@@ -1,4 +1,4 @@
-"""Sortable tables of the page and of Markdown: paired tests between backbones, and leak gaps."""
+"""Sortable tables of the page and of Markdown: leak gaps."""
 
 from __future__ import annotations
 
@@ -12,17 +12,9 @@ from sercore.results.text import plural
 from sercore.results.text import signed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from collections.abc import Mapping
-
-    from sercore.reports.views import ComparisonGroup
     from sercore.reports.views import LeakGap
     from sercore.reports.views import LeakTable
     from sercore.statistics.intervals import Interval
-    from sercore.statistics.ranks import Comparison
-    from sercore.statistics.ranks import PairedTest
-
-_ALPHA = 0.05
 
 
 class SortableText(NamedTuple):
@@ -41,15 +33,15 @@ class PlainTable:
     """What the table shows, in sentences."""
     columns: tuple[str, ...]
     lines: tuple[tuple[SortableText, ...], ...]
+    noun: str = "pair"
+    """What a line is."""
+    sentences: tuple[str, ...] = ()
+    """Stand under the table."""
 
 
-def test_tables(group: ComparisonGroup) -> Iterator[PlainTable]:
-    """Yield the paired tests between backbones, in domain and out of domain."""
-    titles = {result.backbone: result.title for result in group.backbones}
-    if group.in_domain_comparison is not None:
-        yield _test_table("in domain", group.in_domain_comparison, titles)
-    if group.out_of_domain_comparison is not None:
-        yield _test_table("out of domain", group.out_of_domain_comparison, titles)
+def names(*texts: str) -> tuple[SortableText, ...]:
+    """Return names as texts of a table."""
+    return tuple(SortableText(text, text) for text in texts)
 
 
 def leak_board(table: LeakTable) -> PlainTable:
@@ -73,42 +65,6 @@ def leak_board(table: LeakTable) -> PlainTable:
     )
 
 
-def _test_table(side: str, comparison: Comparison, titles: Mapping[str, str]) -> PlainTable:
-    real = sum(pair.wilcoxon < _ALPHA for pair in comparison.pairs)
-    text = (
-        f"Backbones paired over {comparison.n_corpora} corpora. "
-        f"{real} of {plural(len(comparison.pairs), 'pair')} differ at 5 % by Wilcoxon's "
-        "signed-rank test with Holm's correction."
-    )
-    columns = ["better", "worse", "mean difference", "p (Wilcoxon, Holm)"]
-    if comparison.friedman is not None:
-        columns.append("p (Nemenyi)")
-        text += (
-            f" Friedman's test that all are equal: p {_equals(comparison.friedman)}; "
-            "Nemenyi's test follows it."
-        )
-    return PlainTable(
-        title=f"Which differences are real, {side}",
-        text=text,
-        columns=tuple(columns),
-        lines=tuple(
-            _test_line(pair, titles)
-            for pair in sorted(comparison.pairs, key=lambda pair: -abs(pair.difference))
-        ),
-    )
-
-
-def _test_line(pair: PairedTest, titles: Mapping[str, str]) -> tuple[SortableText, ...]:
-    names = [titles[pair.first], titles[pair.second]]
-    if pair.difference < 0:
-        names.reverse()
-    gap = abs(pair.difference)
-    line = [SortableText(name, name) for name in names]
-    line.append(SortableText(number(gap), f"{gap:.9f}"))
-    p_values = [pair.wilcoxon, *([] if pair.nemenyi is None else [pair.nemenyi])]
-    return (*line, *(SortableText(_p(p), f"{p:.12f}") for p in p_values))
-
-
 def _leak_line(gap: LeakGap) -> tuple[SortableText, ...]:
     return (
         SortableText(gap.corpus, gap.corpus),
@@ -120,14 +76,6 @@ def _leak_line(gap: LeakGap) -> tuple[SortableText, ...]:
         _count(gap.leaky.cell.shared_speakers),
         _count(gap.leaky.cell.shared_texts),
     )
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else number(value)
-
-
-def _equals(p: float) -> str:
-    return _p(p) if p < 0.001 else f"= {_p(p)}"
 
 
 def _scored(value: float, interval: Interval | None) -> SortableText:

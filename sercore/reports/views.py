@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from sercore.evaluation.confusion import Confusion
     from sercore.published import PublishedSummary
     from sercore.results.averages import AverageIntervals
+    from sercore.results.averages import AverageName
+    from sercore.results.cell_statistics import Estimate
     from sercore.results.matrices import Cell
     from sercore.results.matrices import Matrix
     from sercore.results.matrices import Pair
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from sercore.results.reductions import Reductions
     from sercore.statistics.chance import Chance
     from sercore.statistics.intervals import Interval
+    from sercore.statistics.paired import PairedVerdict
     from sercore.statistics.ranks import Comparison
+    from sercore.statistics.verdicts import CorporaComparison
 
 Side = Literal["rows", "columns"]
 """Which out-of-domain means: by train corpus (``rows``) or by test corpus (``columns``)."""
@@ -59,6 +63,8 @@ class BackboneResult:
     published: PublishedSummary | None
     """The averages in the paper."""
     class_f1: Mapping[str, ClassF1]
+    estimates: Mapping[Pair, Estimate]
+    """What the intervals of its cells were computed from."""
     by_seed: tuple[Reductions, ...]
     """The averages of each split seed that every cell has; empty if there is one seed."""
 
@@ -100,6 +106,30 @@ class ChanceRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """Which backbone is better by one average. The two scopes never share a table."""
+
+    average: AverageName
+    other_corpora: CorporaComparison | None
+    """Other corpora like these, as train and as test corpora."""
+    refusal: str | None
+    """Why there is no comparison over other corpora."""
+    these_corpora: tuple[PairedVerdict, ...]
+    """Exactly these cells, new speakers and seeds; empty if cells or estimates are missing."""
+    n_cells: int
+    rope: float
+    """Half the width of the region of practical equivalence."""
+    ranks: Comparison | None
+    """The classical tests with ranks, if they were asked for."""
+
+    @property
+    def has_any(self) -> bool:
+        """Whether there is anything to show."""
+        found = (self.other_corpora, self.refusal, self.these_corpora, self.ranks)
+        return any(part not in (None, ()) for part in found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonGroup:
     """Backbones that can be compared: one protocol, class rule, adjustment, metric and probe."""
 
@@ -117,8 +147,8 @@ class ComparisonGroup:
     refusal: str | None
     """Why the backbones cannot be ranked; None if they can."""
     chance: ChanceRow
-    in_domain_comparison: Comparison | None
-    out_of_domain_comparison: Comparison | None
+    verdicts: tuple[Verdicts, ...]
+    """Which backbone is better, by average."""
     common: bool = False
     """Whether it has only the cells that all backbones have."""
 

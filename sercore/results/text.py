@@ -68,6 +68,15 @@ def signed(value: float | None, digits: int = 3) -> str:
     return text[1:] if not float(text) else text
 
 
+def interval_ends(low: float, high: float) -> str:
+    """Return the ends of the interval of a difference.
+
+    >>> interval_ends(-0.01, 0.025)
+    '[-0.010, +0.025]'
+    """
+    return f"[{low:+.3f}, {high:+.3f}]"
+
+
 def range_text(interval: Interval | None) -> str:
     """Return the ends of an interval, or `MISSING`."""
     if interval is None:
