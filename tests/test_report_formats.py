@@ -310,20 +310,59 @@ def test_the_same_run_gives_the_same_bytes(workspace, tmp_path):
         )
 
 
-def test_two_runs_give_the_leak_gap(workspace, tmp_path):
-    done = invoke("report", "whole", "disjoint", "--workspace", workspace.root, "--output",
-                  tmp_path, "--format", "md,html", "--json")  # fmt: skip
+@pytest.fixture(scope="module")
+def leaky(tmp_path_factory):
+    place = Workspace(tmp_path_factory.mktemp("leaks"))
+    for protocol in ("random-kfold", "speaker-disjoint", "standard"):
+        simulate_run(place, protocol, CORPORA[:2], {"one": (None, 0.8), "two": (None, 0.4)},
+                     protocol=protocol, n_seeds=3,
+                     probes={"simple": 0.0, "strong": 0.9})  # fmt: skip
+    simulate_run(place, "other-seeds", CORPORA[:2], {"one": (None, 0.8)}, n_seeds=2,
+                 protocol="speaker-disjoint", probes={"simple": 0.0})  # fmt: skip
+    return place
 
-    assert done.exit_code == 0, done.output
-    (table,) = json.loads(done.stdout)["leak_gaps"]
-    assert table["differs_in"] == []
-    assert len(table["cells"]) == 12
-    assert {each["corpus"] for each in table["cells"]} == {each.id for each in CORPORA}
-    for each in table["cells"]:
-        assert each["gap"] == pytest.approx(each["paper_style"] - each["speaker_disjoint"])
-        assert each["shared_speakers"] > 0
+
+def test_random_and_speaker_disjoint_folds_give_the_leak_gap(leaky, tmp_path):
+    done = invoke("report", "random-kfold", "speaker-disjoint", "--workspace", leaky.root,
+                  "--output", tmp_path, "--format", "md,html", "--json")  # fmt: skip
+
+    assert done.exit_code == 0, (done.output, done.exception)
+    tables = json.loads(done.stdout)["leak_gaps"]
+    assert len(tables) == 2  # one a probe: the gap never pairs different probes
+    for table in tables:
+        assert len(table["cells"]) == 4
+        assert table["refused"] == []
+        gaps = [cell["gap"] for cell in table["cells"]]
+        assert table["mean"] == pytest.approx(np.mean(gaps))
+        assert table["low"] < table["mean"] < table["high"]
+        for cell in table["cells"]:
+            assert cell["gap"] == pytest.approx(cell["random_kfold"] - cell["speaker_disjoint"])
+            assert cell["low"] < cell["gap"] < cell["high"]
+            assert cell["interval_notes"] == []
+            assert cell["shared_speakers"] > 0
+    simple, strong = (table["cells"][0]["random_kfold"] for table in tables)
+    assert strong > simple + 0.1
     assert "## Leak gap" in (tmp_path / "report.md").read_text()
     assert 'id="leaks"' in (tmp_path / "report.html").read_text()
+
+
+def test_a_leak_gap_of_other_seeds_is_refused_with_a_reason(leaky, tmp_path):
+    done = invoke("report", "random-kfold", "other-seeds", "--workspace", leaky.root,
+                  "--output", tmp_path, "--format", "md", "--json")  # fmt: skip
+
+    (table,) = json.loads(done.stdout)["leak_gaps"]
+    assert table["cells"] == []
+    assert {refused["corpus"] for refused in table["refused"]} == {"cafe", "emovo"}
+    assert "the two runs have different seeds" in (tmp_path / "report.md").read_text()
+
+
+def test_the_single_split_enters_no_leak_gap(leaky):
+    runs = [read_run(leaky, name) for name in ("standard", "speaker-disjoint")]
+
+    content = build_content(runs)
+
+    assert content.leaks == ()
+    assert any("--protocol random-kfold" in notice.text for notice in content.notices)
 
 
 def test_by_default_it_lies_beside_the_run(workspace):

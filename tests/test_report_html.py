@@ -46,7 +46,7 @@ def page_file(tmp_path_factory):
         lacking=[("middle", "alpha", "beta")],
     )
     path = folder / "report.html"
-    content = build_content([read_run(workspace, "trial")])
+    content = build_content([read_run(workspace, "trial")], rank_tests=True)
     path.write_text(html_page(content), encoding="utf-8")
     return path
 

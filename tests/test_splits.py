@@ -13,6 +13,8 @@ from sercore.corpora.manifest import Manifest
 from sercore.errors import ProtocolError
 from sercore.evaluation.splits import SPLITS
 from sercore.evaluation.splits import count_shared
+from sercore.evaluation.splits import probe_seed_split
+from sercore.evaluation.splits import random_kfold
 from sercore.evaluation.splits import random_split
 from sercore.evaluation.splits import speaker_disjoint
 
@@ -146,3 +148,30 @@ def test_what_is_unknown_is_not_counted_as_nothing_shared():
 
     assert count_shared(manifest, "speaker", fold) is None
     assert count_shared(manifest, "text_id", fold) == 2
+
+
+def test_random_folds_test_every_labelled_utterance_once_and_keep_the_classes():
+    found = manifest_of([(f"u{row:02d}", [f"s{row % 8}"], f"t{row}", None) for row in range(40)])
+    labels = np.array([row % 3 if row % 7 else -1 for row in range(40)], dtype=np.int8)
+    disjoint = speaker_disjoint(found, labels, 34, 5)
+
+    folds = random_kfold(found, labels, 34, 5)
+
+    assert len(folds) == len(disjoint)
+    tested = np.sort(np.concatenate([fold.test for fold in folds]))
+    np.testing.assert_array_equal(tested, np.flatnonzero(labels >= 0))
+    for fold in folds:
+        assert not set(fold.train) & set(fold.test)
+        assert len(fold.train) + len(fold.test) == len(tested)
+    for label in range(3):
+        counts = [int((labels[fold.test] == label).sum()) for fold in folds]
+        assert max(counts) - min(counts) <= 1
+    again = random_kfold(found, labels, 34, 5)
+    assert all(np.array_equal(a.test, b.test) for a, b in zip(folds, again, strict=True))
+    other = random_kfold(found, labels, 35, 5)
+    assert not np.array_equal(folds[0].test, other[0].test)
+
+
+def test_random_and_speaker_disjoint_folds_start_their_probes_alike():
+    assert probe_seed_split("random-kfold") == probe_seed_split("speaker-disjoint")
+    assert probe_seed_split("random") == "random"

@@ -56,8 +56,8 @@ if TYPE_CHECKING:
 def report(runs: tuple[str, ...], **given: Any) -> None:
     """Write tables, figures and an HTML page of one or several runs.
 
-    RUN defaults to 'default'. Two runs on the same corpora, one with a split over files and one
-    with speaker-disjoint folds, also show the leak gap between them.
+    RUN defaults to 'default'. Two runs on the same corpora, one with --protocol random-kfold and
+    one with --protocol speaker-disjoint, also show the leak gap between them.
     """
     from sercore.reports.content import build_content
     from sercore.reports.write import require_libraries
@@ -149,11 +149,13 @@ def _summary(content: Content, written: list[str]) -> dict[str, Any]:
         "averages": averages_table(content).to_pylist(),
         "leak_gaps": [
             {
-                "paper_style": table.leaky.run,
-                "speaker_disjoint": table.clean.run,
-                "differs_in": list(table.differs_in),
-                "mean": table.mean,
+                "random_kfold": table.random.run,
+                "speaker_disjoint": table.disjoint.run,
+                "mean": None if table.mean is None else table.mean.value,
+                "low": None if table.mean is None else table.mean.low,
+                "high": None if table.mean is None else table.mean.high,
                 "cells": [_gap(gap) for gap in table.gaps],
+                "refused": [refused._asdict() for refused in table.refused],
             }
             for table in content.leaks
         ],
@@ -179,10 +181,12 @@ def _gap(gap: LeakGap) -> dict[str, Any]:
     return {
         "backbone": gap.backbone,
         "corpus": gap.corpus,
-        "paper_style": gap.leaky.cell.value,
-        "speaker_disjoint": gap.clean.cell.value,
-        "gap": gap.gap,
-        "intervals_apart": gap.separated,
-        "shared_speakers": gap.leaky.cell.shared_speakers,
-        "shared_texts": gap.leaky.cell.shared_texts,
+        "random_kfold": gap.paired.random,
+        "speaker_disjoint": gap.paired.disjoint,
+        "gap": gap.paired.interval.value,
+        "low": gap.paired.interval.low,
+        "high": gap.paired.interval.high,
+        "interval_notes": list(gap.paired.interval.notes),
+        "shared_speakers": gap.random.cell.shared_speakers,
+        "shared_texts": gap.random.cell.shared_texts,
     }

@@ -29,6 +29,7 @@ class SplitScheme(StrEnum):
 
     RANDOM = "random"
     SPEAKER_DISJOINT = "speaker-disjoint"
+    RANDOM_KFOLD = "random-kfold"
     OFFICIAL = "official"
 
 
@@ -104,6 +105,18 @@ PROTOCOLS: tuple[Protocol, ...] = (
         reading="corrected",
         mapper="corrected",
         split=SplitScheme.SPEAKER_DISJOINT,
+        n_folds=5,
+        adjustments=_MASKED,
+        headline=Adjustment.UNIFORM,
+        averaging=SUPPORTED,
+        audio_path="direct",
+    ),
+    Protocol(
+        id="random-kfold",
+        summary="as speaker-disjoint, with random folds of the same number: for the leak gap",
+        reading="corrected",
+        mapper="corrected",
+        split=SplitScheme.RANDOM_KFOLD,
         n_folds=5,
         adjustments=_MASKED,
         headline=Adjustment.UNIFORM,

@@ -121,6 +121,58 @@ def speaker_disjoint(
     )
 
 
+def random_kfold(manifest: Manifest, labels: Labels, seed: int, n_folds: int) -> tuple[Fold, ...]:
+    """Return k folds over labelled utterances, stratified by class, ignoring speakers and texts.
+
+    k is the number of folds that `speaker_disjoint` has for the same seed, so that the two differ
+    in the division alone: their difference is the leak gap. Each labelled utterance is tested once.
+
+    Raises:
+        ProtocolError: there are fewer than two labelled utterances.
+    """
+    rows = np.flatnonzero(labels >= 0)
+    try:
+        n_folds = len(speaker_disjoint(manifest, labels, seed, n_folds))
+    except ProtocolError:
+        n_folds = min(n_folds, len(rows))
+    if n_folds < 2:
+        raise ProtocolError(
+            f"{manifest.corpus} has too few labelled utterances for several folds",
+            hint="use the protocol 'standard' for it",
+        )
+    # Utterances are dealt in turn, class by class: so all folds have nearly the same classes.
+    order = sorted(
+        rows.tolist(),
+        key=lambda row: (
+            int(labels[row]),
+            hashlib.sha256(
+                f"{manifest.corpus}\0{seed}\0{manifest.utterance_ids[row]}".encode()
+            ).digest(),
+        ),
+    )
+    fold_of = np.full(len(labels), -1)
+    fold_of[order] = np.arange(len(order)) % n_folds
+    return tuple(
+        _fold(
+            index,
+            rows[fold_of[rows] != index],
+            rows[fold_of[rows] == index],
+            labels,
+            "file",
+        )
+        for index in range(n_folds)
+    )
+
+
+def probe_seed_split(split: str) -> str:
+    """Return the split whose name enters the seeds of probes.
+
+    Random and speaker-disjoint folds start their probes alike, so that their difference is not
+    one of initial weights.
+    """
+    return SplitScheme.SPEAKER_DISJOINT if split == SplitScheme.RANDOM_KFOLD else split
+
+
 def official_split(manifest: Manifest, labels: Labels, seed: int, n_folds: int) -> tuple[Fold, ...]:
     """Return the split that the authors of the corpus published: all but ``test`` trains.
 
@@ -144,6 +196,7 @@ Splitter = Callable[["Manifest", "Labels", int, int], tuple[Fold, ...]]
 SPLITS: dict[str, Splitter] = {
     SplitScheme.RANDOM: random_split,
     SplitScheme.SPEAKER_DISJOINT: speaker_disjoint,
+    SplitScheme.RANDOM_KFOLD: random_kfold,
     SplitScheme.OFFICIAL: official_split,
 }
 

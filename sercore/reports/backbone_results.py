@@ -60,6 +60,7 @@ def backbone_result(
         if _is_comparable(setting)
         else None,
         class_f1=_class_f1(cells),
+        statistics=statistics,
         estimates=own,
         by_seed=tuple(reduce_of(matrix.at_seed(seed), record) for seed in seeds),
     )

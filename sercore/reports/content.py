@@ -11,6 +11,7 @@ from sercore.errors import ProtocolError
 from sercore.published import DEFECTIVE_TRAIN_CORPUS
 from sercore.reports.backbone_results import backbone_result
 from sercore.reports.chance import chance_row
+from sercore.reports.leaks import leak_notices
 from sercore.reports.leaks import leak_tables
 from sercore.reports.notices import notices_of
 from sercore.reports.verdicts import verdicts_of
@@ -68,6 +69,7 @@ def build_content(
         groups += own
         new = notices_of(run, own, content.problems, content.notes)
         notices += [notice for notice in new if notice not in notices]
+    notices += leak_notices(groups)
     groups = _with_ids(groups)
     return Content(
         runs=tuple(contents),

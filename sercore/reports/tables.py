@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from typing import NamedTuple
 
 from sercore.results.text import MISSING
+from sercore.results.text import interval_ends
 from sercore.results.text import number
 from sercore.results.text import plural
 from sercore.results.text import signed
+from sercore.statistics.intervals import NOTE_TEXTS
+from sercore.statistics.intervals import Note
 
 if TYPE_CHECKING:
     from sercore.reports.views import LeakGap
     from sercore.reports.views import LeakTable
-    from sercore.statistics.intervals import Interval
 
 
 class SortableText(NamedTuple):
@@ -47,49 +49,46 @@ def names(*texts: str) -> tuple[SortableText, ...]:
 def leak_board(table: LeakTable) -> PlainTable:
     """Return the leak gaps of two groups."""
     text = (
-        f"In-domain {table.leaky.setting.metric} on the split over files (protocol "
-        f"{table.leaky.setting.protocol}) and on folds that share no speaker (protocol "
-        f"{table.clean.setting.protocol}). Mean gap {signed(table.mean)} over "
-        f"{plural(len(table.gaps), 'cell')}."
+        f"In-domain {table.random.setting.metric} with folds over utterances and with folds that "
+        "share no speaker: the same probe, seeds, number of folds and utterances. Speakers and "
+        "seeds are paired."
     )
-    if table.differs_in:
-        text += f" The two also differ in {', '.join(table.differs_in)}."
+    if table.mean is not None:
+        text += (
+            f" Mean gap {signed(table.mean.value)} "
+            f"{interval_ends(table.mean.low, table.mean.high)} over "
+            f"{plural(len(table.gaps), 'cell')}."
+        )
+    if any(Note.ONE_PROBE in gap.paired.interval.notes for gap in table.gaps):
+        text += f" One seed: {NOTE_TEXTS[Note.ONE_PROBE]}."
     return PlainTable(
-        title=f"{table.leaky.run} against {table.clean.run}",
+        title=f"{table.random.run} against {table.disjoint.run}",
         text=text,
         columns=(
-            *("corpus", "backbone", "over files", "no shared speaker", "gap", "intervals apart"),
+            *("corpus", "backbone", "random folds", "no shared speaker", "gap", "95 % interval"),
             *("shared speakers", "shared texts"),
         ),
         lines=tuple(map(_leak_line, table.gaps)),
+        noun="gap",
+        sentences=tuple(
+            f"No gap for {refused.title} on {refused.corpus}: {refused.reason}."
+            for refused in table.refused
+        ),
     )
 
 
 def _leak_line(gap: LeakGap) -> tuple[SortableText, ...]:
+    paired, around = gap.paired, gap.paired.interval
     return (
-        SortableText(gap.corpus, gap.corpus),
-        SortableText(gap.title, gap.title),
-        _scored(gap.leaky.cell.value, gap.leaky.interval),
-        _scored(gap.clean.cell.value, gap.clean.interval),
-        SortableText(signed(gap.gap), f"{gap.gap:.9f}"),
-        _yes_no(gap.separated),
-        _count(gap.leaky.cell.shared_speakers),
-        _count(gap.leaky.cell.shared_texts),
+        *names(gap.corpus, gap.title),
+        SortableText(number(paired.random), f"{paired.random:.9f}"),
+        SortableText(number(paired.disjoint), f"{paired.disjoint:.9f}"),
+        SortableText(signed(around.value), f"{around.value:.9f}"),
+        SortableText(interval_ends(around.low, around.high), f"{around.low:.9f}"),
+        _count(gap.random.cell.shared_speakers),
+        _count(gap.random.cell.shared_texts),
     )
-
-
-def _scored(value: float, interval: Interval | None) -> SortableText:
-    text = number(value)
-    if interval is not None:
-        text += f" [{number(interval.low)}, {number(interval.high)}]"
-    return SortableText(text, f"{value:.9f}")
 
 
 def _count(value: int | None) -> SortableText:
     return SortableText(MISSING, "") if value is None else SortableText(str(value), str(value))
-
-
-def _yes_no(value: bool | None) -> SortableText:  # noqa: FBT001
-    if value is None:
-        return SortableText(MISSING, "")
-    return SortableText("yes", "1") if value else SortableText("no", "0")

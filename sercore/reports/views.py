@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
+from typing import NamedTuple
 
 if TYPE_CHECKING:
     from sercore.evaluation.confusion import Confusion
     from sercore.published import PublishedSummary
     from sercore.results.averages import AverageIntervals
     from sercore.results.averages import AverageName
+    from sercore.results.cell_statistics import CellStatistics
     from sercore.results.cell_statistics import Estimate
     from sercore.results.matrices import Cell
     from sercore.results.matrices import Matrix
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from sercore.results.reductions import Reductions
     from sercore.statistics.chance import Chance
     from sercore.statistics.intervals import Interval
+    from sercore.statistics.leak import LeakGap as PairedGap
     from sercore.statistics.paired import PairedVerdict
     from sercore.statistics.ranks import Comparison
     from sercore.statistics.verdicts import CorporaComparison
@@ -63,6 +66,8 @@ class BackboneResult:
     published: PublishedSummary | None
     """The averages in the paper."""
     class_f1: Mapping[str, ClassF1]
+    statistics: CellStatistics
+    """Reads the stored predictions of its run."""
     estimates: Mapping[Pair, Estimate]
     """What the intervals of its cells were computed from."""
     by_seed: tuple[Reductions, ...]
@@ -203,53 +208,38 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeakGap:
-    """One backbone on one corpus, on both kinds of split."""
+    """One backbone on one corpus, with random and with speaker-disjoint folds."""
 
     backbone: str
     title: str
     corpus: str
-    leaky: CellView
-    """On the split over files, as in the paper."""
-    clean: CellView
-    """On folds that share no speaker (no text, if the corpus has one speaker)."""
+    random: CellView
+    """With folds over utterances, so that speakers are on both sides."""
+    disjoint: CellView
+    """With folds that share no speaker (no text, if the corpus has one speaker)."""
+    paired: PairedGap
+    """The gap and its interval; seeds and speakers are paired."""
 
-    @property
-    def gap(self) -> float:
-        """How much higher the score is on the split over files."""
-        return self.leaky.cell.value - self.clean.cell.value
 
-    @property
-    def separated(self) -> bool | None:
-        """Whether the intervals of the two scores do not overlap; None if one is missing."""
-        first, second = self.leaky.interval, self.clean.interval
-        if first is None or second is None:
-            return None
-        return first.low > second.high or second.low > first.high
+class RefusedGap(NamedTuple):
+    """A cell of both runs without a leak gap."""
+
+    title: str
+    corpus: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeakTable:
-    """The leak gaps between two groups."""
+    """The leak gaps between two groups that differ in the split alone."""
 
-    leaky: ComparisonGroup
-    clean: ComparisonGroup
+    random: ComparisonGroup
+    disjoint: ComparisonGroup
     gaps: tuple[LeakGap, ...]
     """By corpus, then by backbone."""
-
-    @property
-    def mean(self) -> float:
-        """The mean gap."""
-        return sum(gap.gap for gap in self.gaps) / len(self.gaps)
-
-    @property
-    def differs_in(self) -> tuple[str, ...]:
-        """The settings other than the split that differ between the two groups."""
-        names = ("reading", "mapper", "averaging", "audio_path", "probe", "probe_settings")
-        return tuple(
-            name
-            for name in names
-            if getattr(self.leaky.setting, name) != getattr(self.clean.setting, name)
-        )
+    refused: tuple[RefusedGap, ...]
+    mean: Interval | None
+    """Of the mean gap; None without a gap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

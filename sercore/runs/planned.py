@@ -13,6 +13,7 @@ import numpy as np
 from sercore.evaluation.adjustment import ClassCounts
 from sercore.evaluation.class_rules import LabelSet
 from sercore.evaluation.splits import count_shared
+from sercore.evaluation.splits import probe_seed_split
 from sercore.evaluation.splits import seed_of
 from sercore.features.layer_means import LayerMeans
 from sercore.features.store import FeatureStore
@@ -173,7 +174,8 @@ class ProbeJob:
     @property
     def seed(self) -> int:
         """The probe seed: from train corpus, split and seed, never from the backbone."""
-        return seed_of(self.train.id, self.protocol.split, self.fold.index, self.split_seed) >> 32
+        split = probe_seed_split(self.protocol.split)
+        return seed_of(self.train.id, split, self.fold.index, self.split_seed) >> 32
 
     @property
     def label(self) -> str:
