@@ -2,7 +2,9 @@
 
 import builtins
 import importlib.util
+import io
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -12,11 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 import sklearn.metrics as sk
 from click.testing import CliRunner
+from rich.console import Console
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
 
 from sercore.cli import cli
+from sercore.cli.closing import _reductions_table
+from sercore.errors import ProtocolError
 from sercore.errors import SettingsError
 from sercore.errors import WorkspaceError
 from sercore.evaluation.predictions import read_predictions
@@ -29,7 +34,9 @@ from sercore.reports.latex import latex_text
 from sercore.reports.markdown import markdown_page
 from sercore.reports.verdict_tables import verdict_tables
 from sercore.reports.write import require_libraries
+from sercore.results.reductions import reduce_scores
 from sercore.results.stored_run import read_run
+from sercore.results.summary import summary_markdown
 from sercore.results.text import interval_text
 from sercore.results.text import markdown_cell
 from sercore.statistics.intervals import Note
@@ -53,7 +60,9 @@ def workspace(tmp_path_factory):
     simulate_run(
         place, "partial", CORPORA, backbones, lacking=[("medium", "emovo", "cafe")], seed=1
     )
-    simulate_run(place, "disjoint", CORPORA, backbones, protocol="speaker-disjoint")
+    done = invoke("score", "whole", "--adjustment", "uniform", "--name", "narrow",
+                  "--workspace", place.root)  # fmt: skip
+    assert done.exit_code == 0, (done.output, done.exception)
     return place
 
 
@@ -379,6 +388,8 @@ def test_by_default_it_lies_beside_the_run(workspace):
         (["wohle"], WorkspaceError, "did you mean 'whole'"),
         (["whole", "--format", "docx"], SettingsError, "no report format 'docx'"),
         (["whole", "--metric", "wer"], SettingsError, "has the metric 'wer'"),
+        (["whole", "--adjustment", "bogus"], ProtocolError, "none, oracle, published, uniform"),
+        (["narrow", "--adjustment", "oracle"], ProtocolError, "it has uniform; 'sercore score"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(workspace, args, error, sentence):
@@ -437,3 +448,76 @@ def test_backbones_of_one_title_are_told_apart_by_their_names(tmp_path):
     (group,) = build_content([read_run(place, "twins")]).groups
 
     assert {row.title for row in group.backbones} == {"tiny", "tiny:exact"}
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """Return the files of a report of two probes, two layers and a variant, as text."""
+    place = Workspace(tmp_path_factory.mktemp("many"))
+    simulate_run(place, "many", CORPORA[:2], {"tiny": (None, 0.8), "tiny:exact": (None, 0.5)},
+                 probes={"linear": 0.0, "deep": 0.4}, layers=("3", "12"))  # fmt: skip
+    run = place.read_json("runs/many/run.json")
+    for described in run["backbones"].values():
+        described["title"] = "Tiny"
+    place.write_json("runs/many/run.json", run)
+    done = invoke("report", "many", "--workspace", place.root, "--format", "all")
+    assert done.exit_code == 0, (done.output, done.exception)
+    return place
+
+
+BACKBONE_NAMES = [f"{name} · layer {layer}" for name in ("tiny", "tiny:exact") for layer in (3, 12)]
+PROBE_NAMES = ["probe linear", "probe deep"]
+
+
+@pytest.mark.parametrize("file", ["report.md", "report.tex", "report.html"])
+def test_probes_layers_and_variants_are_told_apart_in_every_text(many, file):
+    text = Path(many.path(f"runs/many/report/{file}")).read_text()
+
+    for shown in (*BACKBONE_NAMES, *PROBE_NAMES):
+        assert (latex_text(shown) if file.endswith("tex") else shown) in text
+    if file == "report.tex":
+        captions = re.findall(r"\\caption\{(.*)\}", text)
+        assert len(captions) == len(set(captions)) == 6
+        rows = re.findall(r"^tiny.*\\\\$", text.split(r"\end{table}")[0], re.MULTILINE)
+        assert len({row.split("&")[0] for row in rows}) == 4
+    if file == "report.md":
+        headings = [line for line in text.splitlines() if line.startswith("## protocol")]
+        assert len(headings) == len(set(headings)) == 2
+    if file == "report.html":
+        links = re.findall(r'<a href="#([^"]*)">([^<]*)</a>', text)
+        assert len({name for _, name in links}) == len(links)
+
+
+@pytest.mark.parametrize("name", ["cells", "averages"])
+def test_probes_layers_and_variants_are_told_apart_in_every_table(many, name):
+    rows = csv.read_csv(many.path(f"runs/many/report/{name}.csv")).to_pylist()
+    stored = pq.read_table(many.path(f"runs/many/report/{name}.parquet")).to_pylist()
+
+    assert len(rows) == len(stored)
+    columns = ("backbone", "layer", "probe", *(("train_corpus", "test_corpus")
+               if name == "cells" else ("reduction", "corpus")))  # fmt: skip
+    keys = {tuple(row[column] for column in columns) for row in rows}
+    assert len(keys) == len(rows)
+    assert {(row["backbone"], str(row["layer"]), row["probe"]) for row in rows} == {
+        (name, layer, probe)
+        for name in ("tiny", "tiny:exact") for layer in ("3", "12") for probe in ("linear", "deep")
+    }  # fmt: skip
+
+
+def test_every_matrix_has_a_figure_of_its_own(many):
+    names = many.list("runs/many/report/figures")
+
+    assert sum("-matrix-" in name and name.endswith(".svg") for name in names) == 8
+
+
+def test_the_summary_and_the_terminal_tell_probes_and_layers_apart(many):
+    run = read_run(many, "many")
+    console = Console(width=200, file=io.StringIO())
+
+    console.print(_reductions_table(reduce_scores(run.scores)))
+
+    for text in (summary_markdown(run.scores, run.record), console.file.getvalue()):
+        for backbone in ("tiny", "tiny:exact"):
+            for probe in PROBE_NAMES:
+                for layer in (3, 12):
+                    assert f"{backbone} · {probe} · layer {layer}" in text

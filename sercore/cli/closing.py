@@ -29,7 +29,8 @@ def headline_rows(result: RunResult) -> list[dict[str, Any]]:
     import pyarrow.compute as pc
 
     columns = [
-        *("backbone", "protocol", "train_corpus", "test_corpus", "class_rule", "adjustment"),
+        *("backbone", "layer", "probe", "protocol", "train_corpus", "test_corpus", "class_rule"),
+        "adjustment",
         *("metric", "fold", "split_seed", "value", "n_classes", "n_train", "n_test", "n_dropped"),
         *("n_missing", "complete", "shared_speakers", "shared_texts", "status", "reason"),
         *("probe_key", "prediction_key", "demo"),
@@ -120,6 +121,9 @@ _DID = {
 
 
 def _reductions_table(reductions: Sequence[Reductions]) -> Table:
+    from sercore.results.labels import MatrixLabels
+
+    labels = MatrixLabels(matrix.setting for matrix in reductions)
     table = Table(title="macro-F1", title_justify="left", title_style="bold", pad_edge=False)
     table.add_column("backbone", no_wrap=True)
     table.add_column("class rule")
@@ -129,7 +133,7 @@ def _reductions_table(reductions: Sequence[Reductions]) -> Table:
     for matrix in reductions:
         outside = matrix.out_of_domain
         table.add_row(
-            plain(matrix.setting.backbone + (" (demo)" if matrix.setting.demo else "")),
+            plain(labels.title(matrix.setting) + (" (demo)" if matrix.setting.demo else "")),
             matrix.setting.class_rule or "-",
             _spread(matrix.in_domain),
             _spread(outside.average) if outside else "-",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,12 @@ from sercore.reports.views import ComparisonGroup
 from sercore.reports.views import Content
 from sercore.reports.views import RunContent
 from sercore.results.cell_statistics import CellStatistics
+from sercore.results.labels import MatrixLabels
 from sercore.results.matrices import common_cells
 from sercore.results.record import sentences
 from sercore.results.reductions import require_comparable
 from sercore.results.stored_run import matrices_of
+from sercore.results.stored_run import require_adjustment
 from sercore.statistics.posterior import ROPE
 
 if TYPE_CHECKING:
@@ -32,6 +35,16 @@ if TYPE_CHECKING:
     from sercore.results.matrices import Setting
     from sercore.results.reductions import Reductions
     from sercore.results.stored_run import StoredRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """What decides how groups are built."""
+
+    common: bool
+    rope: float
+    rank_tests: bool
+    labels: MatrixLabels
 
 
 def build_content(
@@ -52,19 +65,28 @@ def build_content(
         common: whether to use only the cells that all backbones of a group have.
         rope: half the width of the region of practical equivalence.
         rank_tests: whether to add the classical tests with ranks.
+
+    Raises:
+        ProtocolError: the adjustment does not exist, or a run has no score with it.
     """
+    for run in runs:
+        require_adjustment(run, adjustment)
+    matrices = [
+        matrices_of(run.scores, run.record, metric=metric, adjustment=adjustment) for run in runs
+    ]
+    labels = MatrixLabels(matrix.setting for found in matrices for matrix in found)
+    options = _Options(common=common, rope=rope, rank_tests=rank_tests, labels=labels)
     contents: list[RunContent] = []
     notices: list[Notice] = []
     groups: list[ComparisonGroup] = []
-    for run in runs:
+    for run, found in zip(runs, matrices, strict=True):
         content = RunContent(
             name=str(run.record.get("name") or run.name),
             record=run.record,
             problems=sentences(run.record, "problems"),
             notes=sentences(run.record, "notes"),
         )
-        found = matrices_of(run.scores, run.record, metric=metric, adjustment=adjustment)
-        own = _groups_of_run(run, content, found, common=common, rope=rope, rank_tests=rank_tests)
+        own = _groups_of_run(run, content, found, options)
         contents.append(content)
         groups += own
         new = notices_of(run, own, content.problems, content.notes)
@@ -94,18 +116,12 @@ def published_note(group: ComparisonGroup) -> str:
 
 
 def _groups_of_run(
-    run: StoredRun,
-    content: RunContent,
-    found: Sequence[Matrix],
-    *,
-    common: bool,
-    rope: float,
-    rank_tests: bool,
+    run: StoredRun, content: RunContent, found: Sequence[Matrix], options: _Options
 ) -> list[ComparisonGroup]:
     together: dict[object, list[Matrix]] = {}
     for matrix in found:
         together.setdefault(matrix.setting.comparison_key, []).append(matrix)
-    comparable = [common_cells(group) if common else group for group in together.values()]
+    comparable = [common_cells(group) if options.common else group for group in together.values()]
     groups = [[matrix for matrix in group if matrix.cells] for group in comparable]
     statistics = CellStatistics(run)
     estimates = statistics.estimates([matrix for group in groups for matrix in group])
@@ -113,17 +129,12 @@ def _groups_of_run(
         [backbone_result(matrix, run.record, statistics, estimates) for matrix in group]
         for group in groups
     ]
-    return [
-        _group(group, content.name, common=common, rope=rope, rank_tests=rank_tests)
-        for group in results
-        if group
-    ]
+    return [_group(group, content.name, options) for group in results if group]
 
 
-def _group(
-    results: Sequence[BackboneResult], run: str, *, common: bool, rope: float, rank_tests: bool
-) -> ComparisonGroup:
-    ranked = sorted(_distinct(results), key=lambda result: (-result.rank_value, result.backbone))
+def _group(results: Sequence[BackboneResult], run: str, options: _Options) -> ComparisonGroup:
+    named = _distinct(results, options.labels)
+    ranked = sorted(named, key=lambda result: (-result.rank_value, result.title))
     reductions = [result.reductions for result in ranked]
     return ComparisonGroup(
         id="",
@@ -136,8 +147,9 @@ def _group(
         clusters=_clusters(reductions),
         refusal=_refusal(reductions),
         chance=chance_row(ranked),
-        verdicts=verdicts_of(ranked, rope=rope, rank_tests=rank_tests),
-        common=common,
+        verdicts=verdicts_of(ranked, rope=options.rope, rank_tests=options.rank_tests),
+        details=options.labels.shared(ranked[0].matrix.setting),
+        common=options.common,
     )
 
 
@@ -146,7 +158,7 @@ def _with_ids(groups: Sequence[ComparisonGroup]) -> list[ComparisonGroup]:
     taken: set[str] = set()
     named = []
     for group in groups:
-        slug, n = _slug(group.setting), 1
+        slug, n = _slug(group.setting, group.details), 1
         while (name := slug if n == 1 else f"{slug}-{n}") in taken:
             n += 1
         taken.add(name)
@@ -154,19 +166,27 @@ def _with_ids(groups: Sequence[ComparisonGroup]) -> list[ComparisonGroup]:
     return named
 
 
-def _slug(setting: Setting) -> str:
-    parts = (setting.protocol, setting.class_rule, setting.adjustment, "demo" * setting.demo)
+def _slug(setting: Setting, details: Sequence[str]) -> str:
+    demo = "demo" * setting.demo
+    parts = (setting.protocol, setting.class_rule, setting.adjustment, *details, demo)
     name = "-".join(part for part in parts if part)
     return "".join(letter if letter.isalnum() else "-" for letter in name.lower())
 
 
-def _distinct(results: Sequence[BackboneResult]) -> list[BackboneResult]:
-    """Return results with different titles: backbones with the same title show their names."""
-    shared = Counter(result.title for result in results)
-    return [
-        replace(result, title=result.backbone) if shared[result.title] > 1 else result
-        for result in results
-    ]
+def _distinct(results: Sequence[BackboneResult], labels: MatrixLabels) -> list[BackboneResult]:
+    """Return results with different titles.
+
+    Backbones with the same title show their names; matrices of one backbone show what differs.
+    """
+    names: dict[str, set[str]] = defaultdict(set)
+    for result in results:
+        names[result.title].add(result.backbone)
+    named = []
+    for result in results:
+        own = labels.own(result.matrix.setting)
+        title = result.backbone if len(names[result.title]) > 1 else result.title
+        named.append(replace(result, title=" · ".join((title, *own)), details=own))
+    return named
 
 
 def _clusters(reductions: Sequence[Reductions]) -> tuple[tuple[str, ...], ...]:

@@ -148,7 +148,7 @@ def matrix(group: ComparisonGroup, result: BackboneResult) -> Drawing:
     for (train, test), view in result.cells.items():
         values[names.index(train), names.index(test)] = view.cell.value
     drawing = _heat_map(
-        f"{group.id}-matrix-{_slug(result.backbone)}",
+        f"{group.id}-matrix-{_slug(' '.join((result.backbone, *result.details)))}",
         f"{result.title}: {group.setting.metric}, train in rows, test in columns",
         values,
         names,
@@ -303,8 +303,8 @@ def _interval_tip(interval: Interval | None) -> str:
 
 
 def _color(group: ComparisonGroup, result: BackboneResult) -> str:
-    names = sorted(other.backbone for other in group.backbones)
-    return SERIES[names.index(result.backbone) % len(SERIES)][0]
+    titles = sorted(other.title for other in group.backbones)
+    return SERIES[titles.index(result.title) % len(SERIES)][0]
 
 
 def _slug(name: str) -> str:

@@ -40,9 +40,15 @@ class BackboneColumns:
     metric: str
     split: str | None
     probe: str | None
+    probe_settings: str | None
+    """Canonical JSON."""
     demo: bool
     backbone: str
+    """With its variant."""
+    layer: str | None
+    dtype: str | None
     checkpoint: str | None
+    revision: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,9 +201,13 @@ def _backbone(group: ComparisonGroup, result: BackboneResult) -> BackboneColumns
         metric=setting.metric,
         split=setting.split,
         probe=setting.probe,
+        probe_settings=setting.probe_settings,
         demo=setting.demo,
         backbone=setting.backbone,
+        layer=setting.layer,
+        dtype=setting.dtype,
         checkpoint=setting.checkpoint,
+        revision=setting.revision,
     )
 
 

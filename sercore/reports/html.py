@@ -123,6 +123,7 @@ def _section(group: ComparisonGroup, content: Content, index: CellIndex) -> Page
         f"{group.run}:" if several else "",
         group.setting.protocol,
         group.setting.class_rule or "",
+        *group.details,
         "(demo)" if group.setting.demo else "",
     )
     return PageSection(

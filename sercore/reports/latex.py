@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sercore.results.text import MISSING
@@ -51,7 +52,9 @@ def latex_page(content: Content) -> str:
     data.
     """
     lines = ["% Written by sercore. Needs \\usepackage{booktabs} and \\usepackage{graphicx}."]
-    for group in content.groups:
+    several = len(content.runs) > 1
+    for found in content.groups:
+        group = replace(found, details=(*found.details, f"run {found.run}")) if several else found
         lines += ["", *_averages(group)]
         if group.clusters:
             lines += ["", *_by_corpus(group, "rows", "trained on")]

@@ -67,7 +67,8 @@ def _group_lines(group: ComparisonGroup, *, several: bool) -> list[str]:
     for table in verdict_tables(group):
         lines += _plain_lines(table)
     for result in group.backbones:
-        lines += [*matrix_lines(result.matrix, level=3), ""]
+        title = f"Matrix of {result.title}"
+        lines += [*matrix_lines(result.matrix, title, level=3), ""]
     return lines
 
 

@@ -59,6 +59,7 @@ class BackboneResult:
     """The matrix of one backbone, its averages and their uncertainty."""
 
     title: str
+    """Unique in its group."""
     matrix: Matrix
     reductions: Reductions
     cells: Mapping[Pair, CellView]
@@ -72,6 +73,8 @@ class BackboneResult:
     """What the intervals of its cells were computed from."""
     by_seed: tuple[Reductions, ...]
     """The averages of each split seed that every cell has; empty if there is one seed."""
+    details: tuple[str, ...] = ()
+    """What tells it apart from other matrices of its backbone: ``layer 3``. Part of the title."""
 
     @property
     def backbone(self) -> str:
@@ -154,6 +157,8 @@ class ComparisonGroup:
     chance: ChanceRow
     verdicts: tuple[Verdicts, ...]
     """Which backbone is better, by average."""
+    details: tuple[str, ...] = ()
+    """What tells it apart from other groups of the report: ``probe framewise``."""
     common: bool = False
     """Whether it has only the cells that all backbones have."""
 
@@ -164,6 +169,7 @@ class ComparisonGroup:
         parts = [f"protocol {setting.protocol}", setting.metric]
         if setting.class_rule:
             parts.append(f"class rule {setting.class_rule}, adjustment {setting.adjustment}")
+        parts += self.details
         if self.common:
             parts.append("common cells only")
         if setting.demo:

@@ -9,13 +9,17 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 from typing import Any
 
+from sercore.errors import ProtocolError
 from sercore.errors import WorkspaceError
 from sercore.evaluation.class_rules import IN_DOMAIN
+from sercore.evaluation.protocols import Adjustment
 from sercore.evaluation.protocols import ClassRule
+from sercore.evaluation.scores import DONE
 from sercore.evaluation.scores import SCORE_SCHEMA
 from sercore.evaluation.scores import headlines
 from sercore.evaluation.scores import rows_of
 from sercore.evaluation.scores import whole_cells
+from sercore.evaluation.scores import with_status
 from sercore.results.matrices import matrices
 from sercore.results.record import corpora_of
 from sercore.results.record import missing_corpora
@@ -113,6 +117,37 @@ def expected_cells(record: Mapping[str, Any]) -> Expected:
         IN_DOMAIN: {(name, name) for name in {*found, *absent}},
         ClassRule.CLUSTER: set(permutations(sorted(outside), 2)),
     }
+
+
+def computed_adjustments(run: StoredRun) -> tuple[str, ...]:
+    """Return the adjustments of the out-of-domain scores of a run, sorted."""
+    import pyarrow.compute as pc
+
+    done = with_status(run.scores, DONE)
+    outside = done.filter(pc.invert(pc.fill_null(done["in_domain"], False)))
+    return tuple(sorted(name for name in outside["adjustment"].unique().to_pylist() if name))
+
+
+def require_adjustment(run: StoredRun, adjustment: str | None) -> None:
+    """Check that a run has out-of-domain scores with an adjustment, if it has any at all.
+
+    Raises:
+        ProtocolError: the adjustment does not exist, or no score of the run has it.
+    """
+    if adjustment is None:
+        return
+    known = computed_adjustments(run)
+    if adjustment not in list(Adjustment):
+        raise ProtocolError(
+            f"there is no adjustment named '{adjustment}'",
+            hint=f"the run '{run.name}' has {', '.join(known) or 'no out-of-domain score'}",
+        )
+    if known and adjustment not in known:
+        raise ProtocolError(
+            f"no score of the run '{run.name}' has the adjustment '{adjustment}'",
+            hint=f"it has {', '.join(known)}; 'sercore score {run.name} --adjustment {adjustment}' "
+            "computes it from stored predictions",
+        )
 
 
 def matrices_of(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
 
+from sercore.results.labels import MatrixLabels
 from sercore.results.record import sentences
 from sercore.results.stored_run import matrices_of
 from sercore.results.stored_run import reduce_of
@@ -38,19 +39,21 @@ def summary_markdown(scores: pa.Table, record: Mapping[str, Any]) -> str:
     lines = [f"# {markdown_cell(record.get('name') or 'Run')}", ""]
     if not found:
         lines += ["No cell is done.", ""]
+    labels = MatrixLabels(matrix.setting for matrix in found)
     for matrix in found:
-        lines += [*matrix_lines(matrix), ""]
+        lines += [*matrix_lines(matrix, matrix_title(matrix, labels)), ""]
     if found:
-        lines += [*_reduction_lines([reduce_of(matrix, record) for matrix in found]), ""]
+        reductions = [reduce_of(matrix, record) for matrix in found]
+        lines += [*_reduction_lines(reductions, labels), ""]
     lines += _missing_lines(found)
     lines += _problem_lines(sentences(record, "problems"))
     return "\n".join(lines).rstrip() + "\n"
 
 
-def matrix_title(matrix: Matrix) -> str:
+def matrix_title(matrix: Matrix, labels: MatrixLabels) -> str:
     """Return one line that says what a matrix holds."""
     setting = matrix.setting
-    parts = [setting.backbone, f"protocol {setting.protocol}", setting.metric]
+    parts = [labels.title(setting), f"protocol {setting.protocol}", setting.metric]
     if setting.class_rule:
         parts.append(f"class rule {setting.class_rule}, adjustment {setting.adjustment}")
     if setting.demo:
@@ -58,7 +61,7 @@ def matrix_title(matrix: Matrix) -> str:
     return " · ".join(parts)
 
 
-def matrix_lines(matrix: Matrix, level: int = 2) -> list[str]:
+def matrix_lines(matrix: Matrix, title: str, level: int = 2) -> list[str]:
     """Return a matrix as Markdown, under a heading of a level."""
     trains = sorted({train for train, _ in (*matrix.cells, *matrix.missing)})
     tests = sorted({test for _, test in (*matrix.cells, *matrix.missing)})
@@ -70,30 +73,30 @@ def matrix_lines(matrix: Matrix, level: int = 2) -> list[str]:
         return "missing" if (train, test) in matrix.missing else ""
 
     rows = [[train, *(text(train, test) for test in tests)] for train in trains]
-    lines = [f"{'#' * level} {markdown_cell(matrix_title(matrix))}", ""]
+    lines = [f"{'#' * level} {markdown_cell(title)}", ""]
     lines += markdown_table(["train \\ test", *tests], rows)
     if not all(cell.complete for cell in matrix.cells.values()):
         lines += ["", "\\* a corpus was not whole, or some of its audio could not be used."]
     return lines
 
 
-def _reduction_lines(reductions: Sequence[Reductions]) -> list[str]:
+def _reduction_lines(reductions: Sequence[Reductions], labels: MatrixLabels) -> list[str]:
     header = ["backbone", "protocol", "class rule", "in-domain", "of", "out-of-domain", "of"]
     lines = ["## Reductions", ""]
-    rows = [_reduction_cells(backbone) for backbone in reductions]
+    rows = [_reduction_cells(backbone, labels) for backbone in reductions]
     lines += markdown_table([*header, "weighted average"], rows, left=3)
     for backbone in reductions:
         outside = backbone.out_of_domain
         if outside is not None:
-            name = markdown_cell(backbone.setting.backbone)
+            name = markdown_cell(labels.title(backbone.setting))
             lines += ["", f"Out-of-domain means of {name} by corpus:", "", *_corpus_lines(outside)]
     return lines
 
 
-def _reduction_cells(backbone: Reductions) -> list[str]:
+def _reduction_cells(backbone: Reductions, labels: MatrixLabels) -> list[str]:
     setting, outside = backbone.setting, backbone.out_of_domain
     return [
-        setting.backbone + (" (demo)" if setting.demo else ""),
+        labels.title(setting) + (" (demo)" if setting.demo else ""),
         setting.protocol,
         setting.class_rule or MISSING,
         with_deviation(backbone.in_domain),
