@@ -1,12 +1,15 @@
 """Which cells of two runs differ, and what their records say."""
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
 
 from sercore.cli import cli
+from sercore.errors import ProtocolError
 from sercore.errors import WorkspaceError
+from sercore.published import published_matrices
 from sercore.results.compare import compare_runs
 from sercore.results.stored_run import read_run
 from sercore.statistics.intervals import Note
@@ -148,3 +151,123 @@ def test_a_run_that_is_not_there_is_one_sentence(workspace):
 
     assert isinstance(done.exception, WorkspaceError)
     assert "did you mean 'first'" in str(done.exception)
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """Return a workspace with a run of two probes and two layers, and one of a published name."""
+    place = Workspace(tmp_path_factory.mktemp("parts"))
+    simulate_run(place, "many", CORPORA[:2], {"one": (None, 0.6)}, n_seeds=3,
+                 probes={"linear": 0.0, "deep": 1.5}, layers=("3", "12"))  # fmt: skip
+    shapes = [SimulatedCorpus(id=name, utterances=200, speakers=9, classes=SIX, eligible=True)
+              for name in ("emovo", "cafe")]  # fmt: skip
+    simulate_run(place, "own", shapes, {"large": ("openai/whisper-large-v2", 0.6)})
+    return place
+
+
+def invoke(workspace, *args):
+    return CliRunner().invoke(cli, ["compare", *args, "--workspace", workspace.root])
+
+
+def test_two_probes_of_one_run_are_compared_for_each_layer(parts):
+    done = invoke(parts, "many", "--probe", "linear", "--probe", "deep", "--json")
+
+    assert done.exit_code == 0, (done.output, done.exception)
+    found = json.loads(done.stdout)
+    assert found["first"] == "many (probe linear)"
+    assert found["second"] == "many (probe deep)"
+    assert len(found["cells"]) == 8
+    assert {cell["layer"] for cell in found["cells"]} == {"3", "12"}
+    assert all(cell["difference"] > 0 and cell["paired"] for cell in found["cells"])
+    assert {average["verdict"] for average in found["averages"]} == {"differs"}
+
+
+def test_two_layers_of_one_run_are_compared_for_each_probe(parts):
+    done = invoke(parts, "many", "--layer", "3", "--layer", "12", "--json")
+
+    found = json.loads(done.stdout)
+    assert len(found["cells"]) == 8
+    assert {cell["probe"] for cell in found["cells"]} == {"linear", "deep"}
+
+
+def test_two_adjustments_of_one_run_differ_out_of_domain_alone(parts):
+    done = invoke(parts, "many", "--adjustment", "uniform", "--adjustment", "none", "--json")
+
+    cells = json.loads(done.stdout)["cells"]
+    assert len(cells) == 16
+    assert {cell["verdict"] for cell in cells if cell["class_rule"] is None} == {"equal"}
+    assert any(cell["verdict"] != "equal" for cell in cells if cell["class_rule"])
+
+
+def test_runs_of_several_probes_pair_each_probe_with_itself(parts):
+    found = compared(parts, "many", "many")
+
+    assert found.count("equal") == len(found.cells) == 16
+    assert len({cell.title for cell in found.cells}) == 4
+
+
+def test_a_run_is_compared_with_the_published_matrices_by_checkpoint(parts):
+    done = invoke(parts, "own", "published", "--json")
+
+    found = json.loads(done.stdout)
+    shared = [cell for cell in found["cells"] if None not in (cell["first"], cell["second"])]
+    assert {(cell["train_corpus"], cell["test_corpus"]) for cell in shared} == {
+        ("emovo", "emovo"), ("emovo", "cafe"), ("cafe", "emovo"), ("cafe", "cafe")
+    }  # fmt: skip
+    assert {cell["backbone"] for cell in shared} == {"large"}
+    assert {cell["verdict"] for cell in shared} == {"unknown"}
+    published = published_matrices()["openai/whisper-large-v2"]
+    for cell in shared:
+        assert cell["second"] == published[cell["train_corpus"], cell["test_corpus"]]
+
+
+def test_nothing_in_common_is_an_error_that_lists_both_sides(parts):
+    done = invoke(parts, "many", "own")
+
+    assert isinstance(done.exception, ProtocolError)
+    assert "no cell is in both 'many' and 'own'" in str(done.exception)
+    assert "'own' has backbones large" in str(done.exception)
+
+
+def test_a_rescored_run_pairs_its_in_domain_cells(workspace):
+    run = CliRunner().invoke
+    run(cli, ["score", "first", "--class-rule", "shared-classes", "--name", "other-rule",
+              "--workspace", workspace.root])  # fmt: skip
+    done = invoke(workspace, "first", "other-rule")
+
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "6 equal" in done.output
+    assert "no out-of-domain cell is in both: class rules or corpora differ" in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--probe", "linear", "--probe", "dep"], "it has deep, linear"),
+        (["--layer", "4", "--layer", "3"], "it has 12, 3"),
+        (["--adjustment", "bogus", "--adjustment", "none"], "no adjustment named 'bogus'"),
+    ],
+)
+def test_a_part_without_scores_is_an_error_that_lists_what_there_is(parts, options, sentence):
+    done = invoke(parts, "many", *options)
+
+    assert isinstance(done.exception, ProtocolError)
+    assert sentence in str(done.exception)
+
+
+def test_one_run_alone_is_a_usage_error(parts):
+    done = invoke(parts, "many", "--probe", "linear")
+
+    assert done.exit_code == 2
+    assert "twice" in done.output
+
+
+def test_the_tables_fit_into_eighty_columns(parts, monkeypatch):
+    monkeypatch.setattr("sercore.cli.compare._PIPED_WIDTH", 80)
+
+    done = invoke(parts, "many", "--probe", "linear", "--probe", "deep", "--all")
+
+    lines = done.output.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum("…" in line for line in lines) == 0
+    assert any(re.search(r"[+-]0\.\d{3} \[[+-]0\.\d{3}, [+-]0\.\d{3}\]", line) for line in lines)

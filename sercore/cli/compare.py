@@ -8,29 +8,50 @@ from typing import Any
 import click
 
 from sercore.cli import options as shared
-from sercore.cli.text import add_row
 from sercore.cli.text import plain
 from sercore.cli.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.table import Table
 
+    from sercore.results.compare import AverageDifference
     from sercore.results.compare import CellDifference
     from sercore.results.compare import RunComparison
+    from sercore.results.sides import Choice
+    from sercore.statistics.intervals import Interval
 
 _MOST = 20
-_PIPED_WIDTH = 140
+_PIPED_WIDTH = 100
+_TWICE = "Given twice: of FIRST and of SECOND."
 
 
 @click.command()
 @click.argument("first")
-@click.argument("second")
+@click.argument("second", required=False)
 @click.option("--all", "everything", is_flag=True, help="Also show cells that do not differ.")
 @click.option("--metric", metavar="NAME", help="Compare this metric. [default: macro-f1]")
 @click.option(
     "--adjustment",
+    "adjustments",
+    multiple=True,
     metavar="NAME",
-    help="Compare this adjustment out of domain. [default: the headline of each run]",
+    help=f"Adjustment out of domain. {_TWICE} [default: the headline of each run]",
+)
+@click.option(
+    "--probe",
+    "probes",
+    multiple=True,
+    metavar="NAME",
+    help=f"Compare this probe. {_TWICE} [default: each probe with itself]",
+)
+@click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    metavar="NAME",
+    help=f"Compare this layer. {_TWICE} [default: each layer with itself]",
 )
 @shared.workspace_option
 @click.option(
@@ -38,34 +59,50 @@ _PIPED_WIDTH = 140
 )
 @shared.config_option
 @shared.json_option
-def compare(first: str, second: str, **given: Any) -> None:
+def compare(first: str, second: str | None, **given: Any) -> None:
     """Show which cells of two runs differ, by how much, and what else differs.
 
-    Differences are SECOND minus FIRST. A cell differs if the 95 % interval of the difference, over
-    resampled speakers, does not contain zero.
+    Differences are SECOND minus FIRST. Without SECOND, two probes, layers or adjustments of FIRST
+    are compared. SECOND can be 'published': the matrices of the paper. A cell differs if the 95 %
+    interval of the difference, over speakers and seeds, does not contain zero; with fewer than
+    three seeds nothing is decided.
     """
-    from sercore.errors import SettingsError
     from sercore.results.compare import compare_runs
     from sercore.results.stored_run import read_run
     from sercore.storage.workspace import Workspace
 
+    choices = _choices(given)
+    if second is None:
+        if choices[0] == choices[1]:
+            raise click.UsageError(
+                "Name a SECOND run, or give --probe, --layer or --adjustment twice."
+            )
+        second = first
     workspace = shared.open_workspace(given["workspace"], shared.load_settings(given["config"]))
     other = Workspace(given["other_workspace"]) if given["other_workspace"] else workspace
     result = compare_runs(
         read_run(workspace, first),
         read_run(other, second),
         metric=given["metric"],
-        adjustment=given["adjustment"],
+        choices=choices,
     )
-    if not result.cells:
-        raise SettingsError(
-            f"neither '{first}' nor '{second}' has a score with this metric and adjustment",
-            hint="'sercore score' computes more scores from stored predictions",
-        )
     if given["as_json"]:
         shared.print_json(_as_json(result))
     else:
         _show(result, everything=given["everything"])
+
+
+def _choices(given: dict[str, Any]) -> tuple[Choice, Choice]:
+    from sercore.results.sides import Choice
+
+    sides: list[dict[str, str]] = [{}, {}]
+    for option, name in (("adjustments", "adjustment"), ("probes", "probe"), ("layers", "layer")):
+        values = given[option]
+        if len(values) > 2:
+            raise click.UsageError(f"--{name} can be given twice at most: of FIRST and of SECOND.")
+        if values:
+            sides[0][name], sides[1][name] = values[0], values[-1]
+    return Choice(**sides[0]), Choice(**sides[1])
 
 
 def _as_json(result: RunComparison) -> dict[str, Any]:
@@ -76,15 +113,15 @@ def _as_json(result: RunComparison) -> dict[str, Any]:
         "cells": [
             {
                 "backbone": cell.backbone,
+                "probe": cell.probe,
+                "layer": cell.layer,
                 "class_rule": cell.class_rule,
                 "train_corpus": cell.train,
                 "test_corpus": cell.test,
                 "first": cell.first,
                 "second": cell.second,
                 "difference": cell.difference,
-                "low": cell.interval.low if cell.interval else None,
-                "high": cell.interval.high if cell.interval else None,
-                "interval_unit": cell.interval.unit if cell.interval else None,
+                **_interval(cell.interval),
                 "paired": cell.paired,
                 "same_predictions": cell.same_predictions,
                 "verdict": cell.verdict,
@@ -94,11 +131,15 @@ def _as_json(result: RunComparison) -> dict[str, Any]:
         "averages": [
             {
                 "backbone": average.backbone,
+                "title": average.title,
                 "class_rule": average.class_rule,
                 "average": average.name,
                 "first": average.first,
                 "second": average.second,
+                "difference": average.difference,
+                **_interval(average.interval),
                 "same_cells": average.same_cells,
+                "verdict": average.verdict,
             }
             for average in result.averages
         ],
@@ -106,6 +147,15 @@ def _as_json(result: RunComparison) -> dict[str, Any]:
             {"path": entry.path, "first": entry.first, "second": entry.second}
             for entry in result.record
         ],
+    }
+
+
+def _interval(around: Interval | None) -> dict[str, Any]:
+    return {
+        "low": around.low if around else None,
+        "high": around.high if around else None,
+        "interval_unit": around.unit if around else None,
+        "interval_notes": list(around.notes) if around else None,
     }
 
 
@@ -124,26 +174,19 @@ def _show(result: RunComparison, *, everything: bool) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=_PIPED_WIDTH)
+    console.print(Text(printable(f"first: {result.first} · second: {result.second}\n")))
     shown = [cell for cell in result.cells if everything or cell.verdict != "equal"]
     shown.sort(key=lambda cell: -abs(cell.difference or 0.0))
     cut = shown if everything else shown[:_MOST]
-    if cut:
-        console.print(_cell_table(result, cut))
+    for title in dict.fromkeys(cell.title for cell in cut):
+        console.print(_cell_table(title, [cell for cell in cut if cell.title == title]))
     if len(cut) < len(shown):
         console.print(f"and {len(shown) - len(cut)} smaller differences: --all shows them\n")
-    if result.averages:
-        console.print(_average_table(result))
-    compared = sum(n for verdict, n in _counts(result) if not verdict.startswith("only"))
-    counts = ", ".join(f"{n} {verdict}" for verdict, n in _counts(result) if n)
-    console.print(Text(f"{compared} cells in both runs: {counts}"))
-    differing = result.count("differs")
-    if differing:
-        console.print(
-            Text(
-                f"if no cell truly differed, about {0.05 * compared:.0f} of {compared} would still "
-                "be marked 'differs'"
-            )
-        )
+    for title in dict.fromkeys(average.title for average in result.averages):
+        own = [average for average in result.averages if average.title == title]
+        console.print(_average_table(title, own))
+    for line in _closing_lines(result):
+        console.print(Text(line))
     if not result.record:
         console.print("the records are the same")
         return
@@ -155,56 +198,82 @@ def _show(result: RunComparison, *, everything: bool) -> None:
         )
 
 
-def _cell_table(result: RunComparison, cells: list[CellDifference]) -> Table:
-    from sercore.results.text import number
-    from sercore.results.text import signed
+def _closing_lines(result: RunComparison) -> list[str]:
+    """Return the counts, and what they do not say."""
+    compared = sum(n for verdict, n in _counts(result) if not verdict.startswith("only"))
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in _counts(result) if n)
+    lines = [f"{compared} cells in both runs: {counts}"]
+    outside = [cell for cell in result.cells if cell.train != cell.test]
+    if outside and all(cell.first is None or cell.second is None for cell in outside):
+        lines.append("no out-of-domain cell is in both: class rules or corpora differ")
+    if result.count("not-decided"):
+        lines.append(
+            "not-decided: fewer than three seeds, so the noise of training is not known; run both "
+            "with --seeds 3"
+        )
+    if result.count("differs"):
+        lines.append(
+            f"if no cell truly differed, about {0.05 * compared:.0f} of {compared} would still be "
+            "marked 'differs'"
+        )
+    return lines
 
-    table = _table("backbone", "train", "test", "rule")
-    for name in (result.first, result.second, "difference", "95 % interval", "verdict"):
-        table.add_column(plain(name), justify="right")
+
+def _cell_table(title: str, cells: Sequence[CellDifference]) -> Table:
+    from sercore.results.text import number
+
+    rules = {cell.class_rule for cell in cells if cell.class_rule}
+    several = len(rules) > 1
+    table = _table(title if several or not rules else f"{title} · {rules.pop()}", "train", "test")
+    if several:
+        table.add_column("rule", overflow="fold")
+    for name in ("first", "second", "difference", "verdict"):
+        table.add_column(name, justify="right", no_wrap=True)
     for cell in cells:
-        around = cell.interval
-        add_row(
-            table,
-            cell.backbone,
-            cell.train,
-            cell.test,
-            cell.class_rule or "in-domain",
+        rule = [plain(cell.class_rule or "in-domain")] if several else []
+        table.add_row(
+            plain(cell.train),
+            plain(cell.test),
+            *rule,
             number(cell.first),
             number(cell.second),
-            signed(cell.difference),
-            f"{signed(around.low)} to {signed(around.high)}" if around else "-",
+            _difference(cell.difference, cell.interval),
             cell.verdict,
         )
     return table
 
 
-def _average_table(result: RunComparison) -> Table:
+def _average_table(title: str, averages: Sequence[AverageDifference]) -> Table:
     from sercore.results.text import number
-    from sercore.results.text import signed
 
-    table = _table("backbone", "rule", "average")
-    for name in (result.first, result.second, "difference", "same cells"):
-        table.add_column(plain(name), justify="right")
-    for average in result.averages:
-        add_row(
-            table,
-            average.backbone,
-            average.class_rule or "-",
+    table = _table(title, "average")
+    for name in ("first", "second", "difference", "verdict"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for average in averages:
+        table.add_row(
             average.name,
             number(average.first),
             number(average.second),
-            "-" if average.difference is None else signed(average.difference),
-            "yes" if average.same_cells else "no",
+            _difference(average.difference, average.interval),
+            average.verdict if average.same_cells else "other cells",
         )
     return table
 
 
-def _table(*columns: str) -> Table:
+def _difference(value: float | None, around: Interval | None) -> str:
+    from sercore.results.text import interval_ends
+    from sercore.results.text import signed
+
+    if value is None:
+        return "-"
+    return signed(value) + (f" {interval_ends(around.low, around.high)}" if around else "")
+
+
+def _table(title: str, *columns: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=plain(title), title_justify="left")
     for column in columns:
         table.add_column(column, overflow="fold")
     return table

@@ -6,6 +6,7 @@ noise of training is not known, so there is an interval and no verdict.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -14,11 +15,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
-from typing import NamedTuple
 
 from sercore.errors import ProtocolError
-from sercore.results.cell_statistics import CellStatistics
-from sercore.results.stored_run import matrices_of
+from sercore.results.averages import difference_intervals
+from sercore.results.sides import Choice
+from sercore.results.sides import two_sides
 from sercore.results.stored_run import reduce_of
 from sercore.statistics.differences import paired_difference
 from sercore.statistics.differences import unpaired_difference
@@ -26,13 +27,16 @@ from sercore.statistics.paired import MIN_SEEDS
 from sercore.statistics.seeds import cell_intervals
 
 if TYPE_CHECKING:
+    from sercore.results.averages import AverageName
     from sercore.results.cell_statistics import Estimate
-    from sercore.results.matrices import Cell
-    from sercore.results.matrices import Matrix
     from sercore.results.matrices import Pair
     from sercore.results.reductions import Reductions
+    from sercore.results.sides import MatrixKey
+    from sercore.results.sides import Side
+    from sercore.results.sides import SideCell
     from sercore.results.stored_run import StoredRun
     from sercore.statistics.intervals import Interval
+    from sercore.statistics.jackknife import CellEstimate
 
 Verdict = Literal[
     "equal", "noise", "differs", "not-decided", "unknown", "only-first", "only-second"
@@ -56,22 +60,17 @@ _PASSING = frozenset(
 )
 """Parts of a record that say how a run went, not what its scores depend on."""
 
-AverageName = Literal["in-domain", "out-of-domain", "weighted"]
-
-
-class MatrixKey(NamedTuple):
-    """What names a matrix in both runs."""
-
-    backbone: str
-    class_rule: str | None
-    demo: bool
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellDifference:
     """One cell of two runs."""
 
+    title: str
+    """The backbone, with probe and layer where a run has several."""
     backbone: str
+    probe: str | None
+    """None where each run has one: then they can differ."""
+    layer: str | None
     class_rule: str | None
     """None in domain."""
     train: str
@@ -97,6 +96,8 @@ class CellDifference:
 class AverageDifference:
     """One average of two runs, over the cells that each run has."""
 
+    title: str
+    """The backbone, with probe and layer where a run has several."""
     backbone: str
     class_rule: str | None
     name: AverageName
@@ -104,6 +105,9 @@ class AverageDifference:
     second: float | None
     same_cells: bool
     """Whether both cover the same cells; if not, their difference means little."""
+    verdict: Verdict
+    interval: Interval | None
+    """Of second minus first; None unless both cover the same cells."""
 
     @property
     def difference(self) -> float | None:
@@ -142,132 +146,167 @@ def compare_runs(
     second: StoredRun,
     *,
     metric: str | None = None,
-    adjustment: str | None = None,
+    choices: tuple[Choice, Choice] = (Choice(), Choice()),
 ) -> RunComparison:
-    """Compare two runs cell by cell.
+    """Compare two runs, or two parts of one run, cell by cell.
 
-    Cells with the same backbone, class rule, train and test corpus are compared. Everything else
-    that differs (protocol, revision, seeds) is listed under the differences of the records.
+    Cells with the same backbone, class rule, train and test corpus are compared, and with the same
+    probe and layer where a run has several. Backbones of different names are the same if they have
+    the same checkpoint. Everything else that differs (protocol, revision, seeds) is listed under
+    the differences of the records.
 
     Args:
         first: one run.
-        second: the other; differences are second minus first.
+        second: the other, or the same; differences are second minus first.
         metric: of whole cells; that of the headline if None.
-        adjustment: of out-of-domain cells; the headline of each run if None.
+        choices: which adjustment, probe and layer of each run.
 
     Raises:
-        ProtocolError: a run has two matrices of one backbone under one class rule.
+        ProtocolError: no cell is in both, a choice has no scores, or a run has several matrices
+            that cannot be told apart.
     """
-    sides = [_Side(run, metric, adjustment) for run in (first, second)]
-    cells: list[CellDifference] = []
-    averages: list[AverageDifference] = []
-    for key in sorted({*sides[0].matrices, *sides[1].matrices}, key=str):
-        cells += _cells(key, *sides)
-        averages += _averages(key, *sides)
-    # In-domain cells are in the matrix of every class rule; one of them is enough.
-    unique = {(cell.backbone, cell.class_rule, cell.train, cell.test): cell for cell in cells}
+    one, other = two_sides((first, second), choices, metric)
+    cells = _compared_cells(one, other)
+    if not any(cell.first is not None and cell.second is not None for cell in cells):
+        raise ProtocolError(
+            f"no cell is in both '{first.name}' and '{second.name}'",
+            hint=f"{one.describe()}; {other.describe()}",
+        )
+    shared = sorted(one.matrices.keys() & other.matrices.keys(), key=str)
+    titles = (choices[0].differing(choices[1]), choices[1].differing(choices[0]))
     return RunComparison(
-        first=first.name,
-        second=second.name,
-        cells=tuple(unique.values()),
-        averages=tuple(averages),
+        first=f"{first.name} ({titles[0]})" if titles[0] else first.name,
+        second=f"{second.name} ({titles[1]})" if titles[1] else second.name,
+        cells=cells,
+        averages=tuple(average for key in shared for average in _averages(key, one, other)),
         record=tuple(_record_differences(first.record, second.record)),
     )
 
 
-class _Side:
-    """The matrices of one run, and the estimates of their cells."""
-
-    def __init__(self, run: StoredRun, metric: str | None, adjustment: str | None) -> None:
-        self.run = run
-        self.matrices: dict[MatrixKey, Matrix] = {}
-        for matrix in matrices_of(run.scores, run.record, metric=metric, adjustment=adjustment):
-            setting = matrix.setting
-            key = MatrixKey(setting.backbone, setting.class_rule, setting.demo)
-            if key in self.matrices:
-                raise ProtocolError(
-                    f"the run '{run.name}' has several matrices of {setting.backbone} that differ "
-                    "in more than the class rule",
-                    hint="compare runs with one protocol, one probe and one checkpoint",
-                )
-            self.matrices[key] = matrix
-        self._estimates = CellStatistics(run).estimates(self.matrices.values())
-
-    def cells(self, key: MatrixKey) -> Mapping[Pair, Cell]:
-        matrix = self.matrices.get(key)
-        return matrix.cells if matrix else {}
-
-    def estimate(self, key: MatrixKey, pair: Pair) -> Estimate | None:
-        matrix = self.matrices.get(key)
-        return None if matrix is None else self._estimates.get((matrix.setting, pair))
-
-
-def _cells(key: MatrixKey, first: _Side, second: _Side) -> Iterator[CellDifference]:
-    ones, others = first.cells(key), second.cells(key)
-    for pair in sorted({*ones, *others}):
-        one, other = ones.get(pair), others.get(pair)
-        found = CellDifference(
+def _compared_cells(first: Side, second: Side) -> tuple[CellDifference, ...]:
+    ones, others = first.cells(), second.cells()
+    intervals = _intervals(ones, others)
+    found = []
+    for place in sorted({*ones, *others}, key=str):
+        key, pair = place
+        one, other = ones.get(place), others.get(place)
+        difference = CellDifference(
+            title=key.title,
             backbone=key.backbone,
-            class_rule=None if pair[0] == pair[1] else key.class_rule,
+            probe=key.probe,
+            layer=key.layer,
+            class_rule=key.class_rule,
             train=pair[0],
             test=pair[1],
-            first=one.value if one else None,
-            second=other.value if other else None,
+            first=one.cell.value if one else None,
+            second=other.cell.value if other else None,
             verdict="only-first" if one else "only-second",
         )
+        if one is not None and other is not None:
+            around, paired = intervals.get(place, (None, False))
+            keys = one.cell.prediction_keys
+            difference = replace(
+                difference,
+                verdict=_verdict(
+                    other.cell.value - one.cell.value,
+                    around,
+                    _n_seeds(one.estimate, other.estimate),
+                ),
+                interval=around,
+                paired=paired,
+                same_predictions=bool(keys) and keys == other.cell.prediction_keys,
+            )
+        found.append(difference)
+    return tuple(found)
+
+
+_Place = tuple["MatrixKey", "Pair"]
+
+
+def _intervals(
+    ones: Mapping[_Place, SideCell], others: Mapping[_Place, SideCell]
+) -> dict[_Place, tuple[Interval, bool]]:
+    """Return the intervals of second minus first, and whether speakers are paired.
+
+    The variances over seeds of all paired cells of one kind are moderated together.
+    """
+    found: dict[_Place, tuple[Interval, bool]] = {}
+    kinds: dict[object, dict[_Place, CellEstimate]] = defaultdict(dict)
+    for place in ones.keys() & others.keys():
+        one, other = ones[place].estimate, others[place].estimate
         if one is None or other is None:
-            yield found
             continue
-        estimates = first.estimate(key, pair), second.estimate(key, pair)
-        around, paired = _difference(*estimates)
-        yield replace(
-            found,
-            verdict=_verdict(other.value - one.value, around, *estimates),
-            interval=around,
-            paired=paired,
-            same_predictions=bool(one.prediction_keys)
-            and one.prediction_keys == other.prediction_keys,
-        )
+        if one.cell.unit == other.cell.unit and one.manifest == other.manifest != "":
+            difference = paired_difference(one.cell, other.cell)
+            kinds[place[0].class_rule, len(difference.by_seed)][place] = difference
+        else:
+            found[place] = unpaired_difference(one.interval, other.interval), False
+    for cells in kinds.values():
+        places = sorted(cells, key=str)
+        intervals = cell_intervals([cells[place] for place in places], bounds=(-1.0, 1.0))
+        found |= {place: (around, True) for place, around in zip(places, intervals, strict=True)}
+    return found
 
 
-def _difference(first: Estimate | None, second: Estimate | None) -> tuple[Interval | None, bool]:
-    """Return the interval of second minus first, and whether speakers are paired."""
-    if first is None or second is None:
-        return None, False
-    one, other = first.cell, second.cell
-    if one.unit == other.unit and first.manifest == second.manifest != "":
-        (around,) = cell_intervals([paired_difference(one, other)], bounds=(-1.0, 1.0))
-        return around, True
-    return unpaired_difference(first.interval, second.interval), False
+def _n_seeds(*estimates: Estimate | None) -> int:
+    return min(len(estimate.seeds) if estimate else 0 for estimate in estimates)
 
 
-def _verdict(
-    difference: float, around: Interval | None, first: Estimate | None, second: Estimate | None
-) -> Verdict:
+def _verdict(difference: float, around: Interval | None, n_seeds: int) -> Verdict:
     if difference == 0:
         return "equal"
-    if around is None or first is None or second is None:
+    if around is None:
         return "unknown"
-    if min(len(first.seeds), len(second.seeds)) < MIN_SEEDS:
+    if n_seeds < MIN_SEEDS:
         return "not-decided"
     return "differs" if around.excludes_zero else "noise"
 
 
-def _averages(key: MatrixKey, first: _Side, second: _Side) -> Iterator[AverageDifference]:
-    if key not in first.matrices or key not in second.matrices:
-        return
+def _averages(key: MatrixKey, first: Side, second: Side) -> Iterator[AverageDifference]:
     one, other = (reduce_of(side.matrices[key], side.run.record) for side in (first, second))
     ones, others = _named_averages(one), _named_averages(other)
+    same_cells = one.cells == other.cells
+    estimates = first.estimates[key], second.estimates[key]
+    intervals = _average_intervals(one, *estimates) if same_cells else {}
+    n_seeds = min(
+        (len(own[pair].seeds) for own in estimates for pair in one.cells if pair in own), default=0
+    )
     for name, value in ones.items():
-        if value is not None or others[name] is not None:
-            yield AverageDifference(
-                backbone=key.backbone,
-                class_rule=key.class_rule,
-                name=name,
-                first=value,
-                second=others[name],
-                same_cells=one.cells == other.cells,
-            )
+        ours = others[name]
+        if value is None and ours is None:
+            continue
+        around = intervals.get(name)
+        difference = 1.0 if value is None or ours is None else ours - value
+        yield AverageDifference(
+            title=key.title,
+            backbone=key.backbone,
+            class_rule=key.class_rule,
+            name=name,
+            first=value,
+            second=ours,
+            same_cells=same_cells,
+            verdict=_verdict(difference, around, n_seeds),
+            interval=around,
+        )
+
+
+def _average_intervals(
+    reductions: Reductions, first: Mapping[Pair, Estimate], second: Mapping[Pair, Estimate]
+) -> dict[AverageName, Interval]:
+    """Return the intervals of second minus first; none where a cell has no estimate."""
+    cells = reductions.cells
+    if not cells or not (cells <= first.keys() and cells <= second.keys()):
+        return {}
+    outside = reductions.out_of_domain
+    found = difference_intervals(
+        {
+            "second": {pair: second[pair] for pair in cells},
+            "first": {pair: first[pair] for pair in cells},
+        },
+        sorted(train for train, test in cells if train == test),
+        outside.corpora if outside else (),
+    )
+    return {name: around for name, pairs in found.items() for around in pairs.values()}
 
 
 def _named_averages(reductions: Reductions) -> dict[AverageName, float | None]:

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from sercore.storage.workspace import Workspace
 
 
+PUBLISHED = "published"
+"""Name of the run of the published matrices."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoredRun:
     """A run, read from a workspace."""
@@ -55,22 +59,38 @@ class StoredRun:
         return rows_of(whole_cells(headlines(self.scores)))
 
 
+def published_run(workspace: Workspace) -> StoredRun:
+    """Return the published matrices as a run. It has no predictions, so it has no intervals."""
+    from sercore.published import published_scores
+
+    record = {
+        "name": PUBLISHED,
+        "notes": ["the matrices published with the paper: single numbers, no predictions"],
+    }
+    return StoredRun(name=PUBLISHED, record=record, scores=published_scores(), workspace=workspace)
+
+
 def read_run(workspace: Workspace, name: str) -> StoredRun:
-    """Read a run.
+    """Read a run. ``published`` is the run of the published matrices unless a run has this name.
 
     Raises:
         WorkspaceError: no run has this name, or its files cannot be read.
     """
     folder = f"runs/{name}"
+    if name == PUBLISHED and not workspace.exists(folder + "/run.json"):
+        return published_run(workspace)
     if not workspace.exists(f"{folder}/scores.parquet"):
         names = [other for other in workspace.list("runs") if not other.startswith(".")]
+        if workspace.exists(f"{folder}/run.json"):
+            raise WorkspaceError(
+                f"the run '{name}' in {workspace.root} has no scores yet",
+                hint="it is still running, or it was stopped before its first score: run it again",
+            )
         close = get_close_matches(name, names, n=1)
         hint = f"the workspace has {', '.join(names)}" if names else "'sercore run' creates one"
         if close:
             hint = f"did you mean '{close[0]}'?"
-        started = workspace.exists(f"{folder}/run.json")
-        what = "has no scores yet" if started else "does not exist"
-        raise WorkspaceError(f"the run '{name}' in {workspace.root} {what}", hint=hint)
+        raise WorkspaceError(f"the run '{name}' in {workspace.root} does not exist", hint=hint)
     scores = workspace.read_table(f"{folder}/scores.parquet")
     lacking = [column for column in SCORE_SCHEMA.names if column not in scores.column_names]
     if lacking:
