@@ -24,6 +24,7 @@ from sercore.cli.closing import _reductions_table
 from sercore.errors import ProtocolError
 from sercore.errors import SettingsError
 from sercore.errors import WorkspaceError
+from sercore.evaluation.label_shift import recovered_gain
 from sercore.evaluation.predictions import read_predictions
 from sercore.published import published_summaries
 from sercore.reports.content import build_content
@@ -521,3 +522,22 @@ def test_the_summary_and_the_terminal_tell_probes_and_layers_apart(many):
             for probe in PROBE_NAMES:
                 for layer in (3, 12):
                     assert f"{backbone} · {probe} · layer {layer}" in text
+
+
+def test_the_report_says_how_much_of_the_oracles_gain_is_recovered(whole):
+    (group,) = whole.groups
+    text = markdown_page(whole)
+
+    assert len(group.recoveries) == 3
+    for one in group.recoveries:
+        assert set(one.means) == {"uniform", "em", "bbse", "oracle"}
+        assert one.n_cells == 6
+        result = next(result for result in group.backbones if result.title == one.title)
+        assert one.means["uniform"] == pytest.approx(result.out_of_domain.mean)
+        share = recovered_gain(one.means["uniform"], one.means["em"], one.means["oracle"])
+        # Where the oracle gains nothing there is no share.
+        shown = "—" if share is None else f"{share:.0%}".replace("%", " %")
+        assert re.search(
+            rf"\| {re.escape(markdown_cell(one.title))} \| 6 cells .*\| {shown} \|", text
+        )
+    assert "use no test label" in text

@@ -108,8 +108,23 @@ def test_two_corpora_and_a_backbone_give_four_cells(finished):
     assert pairs["urdu", "emodb"]["class_rule"] == "shared-classes"
     assert pairs["urdu", "urdu"]["n_train"] == int(0.8 * 48)
     assert all(0 <= row["value"] <= 1 for row in said["scores"])
+
     # Pitch tells these classes, and the baseline hears pitch.
     assert pairs["urdu", "urdu"]["value"] > 0.5
+
+
+def test_estimated_class_frequencies_are_scored_with_the_rest(finished):
+    workspace, _, _ = finished
+    scores = pq.read_table(workspace / "runs/default/scores.parquet").to_pylist()
+
+    found = {
+        (row["train_corpus"], row["adjustment"]): row["status"]
+        for row in scores
+        if not row["in_domain"] and row["metric"] == "macro-f1"
+    }
+    adjustments = ("uniform", "em", "bbse", "oracle", "none", "published")
+    assert set(found) == {(train, name) for train in ("urdu", "emodb") for name in adjustments}
+    assert all(found[train, "em"] == "done" for train in ("urdu", "emodb"))
 
 
 def test_scores_hold_every_part_of_the_three_keys(finished):

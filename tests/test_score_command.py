@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +15,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize
+from scipy.special import log_softmax
 
 from sercore.cli import cli
 from sercore.corpora.labels import CLASSES
@@ -23,6 +27,7 @@ from sercore.evaluation.out_of_fold import add_out_of_fold
 from sercore.evaluation.out_of_fold import join_folds
 from sercore.evaluation.predictions import Predictions
 from sercore.evaluation.predictions import read_predictions
+from sercore.evaluation.predictions import write_predictions
 from sercore.evaluation.protocols import PROTOCOLS
 from sercore.evaluation.scores import SCORE_SCHEMA
 from sercore.results.matrices import matrices
@@ -157,6 +162,97 @@ def test_exact_classes_come_from_the_label_sets(workspace):
 
     done = headline(scores, backbone="one", in_domain=False)
     assert set(done) == {("one", "a", "b"), ("one", "b", "a")}
+
+
+def cell_of(scores, adjustment, train="a", test="b", **wanted):
+    """Return the scores of a cell by metric, and its confusion counts by pair."""
+    found = rows(scores, backbone="one", train_corpus=train, test_corpus=test,
+                 adjustment=adjustment, **wanted)  # fmt: skip
+    whole = {row["metric"]: row["value"] for row in found if row["class"] is None}
+    counts = {row["class"]: row["value"] for row in found if row["metric"] == "confusion"}
+    return whole, counts
+
+
+def test_em_is_that_of_an_independent_implementation(workspace):
+    """Calibration by another optimiser and parametrisation, then plain EM steps."""
+    stored = read_run(workspace, "standard")
+    scores = rescore(stored, METRICS, adjustments=["uniform", "em", "bbse", "oracle"]).scores
+    keys = {
+        row["test_corpus"]: row["prediction_key"]
+        for row in rows(stored.scores, backbone="one", train_corpus="a", metric="macro-f1")
+    }
+    held, test = (read_predictions(workspace, keys[name]) for name in ("a", "b"))
+    seven = [CLASSES.index(name) for name in SEVEN]
+    inside = held.logits[:, seven].astype(float)
+    labels = np.searchsorted(seven, held.labels)
+
+    def logs(logits, parameters):
+        return log_softmax(logits * np.exp(parameters[0]) + parameters[1:], axis=1)
+
+    def loss(parameters):
+        own = logs(inside, parameters)[np.arange(len(labels)), labels].sum()
+        return (1e-3 * (parameters[1:] ** 2).sum() / 2 - own) / len(labels)
+
+    best = minimize(loss, np.zeros(8), method="BFGS", options={"gtol": 1e-9}).x
+    source = np.exp(logs(inside, best)).mean(axis=0)
+    probable = np.exp(logs(test.logits[:, seven].astype(float), best))
+    prior = source.copy()
+    for _ in range(20_000):
+        weighted = probable * prior / source
+        prior = (weighted / weighted.sum(axis=1, keepdims=True)).mean(axis=0)
+    said = np.array(seven)[(probable * np.maximum(prior, 1e-6) / source).argmax(axis=1)]
+    expected = sk.f1_score(test.labels, said, average="macro", labels=np.unique(test.labels))
+
+    assert cell_of(scores, "em")[0]["macro-f1"] == pytest.approx(expected, abs=0.01)
+    values = {name: cell_of(scores, name)[0]["macro-f1"] for name in ("uniform", "bbse", "oracle")}
+    assert len({*values.values(), expected}) == 4
+
+
+def test_estimated_frequencies_use_no_label_of_the_test_corpus(tmp_path):
+    """With the labels of a test corpus in another order, every answer stays what it was."""
+    place = Workspace(tmp_path)
+    simulate_run(place, "run", CORPORA[:2], {"one": (None, 0.9)})
+    stored = read_run(place, "run")
+    wanted = {"adjustments": ["em", "bbse"]}
+    before = rescore(stored, METRICS, **wanted).scores
+    key = next(row["prediction_key"] for row in stored.scores.to_pylist()
+               if (row["train_corpus"], row["test_corpus"]) == ("a", "b"))  # fmt: skip
+    predictions = read_predictions(place, key)
+    order = np.random.default_rng(0).permutation(len(predictions))
+    write_predictions(place, key, replace(predictions, labels=predictions.labels[order]))
+    after = rescore(stored, METRICS, **wanted).scores
+
+    def said(scores, adjustment):
+        totals = Counter()
+        for pair, count in cell_of(scores, adjustment)[1].items():
+            totals[pair.split("→")[1]] += count
+        return +totals
+
+    for adjustment in ("em", "bbse"):
+        assert said(after, adjustment) == said(before, adjustment)
+        assert cell_of(after, adjustment)[0] != cell_of(before, adjustment)[0]
+
+
+def test_without_in_domain_predictions_a_row_says_why(tmp_path):
+    place = Workspace(tmp_path)
+    simulate_run(place, "run", CORPORA[:2], {"one": (None, 0.9)}, lacking=[("one", "a", "a")])
+
+    scores = rescore(read_run(place, "run"), METRICS, adjustments=["uniform", "em"]).scores
+
+    (row,) = rows(scores, train_corpus="a", test_corpus="b", adjustment="em")
+    assert row["status"] == "unavailable"
+    assert "the in-domain predictions of this probe are not stored" in row["reason"]
+    assert cell_of(scores, "uniform")[0]["macro-f1"] > 0
+
+
+def test_rescoring_twice_keeps_one_row_for_what_is_not_there(tmp_path):
+    place = Workspace(tmp_path)
+    simulate_run(place, "run", CORPORA[:2], {"one": (None, 0.9)}, lacking=[("one", "a", "a")])
+    assert invoke(place, "run", "--adjustment", "uniform", "--adjustment", "em").exit_code == 0
+
+    again = rescore(read_run(place, "run-rescored"), METRICS)
+
+    assert len(rows(again.scores, status="unavailable")) == 1
 
 
 def test_a_computed_run_is_never_written_over(workspace):

@@ -45,6 +45,8 @@ class Adjustment(StrEnum):
     """How logits are corrected for class frequencies; see `sercore.evaluation.adjustment`."""
 
     UNIFORM = "uniform"
+    EM = "em"
+    BBSE = "bbse"
     ORACLE = "oracle"
     NONE = "none"
     PUBLISHED = "published"
@@ -73,7 +75,10 @@ class Protocol:
     audio_path: AudioPath
 
 
-_MASKED = (Adjustment.UNIFORM, Adjustment.ORACLE, Adjustment.NONE)
+LABEL_SHIFT = (Adjustment.EM, Adjustment.BBSE)
+"""Adjustments that estimate the class frequencies of the test corpus without its labels."""
+
+_MASKED = (Adjustment.UNIFORM, *LABEL_SHIFT, Adjustment.ORACLE, Adjustment.NONE)
 
 PROTOCOLS: tuple[Protocol, ...] = (
     Protocol(

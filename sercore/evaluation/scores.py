@@ -263,6 +263,12 @@ def with_predictions(table: pa.Table) -> pa.Table:
     )
 
 
+def without_refused_adjustments(table: pa.Table) -> pa.Table:
+    """Return the rows without those of adjustments that predictions did not allow."""
+    refused = pc.and_(pc.equal(table["status"], UNAVAILABLE), pc.is_valid(table["prediction_key"]))
+    return table.filter(pc.invert(refused))
+
+
 def without_out_of_fold(table: pa.Table) -> pa.Table:
     """Return the rows without those over the predictions of all folds of an in-domain cell."""
     over_folds = pc.and_(

@@ -15,6 +15,7 @@ from sercore.reports.chance import chance_row
 from sercore.reports.leaks import leak_notices
 from sercore.reports.leaks import leak_tables
 from sercore.reports.notices import notices_of
+from sercore.reports.recovery import Recoveries
 from sercore.reports.verdicts import verdicts_of
 from sercore.reports.views import ComparisonGroup
 from sercore.reports.views import Content
@@ -44,6 +45,7 @@ class _Options:
     common: bool
     rope: float
     rank_tests: bool
+    metric: str | None
     labels: MatrixLabels
 
 
@@ -75,7 +77,9 @@ def build_content(
         matrices_of(run.scores, run.record, metric=metric, adjustment=adjustment) for run in runs
     ]
     labels = MatrixLabels(matrix.setting for found in matrices for matrix in found)
-    options = _Options(common=common, rope=rope, rank_tests=rank_tests, labels=labels)
+    options = _Options(
+        common=common, rope=rope, rank_tests=rank_tests, metric=metric, labels=labels
+    )
     contents: list[RunContent] = []
     notices: list[Notice] = []
     groups: list[ComparisonGroup] = []
@@ -129,10 +133,13 @@ def _groups_of_run(
         [backbone_result(matrix, run.record, statistics, estimates) for matrix in group]
         for group in groups
     ]
-    return [_group(group, content.name, options) for group in results if group]
+    recoveries = Recoveries(run, options.metric)
+    return [_group(group, content.name, options, recoveries) for group in results if group]
 
 
-def _group(results: Sequence[BackboneResult], run: str, options: _Options) -> ComparisonGroup:
+def _group(
+    results: Sequence[BackboneResult], run: str, options: _Options, recoveries: Recoveries
+) -> ComparisonGroup:
     named = _distinct(results, options.labels)
     ranked = sorted(named, key=lambda result: (-result.rank_value, result.title))
     reductions = [result.reductions for result in ranked]
@@ -148,6 +155,11 @@ def _group(results: Sequence[BackboneResult], run: str, options: _Options) -> Co
         refusal=_refusal(reductions),
         chance=chance_row(ranked),
         verdicts=verdicts_of(ranked, rope=options.rope, rank_tests=options.rank_tests),
+        recoveries=tuple(
+            found
+            for result in ranked
+            if (found := recoveries.of(result.matrix.setting, result.title)) is not None
+        ),
         details=options.labels.shared(ranked[0].matrix.setting),
         common=options.common,
     )

@@ -29,6 +29,7 @@ from sercore.reports.heat import corpus_table
 from sercore.reports.heat import in_domain_table
 from sercore.reports.heat import matrix_tables
 from sercore.reports.leaderboard import leaderboard
+from sercore.reports.recovery import recovery_tables
 from sercore.reports.run_facts import run_facts
 from sercore.reports.tables import leak_board
 from sercore.reports.verdict_tables import verdict_tables
@@ -143,7 +144,7 @@ def _section(group: ComparisonGroup, content: Content, index: CellIndex) -> Page
         ),
         inside=in_domain_table(group, index),
         classes=class_table(group),
-        tests=tuple(verdict_tables(group)),
+        tests=(*verdict_tables(group), *recovery_tables(group)),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sercore.reports.content import published_note
+from sercore.reports.recovery import recovery_tables
 from sercore.reports.tables import leak_board
 from sercore.reports.verdict_tables import verdict_tables
 from sercore.results.summary import matrix_lines
@@ -64,7 +65,7 @@ def _group_lines(group: ComparisonGroup, *, several: bool) -> list[str]:
         lines += [title, "", *_corpus_lines(group, "rows"), ""]
         title = "### Out-of-domain mean by test corpus (Figure 3)"
         lines += [title, "", *_corpus_lines(group, "columns"), ""]
-    for table in verdict_tables(group):
+    for table in (*verdict_tables(group), *recovery_tables(group)):
         lines += _plain_lines(table)
     for result in group.backbones:
         title = f"Matrix of {result.title}"

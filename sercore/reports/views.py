@@ -114,6 +114,16 @@ class ChanceRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """The out-of-domain mean of one backbone under several adjustments, over the same cells."""
+
+    title: str
+    means: Mapping[str, float]
+    """By adjustment."""
+    n_cells: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdicts:
     """Which backbone is better by one average. The two scopes never share a table."""
 
@@ -157,6 +167,8 @@ class ComparisonGroup:
     chance: ChanceRow
     verdicts: tuple[Verdicts, ...]
     """Which backbone is better, by average."""
+    recoveries: tuple[Recovery, ...] = ()
+    """What estimated class frequencies of the test corpora are worth."""
     details: tuple[str, ...] = ()
     """What tells it apart from other groups of the report: ``probe framewise``."""
     common: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from dataclasses import replace
 from functools import cached_property
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from sercore.evaluation.class_rules import IN_DOMAIN
 from sercore.evaluation.class_rules import Rule
 from sercore.evaluation.confusion import Confusion
 from sercore.evaluation.confusion import confusion_counts
+from sercore.evaluation.held_out import HeldOutParts
 from sercore.evaluation.metrics import CONFUSION
 from sercore.evaluation.predictions import read_predictions
 from sercore.evaluation.protocols import SUPPORTED
@@ -105,7 +107,12 @@ class CellAnswers:
             counts = replace(counts, train_part=trained)
         rule = Rule(row.class_rule or IN_DOMAIN, frozenset((*stored.labels, *stored.predictions)))
         evaluation = evaluate(
-            predictions, rule, row.adjustment or "", counts, row.averaging or SUPPORTED
+            predictions,
+            rule,
+            row.adjustment or "",
+            counts,
+            row.averaging or SUPPORTED,
+            self._held_out.of(cell.probe_key),
         )
         return AdjustedPredictions(
             predictions.rows[kept_by(rule, predictions)],
@@ -121,6 +128,15 @@ class CellAnswers:
             ScoreKey(row.cell.prediction_key, row.class_rule, row.adjustment): row
             for row in rows_of(done)
         }
+
+    @cached_property
+    def _held_out(self) -> HeldOutParts:
+        in_domain = {
+            row.cell.probe_key: row.cell.prediction_key
+            for row in self._rows.values()
+            if row.cell.in_domain and row.cell.probe_key and row.cell.prediction_key
+        }
+        return HeldOutParts(partial(read_predictions, self._run.workspace, ids=False), in_domain)
 
     @cached_property
     def _pairs(self) -> dict[ScoreKey, list[tuple[str, float]]]:

@@ -28,6 +28,7 @@ from sercore.errors import WorkspaceError
 from sercore.evaluation.class_rules import IN_DOMAIN
 from sercore.evaluation.class_rules import in_domain_rule
 from sercore.evaluation.class_rules import rules_between
+from sercore.evaluation.held_out import HeldOutParts
 from sercore.evaluation.metrics import MAIN_METRIC
 from sercore.evaluation.out_of_fold import add_out_of_fold
 from sercore.evaluation.predictions import read_predictions
@@ -46,6 +47,7 @@ from sercore.evaluation.scores import table_of
 from sercore.evaluation.scores import under_rules
 from sercore.evaluation.scores import whole_cells
 from sercore.evaluation.scores import with_predictions
+from sercore.evaluation.scores import without_refused_adjustments
 from sercore.evaluation.scores import without_status
 from sercore.evaluation.scoring import score
 from sercore.results.class_counts import StoredClassCounts
@@ -113,7 +115,13 @@ def rescore(
         small_clusters = bool(section(run.record, "settings").get("small_clusters"))
     rules = _PairRules(run.record, protocol, small_clusters=small_clusters)
     cells = cells_of(with_predictions(run.scores))
-    scorer = _Scorer(run, rules, metrics)
+    in_domain = {
+        cell.probe_key: cell.prediction_key
+        for cell in cells
+        if cell.in_domain and cell.probe_key and cell.prediction_key
+    }
+    held_out = HeldOutParts(partial(read_predictions, run.workspace, ids=False), in_domain)
+    scorer = _Scorer(run, rules, metrics, held_out)
     with ThreadPoolExecutor(max_workers=threads) as pool:
         outcomes = list(pool.map(scorer, cells))
     scored = [outcome for outcome in outcomes if isinstance(outcome, pa.Table)]
@@ -151,7 +159,14 @@ def rescored_record(run: StoredRun, name: str, result: Rescored) -> dict[str, An
 class _Scorer:
     """Score one cell of a run; threads share it."""
 
-    def __init__(self, run: StoredRun, rules: _PairRules, metrics: Sequence[Metric]) -> None:
+    def __init__(
+        self,
+        run: StoredRun,
+        rules: _PairRules,
+        metrics: Sequence[Metric],
+        held_out: HeldOutParts,
+    ) -> None:
+        self._held_out = held_out
         self._workspace = run.workspace
         self._rules = rules
         self._metrics = metrics
@@ -166,7 +181,7 @@ class _Scorer:
             return f"{cell.backbone} · {cell.train_corpus} on {cell.test_corpus}: {error}"
 
     def _score(self, cell: ScoredCell, rules: Sequence[Rule]) -> list[ScoreRow]:
-        predictions = read_predictions(self._workspace, cell.prediction_key or "")
+        predictions = read_predictions(self._workspace, cell.prediction_key or "", ids=False)
         counts = self._counts.of(
             cell.probe_key, cell.train_corpus, cell.test_corpus, predictions.classes
         )
@@ -175,7 +190,15 @@ class _Scorer:
         return [
             row
             for rule in rules
-            for row in score(cell, predictions, rule, counts, self._rules.protocol, self._metrics)
+            for row in score(
+                cell,
+                predictions,
+                rule,
+                counts,
+                self._rules.protocol,
+                self._metrics,
+                held_out=self._held_out.of(cell.probe_key),
+            )
         ]
 
 
@@ -244,6 +267,7 @@ def _require_known(kind: str, names: Sequence[str], known: Sequence[str]) -> Non
 def _without_predictions(scores: pa.Table, protocol: Protocol) -> pa.Table:
     """Return the rows of cells without predictions, under the rules of the protocol."""
     undone = under_rules(without_status(scores, DONE), [IN_DOMAIN, *protocol.class_rules])
+    undone = without_refused_adjustments(undone)
     return undone.select(SCORE_SCHEMA.names).cast(SCORE_SCHEMA)
 
 

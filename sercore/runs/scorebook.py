@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from sercore.__about__ import __version__
 from sercore.errors import WorkspaceError
+from sercore.evaluation.held_out import HeldOutParts
 from sercore.evaluation.metrics import MAIN_METRIC
 from sercore.evaluation.out_of_fold import add_out_of_fold
 from sercore.evaluation.predictions import read_predictions
+from sercore.evaluation.protocols import LABEL_SHIFT
 from sercore.evaluation.protocols import Adjustment
 from sercore.evaluation.scores import FAILED
 from sercore.evaluation.scores import SCORE_SCHEMA
@@ -31,6 +35,7 @@ from sercore.storage.digests import canonical_json
 from sercore.storage.digests import digest_of
 
 if TYPE_CHECKING:
+    from sercore.evaluation.adjustment import ClassCounts
     from sercore.evaluation.class_rules import Rule
     from sercore.evaluation.metrics import Metric
     from sercore.evaluation.predictions import Predictions
@@ -39,6 +44,14 @@ if TYPE_CHECKING:
     from sercore.runs.planned import TestSet
     from sercore.runs.tasks import CellJob
     from sercore.storage.workspace import Workspace
+
+
+class _Later(NamedTuple):
+    """A cell that is scored once more at the end of the run."""
+
+    cell: ScoredCell
+    rule: Rule
+    counts: ClassCounts
 
 
 class Scorebook:
@@ -65,6 +78,13 @@ class Scorebook:
         self._protocol = protocol
         self._metrics = tuple(metrics)
         self._code = dict(code)
+        self._estimated = tuple(name for name in protocol.adjustments if name in LABEL_SHIFT)
+        known = tuple(name for name in protocol.adjustments if name not in LABEL_SHIFT)
+        self._at_once = replace(protocol, adjustments=known)
+        self._later: list[_Later] = []
+        """Cells whose test frequencies are estimated when all predictions are there."""
+        self._in_domain: dict[str, str] = {}
+        """Prediction key of the in-domain test part, by probe key."""
         self._rows: list[ScoreRow] = []
         self._kept: list[pa.Table] = []
         self._reused: set[tuple[str, str]] = set()
@@ -94,9 +114,15 @@ class Scorebook:
         """Return the headline score that an earlier run has for predictions and a rule."""
         return self._headlines.get((prediction_key, rule.name))
 
-    def reuse(self, prediction_key: str, rule: Rule) -> None:
+    def reuse(self, prediction_key: str, rule: Rule, job: ProbeJob, test_set: TestSet) -> None:
         """Add all scores that an earlier run has for predictions and a rule."""
-        self._kept.append(self._old[prediction_key, rule.name])
+        kept = self._old[prediction_key, rule.name]
+        self._kept.append(kept)
+        cell = self._headlines[prediction_key, rule.name].cell
+        if test_set.in_domain:
+            self._in_domain[cell.probe_key or ""] = prediction_key
+        elif not set(self._estimated) <= set(kept["adjustment"].unique().to_pylist()):
+            self._later.append(_Later(cell, rule, job.class_counts(test_set)))
         self._reused.add((prediction_key, rule.name))
 
     def score(
@@ -109,7 +135,11 @@ class Scorebook:
     ) -> list[ScoreRow]:
         """Return the scores of a cell under one rule, without adding them."""
         counts = job.class_counts(test_set)
-        return score(cell, predictions, rule, counts, self._protocol, self._metrics)
+        if not test_set.in_domain:
+            self._later.append(_Later(cell, rule, counts))
+        else:
+            self._in_domain[cell.probe_key or ""] = cell.prediction_key or ""
+        return score(cell, predictions, rule, counts, self._at_once, self._metrics)
 
     def add(self, rows: Iterable[ScoreRow]) -> None:
         """Add new scores."""
@@ -179,9 +209,29 @@ class Scorebook:
         return sort_scores(pa.concat_tables([self.table(), *waiting]))
 
     def table_with_out_of_fold(self) -> pa.Table:
-        """Return all rows, and those of in-domain cells over all their folds."""
+        """Return all rows, those of estimated frequencies, and in-domain cells over all folds."""
+        self._estimate()
         read = partial(read_predictions, self._workspace)
         return add_out_of_fold(self.table(), read, self._protocol, self._metrics)
+
+    def _estimate(self) -> None:
+        """Score cells under the adjustments that need the in-domain predictions of their probe."""
+        if not self._estimated:
+            return
+        read = partial(read_predictions, self._workspace, ids=False)
+        held_out = HeldOutParts(read, self._in_domain)
+        protocol = replace(self._protocol, adjustments=self._estimated)
+        while self._later:
+            cell, rule, counts = self._later.pop()
+            self._rows += score(
+                cell,
+                read(cell.prediction_key or ""),
+                rule,
+                counts,
+                protocol,
+                self._metrics,
+                held_out=held_out.of(cell.probe_key),
+            )
 
     def _previous(self) -> pa.Table:
         """Return the sorted rows of an earlier run that can be reused."""

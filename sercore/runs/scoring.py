@@ -80,7 +80,7 @@ class CellScorer:
         # No score of a cell is stored before all its rules are scored.
         for rule, row in stored.items():
             if row is not None:
-                self._scorebook.reuse(cell.key, rule)
+                self._scorebook.reuse(cell.key, rule, cell.job, cell.test_set)
         self._scorebook.add(fresh)
         self.n_computed += len(missing)
         assert scored is not None

@@ -26,6 +26,7 @@ from sercore.evaluation.adjustment import ClassCounts
 from sercore.evaluation.class_rules import LabelSet
 from sercore.evaluation.class_rules import in_domain_rule
 from sercore.evaluation.class_rules import rules_between
+from sercore.evaluation.held_out import HeldOutParts
 from sercore.evaluation.metrics import METRICS
 from sercore.evaluation.out_of_fold import add_out_of_fold
 from sercore.evaluation.predictions import Predictions
@@ -226,6 +227,7 @@ def _score_fit(
 ) -> list[ScoreRow]:
     """Predict and score all test corpora of one probe."""
     rows: list[ScoreRow] = []
+    known = HeldOutParts(lambda _: _predict(fit, fit.train), {fit.key: fit.key}).of(fit.key)
     for test in built:
         rule = _rule(fit.train, test)
         if rule is None:
@@ -241,7 +243,7 @@ def _score_fit(
             train_corpus=fit.train.counts(),
             test_corpus=test.counts(),
         )
-        rows += score(cell, predictions, rule, counts, fit.protocol, METRICS)
+        rows += score(cell, predictions, rule, counts, fit.protocol, METRICS, held_out=known)
     return rows
 
 
