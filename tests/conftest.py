@@ -17,6 +17,10 @@ from small_corpora import write_urdu
 settings.register_profile("sercore", deadline=None, suppress_health_check=list(HealthCheck))
 settings.load_profile("sercore")
 
+ONE_SEED = "SERCORE_RUN_N_SEEDS"
+"""Sets the default of ``run --seeds``: one seed keeps tests short that are not about seeds."""
+os.environ[ONE_SEED] = "1"
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"
 
@@ -25,7 +29,7 @@ SHARED = REPOSITORY.parent / "shared"
 def isolated(monkeypatch, tmp_path_factory):
     """Keep settings, caches and networks of this machine out of every test."""
     for name in list(os.environ):
-        if name.startswith("SERCORE_"):
+        if name.startswith("SERCORE_") and name != ONE_SEED:
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))

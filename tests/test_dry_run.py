@@ -71,3 +71,15 @@ class TestTrial:
             trial.remove("a")
 
         assert stored.read_json("a/one.json") == {"stored": 1}
+
+
+def test_standard_has_three_seeds_and_the_other_protocols_one(tmp_path, data, monkeypatch):
+    monkeypatch.delenv("SERCORE_RUN_N_SEEDS")
+    words = ["--dataset", "urdu", "--backbone", "logmel", "--data", str(data)]
+
+    def fits(*more):
+        return dry_run(tmp_path / "ws", *words, *more)["probe_fits"]
+
+    assert fits() == 3
+    assert fits("--seeds", "1") == 1
+    assert fits("--protocol", "paper") == 1

@@ -20,7 +20,7 @@ pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
 
 from sercore.cli import cli
-from sercore.cli.closing import _reductions_table
+from sercore.cli.closing import reductions_table
 from sercore.errors import ProtocolError
 from sercore.errors import SettingsError
 from sercore.errors import WorkspaceError
@@ -35,11 +35,14 @@ from sercore.reports.latex import latex_text
 from sercore.reports.markdown import markdown_page
 from sercore.reports.verdict_tables import verdict_tables
 from sercore.reports.write import require_libraries
+from sercore.results.averages import intervals_of
+from sercore.results.matrices import matrices
 from sercore.results.reductions import reduce_scores
 from sercore.results.stored_run import read_run
 from sercore.results.summary import summary_markdown
 from sercore.results.text import interval_text
 from sercore.results.text import markdown_cell
+from sercore.results.text import range_text
 from sercore.statistics.intervals import Note
 from sercore.storage.workspace import Workspace
 from sercore.testing.simulated import SimulatedCorpus
@@ -515,9 +518,17 @@ def test_the_summary_and_the_terminal_tell_probes_and_layers_apart(many):
     run = read_run(many, "many")
     console = Console(width=200, file=io.StringIO())
 
-    console.print(_reductions_table(reduce_scores(run.scores)))
+    reductions = reduce_scores(run.scores)
+    intervals = intervals_of(run, matrices(run.scores), reductions)
+    console.print(reductions_table(reductions, intervals))
 
-    for text in (summary_markdown(run.scores, run.record), console.file.getvalue()):
+    summary = summary_markdown(run.scores, run.record, many)
+    for around in intervals:
+        assert range_text(around.weighted) in console.file.getvalue()
+        assert range_text(around.weighted) in summary
+    assert "given this one probe" in console.file.getvalue()
+    assert "given this one probe" in summary
+    for text in (summary, console.file.getvalue()):
         for backbone in ("tiny", "tiny:exact"):
             for probe in PROBE_NAMES:
                 for layer in (3, 12):

@@ -18,10 +18,12 @@ from sercore.results.text import plural
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sercore.results.averages import AverageIntervals
     from sercore.results.reductions import Average
     from sercore.results.reductions import Reductions
     from sercore.runs.events import RunResult
     from sercore.runs.planned import Plan
+    from sercore.statistics.intervals import Interval
 
 
 def headline_rows(result: RunResult) -> list[dict[str, Any]]:
@@ -52,13 +54,11 @@ def plan_line(plan: Plan) -> str:
 
 def print_summary(console: Console, result: RunResult) -> None:
     """Print notes, averages, problems, and where the results are."""
-    from sercore.results.reductions import reduce_scores
-
     _print_sentences(console, "notes", _short_notes(result), "dim")
-    reductions = reduce_scores(result.scores)
+    reductions, intervals = _averages(result)
     if reductions:
         console.print()
-        console.print(_reductions_table(reductions))
+        console.print(reductions_table(reductions, intervals))
     _print_sentences(console, "problems", result.problems, "red")
     counts = ", ".join(f"{n} {status}" for status, n in sorted(result.counts.items()))
     did = ", ".join(f"{n} {_DID[kind]}" for kind, n in sorted(result.computed.items()))
@@ -78,6 +78,25 @@ def print_summary(console: Console, result: RunResult) -> None:
         ),
         soft_wrap=True,
     )
+
+
+def _averages(
+    result: RunResult,
+) -> tuple[Sequence[Reductions], Sequence[AverageIntervals]]:
+    """Return the averages of a run and their intervals."""
+    from sercore.results.averages import intervals_of
+    from sercore.results.matrices import matrices
+    from sercore.results.reductions import reduce_matrix
+    from sercore.results.stored_run import StoredRun
+    from sercore.storage.workspace import Workspace
+
+    found = matrices(result.scores)
+    reductions = [reduce_matrix(matrix) for matrix in found]
+    workspace = Workspace(result.folder.removesuffix(f"/runs/{result.name}"))
+    run = StoredRun(
+        name=result.name, record=result.record, scores=result.scores, workspace=workspace
+    )
+    return reductions, intervals_of(run, found, reductions)
 
 
 def _idle(result: RunResult) -> str:
@@ -120,7 +139,10 @@ _DID = {
 }
 
 
-def _reductions_table(reductions: Sequence[Reductions]) -> Table:
+def reductions_table(
+    reductions: Sequence[Reductions], intervals: Sequence[AverageIntervals]
+) -> Table:
+    """Return the averages of a run with their 95 % intervals below them."""
     from sercore.results.labels import MatrixLabels
 
     labels = MatrixLabels(matrix.setting for matrix in reductions)
@@ -130,17 +152,35 @@ def _reductions_table(reductions: Sequence[Reductions]) -> Table:
     for name in ("in-domain", "out-of-domain", "weighted"):
         table.add_column(name, justify="right")
     table.add_column("complete")
-    for matrix in reductions:
+    for matrix, around in zip(reductions, intervals, strict=True):
         outside = matrix.out_of_domain
         table.add_row(
             plain(labels.title(matrix.setting) + (" (demo)" if matrix.setting.demo else "")),
             matrix.setting.class_rule or "-",
-            _spread(matrix.in_domain),
-            _spread(outside.average) if outside else "-",
-            "-" if matrix.weighted is None else f"{matrix.weighted:.3f}",
+            _spread(matrix.in_domain) + _ends(around.in_domain),
+            (_spread(outside.average) if outside else "-") + _ends(around.out_of_domain),
+            ("-" if matrix.weighted is None else f"{matrix.weighted:.3f}") + _ends(around.weighted),
             f"{matrix.in_domain.coverage} in-domain" + (f", {outside.coverage}" if outside else ""),
         )
+    if any(around.in_domain for around in intervals):
+        table.caption = _caption(intervals)
+        table.caption_justify = "left"
     return table
+
+
+def _caption(intervals: Sequence[AverageIntervals]) -> str:
+    from sercore.statistics.intervals import NOTE_TEXTS
+    from sercore.statistics.intervals import Note
+
+    text = "below: 95 % intervals over speakers and seeds"
+    single = any(
+        around.in_domain and Note.ONE_PROBE in around.in_domain.notes for around in intervals
+    )
+    return f"{text}, {NOTE_TEXTS[Note.ONE_PROBE]}" if single else text
+
+
+def _ends(interval: Interval | None) -> str:
+    return f"\n{interval.low:.3f} to {interval.high:.3f}" if interval is not None else ""
 
 
 def _spread(average: Average) -> str:

@@ -83,9 +83,9 @@ if TYPE_CHECKING:
     "--seeds",
     "n_seeds",
     type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Number of splits and trainings.",
+    help="Number of splits and trainings. Three are needed for verdicts about backbones. Each trains "
+    "and tests all probes once more; frames are extracted once. [default: 3 for the protocol "
+    "standard, else 1]",
 )
 @click.option(
     "--device",
@@ -203,6 +203,7 @@ def _selection(given: dict[str, Any], data: tuple[Path, ...]) -> Selection:
     if layer == "all" and not given["layer_means"]:
         raise SettingsError("--layer all needs the means that --no-layer-means leaves out")
     device = choose_device(given["device"])
+    protocol = registry().protocols.get(given["protocol_name"])
     return Selection(
         everything=given["everything"],
         demo=given["demo"],
@@ -210,7 +211,7 @@ def _selection(given: dict[str, Any], data: tuple[Path, ...]) -> Selection:
         backbones=given["backbones"],
         data=data,
         protocol=with_overrides(
-            registry().protocols.get(given["protocol_name"]),
+            protocol,
             class_rules=given["class_rules"],
             mapper=given["mapper"],
             reading=given["reading"],
@@ -223,7 +224,7 @@ def _selection(given: dict[str, Any], data: tuple[Path, ...]) -> Selection:
         dtype=choose_dtype(given["dtype"], device),
         device=device,
         seed=given["seed"],
-        n_seeds=given["n_seeds"],
+        n_seeds=given["n_seeds"] or protocol.n_seeds,
         offline=given["offline"],
     )
 

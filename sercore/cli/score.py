@@ -84,7 +84,7 @@ def score(ctx: click.Context, /, run: str, **given: Any) -> None:
         workspace.write_table(f"{folder}/scores.parquet", result.scores)
         workspace.write_json(f"{folder}/run.json", record)
         workspace.write_bytes(
-            f"{folder}/summary.md", summary_markdown(result.scores, record).encode()
+            f"{folder}/summary.md", summary_markdown(result.scores, record, workspace).encode()
         )
     if given["as_json"]:
         shared.print_json(_as_json(run, name, workspace.path(folder), result))

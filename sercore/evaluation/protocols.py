@@ -65,6 +65,9 @@ class Protocol:
     split: str
     """The division for in-domain cells, one of `SplitScheme`."""
     n_folds: int = 1
+    n_seeds: int = 1
+    """Split and training seeds of a run that does not say how many. Three are the fewest that
+    give a verdict about a backbone."""
     class_rules: tuple[str, ...] = (ClassRule.CLUSTER,)
     """Some of `ClassRule`."""
     adjustments: tuple[str, ...]
@@ -88,6 +91,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         reading="corrected",
         mapper="corrected",
         split=SplitScheme.RANDOM,
+        n_seeds=3,
         adjustments=(*_MASKED, Adjustment.PUBLISHED),
         headline=Adjustment.UNIFORM,
         averaging=SUPPORTED,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sercore.errors import ProtocolError
+from sercore.errors import WorkspaceError
 from sercore.evaluation.class_rules import IN_DOMAIN
 from sercore.evaluation.confusion import Confusion
 from sercore.evaluation.metrics import MEASURES
@@ -110,7 +111,7 @@ class CellStatistics:
         }
 
     def unit_counts(self, cell: Cell, setting: Setting) -> UnitCounts | None:
-        """Return the counts of a cell by speaker, or None if its predictions are not stored."""
+        """Return the counts of a cell by speaker, or None if it cannot be rebuilt."""
         seeds = self._fits(cell, setting)
         if not seeds:
             return None
@@ -125,7 +126,10 @@ class CellStatistics:
                     return None
                 n_classes = len(whole[0].classes)
                 answers[-1].append(_joined(whole))
-        units = self._units(cell.test, seeds[0][0][0].cell.test_manifest or "")
+        try:
+            units = self._units(cell.test, seeds[0][0][0].cell.test_manifest or "")
+        except WorkspaceError:
+            return None  # without a manifest no speaker is known
         return count_by_unit(answers, units, n_classes)
 
     def _estimate(self, setting: Setting, cell: Cell) -> CellEstimate | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import MISSING
 from dataclasses import dataclass
 from dataclasses import fields
 from typing import Any
@@ -98,11 +99,12 @@ def missing_corpora(record: Mapping[str, Any]) -> frozenset[str]:
 def protocol_of(record: Mapping[str, Any]) -> Protocol | None:
     """Return the protocol of a run, or None if the record does not hold all of it."""
     stored = _mapping(record.get("protocol"))
-    names = {field.name for field in fields(Protocol)}
-    if not names <= stored.keys():
+    known = {field.name: field for field in fields(Protocol)}
+    needed = {name for name, field in known.items() if field.default is MISSING}
+    if not needed <= stored.keys():
         return None
-    values = {name: stored[name] for name in names}
-    for name in ("class_rules", "adjustments"):
+    values = {name: stored[name] for name in known.keys() & stored.keys()}
+    for name in {"class_rules", "adjustments"} & values.keys():
         values[name] = tuple(values[name])
     return Protocol(**values)
 

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
 
+from sercore.results.averages import AverageIntervals
+from sercore.results.averages import intervals_of
 from sercore.results.labels import MatrixLabels
 from sercore.results.record import sentences
+from sercore.results.stored_run import StoredRun
 from sercore.results.stored_run import matrices_of
 from sercore.results.stored_run import reduce_of
 from sercore.results.text import MISSING
@@ -16,6 +19,9 @@ from sercore.results.text import markdown_cell
 from sercore.results.text import markdown_table
 from sercore.results.text import number
 from sercore.results.text import plural
+from sercore.results.text import range_text
+from sercore.statistics.intervals import NOTE_TEXTS
+from sercore.statistics.intervals import Note
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,16 +30,24 @@ if TYPE_CHECKING:
     from sercore.results.reductions import Average
     from sercore.results.reductions import OutOfDomain
     from sercore.results.reductions import Reductions
+    from sercore.storage.workspace import Workspace
 
 _MOST_PROBLEMS = 50
+_INTERVALS = (
+    "Intervals are 95 %, over speakers and seeds, corrected for the bias of averages of finite "
+    "test sets."
+)
 
 
-def summary_markdown(scores: pa.Table, record: Mapping[str, Any]) -> str:
+def summary_markdown(
+    scores: pa.Table, record: Mapping[str, Any], workspace: Workspace | None = None
+) -> str:
     """Return the summary of a run as Markdown.
 
     Args:
         scores: rows as in `sercore.evaluation.scores.SCORE_SCHEMA`.
         record: of the run.
+        workspace: holds its predictions; averages have intervals only with it.
     """
     found = matrices_of(scores, record)
     lines = [f"# {markdown_cell(record.get('name') or 'Run')}", ""]
@@ -44,7 +58,12 @@ def summary_markdown(scores: pa.Table, record: Mapping[str, Any]) -> str:
         lines += [*matrix_lines(matrix, matrix_title(matrix, labels)), ""]
     if found:
         reductions = [reduce_of(matrix, record) for matrix in found]
-        lines += [*_reduction_lines(reductions, labels), ""]
+        intervals = [AverageIntervals()] * len(found)
+        if workspace is not None:
+            name = str(record.get("name") or "")
+            run = StoredRun(name=name, record=record, scores=scores, workspace=workspace)
+            intervals = intervals_of(run, found, reductions)
+        lines += [*_reduction_lines(reductions, intervals, labels), ""]
     lines += _missing_lines(found)
     lines += _problem_lines(sentences(record, "problems"))
     return "\n".join(lines).rstrip() + "\n"
@@ -80,11 +99,20 @@ def matrix_lines(matrix: Matrix, title: str, level: int = 2) -> list[str]:
     return lines
 
 
-def _reduction_lines(reductions: Sequence[Reductions], labels: MatrixLabels) -> list[str]:
-    header = ["backbone", "protocol", "class rule", "in-domain", "of", "out-of-domain", "of"]
+def _reduction_lines(
+    reductions: Sequence[Reductions], intervals: Sequence[AverageIntervals], labels: MatrixLabels
+) -> list[str]:
+    header = [
+        *("backbone", "protocol", "class rule", "in-domain", "interval", "of"),
+        *("out-of-domain", "interval", "of", "weighted average", "interval"),
+    ]
     lines = ["## Reductions", ""]
-    rows = [_reduction_cells(backbone, labels) for backbone in reductions]
-    lines += markdown_table([*header, "weighted average"], rows, left=3)
+    rows = [
+        _reduction_cells(backbone, around, labels)
+        for backbone, around in zip(reductions, intervals, strict=True)
+    ]
+    lines += [*markdown_table(header, rows, left=3), ""]
+    lines += [f"{_INTERVALS} {note}".rstrip() for note in [_one_probe(intervals)]]
     for backbone in reductions:
         outside = backbone.out_of_domain
         if outside is not None:
@@ -93,17 +121,31 @@ def _reduction_lines(reductions: Sequence[Reductions], labels: MatrixLabels) -> 
     return lines
 
 
-def _reduction_cells(backbone: Reductions, labels: MatrixLabels) -> list[str]:
+def _one_probe(intervals: Sequence[AverageIntervals]) -> str:
+    """Return the sentence about averages of one seed, or nothing."""
+    if not any(
+        around.in_domain and Note.ONE_PROBE in around.in_domain.notes for around in intervals
+    ):
+        return ""
+    return f"Some are {NOTE_TEXTS[Note.ONE_PROBE]}."
+
+
+def _reduction_cells(
+    backbone: Reductions, around: AverageIntervals, labels: MatrixLabels
+) -> list[str]:
     setting, outside = backbone.setting, backbone.out_of_domain
     return [
         labels.title(setting) + (" (demo)" if setting.demo else ""),
         setting.protocol,
         setting.class_rule or MISSING,
         with_deviation(backbone.in_domain),
+        range_text(around.in_domain),
         backbone.in_domain.coverage,
         with_deviation(outside.average) if outside else MISSING,
+        range_text(around.out_of_domain),
         outside.coverage if outside else MISSING,
         number(backbone.weighted),
+        range_text(around.weighted),
     ]
 
 

@@ -159,7 +159,8 @@ def _damage(workspace: Workspace, name: str) -> str | None:
 
 def _choices(record: Mapping[str, Any]) -> str:
     """Return what decides the value of a cell and is not part of its name."""
-    protocol = {**(record.get("protocol") or {}), "class_rules": None, "summary": None}
+    free = dict.fromkeys(("class_rules", "summary", "n_seeds"))
+    protocol = {**(record.get("protocol") or {}), **free}
     return canonical_json([protocol, (record.get("settings") or {}).get("dtype")])
 
 

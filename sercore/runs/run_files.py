@@ -84,7 +84,7 @@ class RunFiles:
         record = self._record("interrupted" if interrupted else "ended")
         try:
             self._workspace.write_json(f"{self.folder}/run.json", record)
-            summary = summary_markdown(scores, record)
+            summary = summary_markdown(scores, record, self._workspace)
             self._workspace.write_bytes(f"{self.folder}/summary.md", summary.encode())
         except SercoreError as error:
             self._notifier.problem(str(error))
