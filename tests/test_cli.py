@@ -205,3 +205,13 @@ def test_every_json_field_is_documented(data, tmp_path):
     named |= set(dry["missing"][0])
 
     assert sorted(name for name in named if f"`{name}`" not in text) == []
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    words = [sys.executable, "-m", "sercore", "list", "datasets", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listing:
+        listing.stdout.close()  # before the first byte is written
+        errors = listing.stderr.read()
+
+    assert listing.returncode == 0
+    assert errors == b""

@@ -30,6 +30,7 @@ from sercore.published import published_summaries
 from sercore.reports.content import build_content
 from sercore.reports.flat import AVERAGE_SCHEMA
 from sercore.reports.flat import CELL_SCHEMA
+from sercore.reports.html import html_page
 from sercore.reports.latex import latex_page
 from sercore.reports.latex import latex_text
 from sercore.reports.markdown import markdown_page
@@ -266,6 +267,16 @@ def test_latex_is_escaped_and_complete(whole):
     assert "\\textbf" in text
     assert text.count("\\begin{table}") == text.count("\\end{table}") == 3
     assert text.count("\\begin{tabular}") == text.count("\\bottomrule")
+    (group,) = whole.groups
+    around = group.backbones[0].intervals.weighted
+    assert f"[{around.low:.3f}, {around.high:.3f}]" in text
+    assert "given this one probe" in text
+    averages, trained, tested = text.split("\\end{table}")[:3]
+    assert averages.count("\\textbf") == 3
+    assert trained.count("\\textbf") == tested.count("\\textbf") == 3
+    for row in averages.splitlines():
+        if row.startswith("large"):
+            assert row.count("&") == 8
     assert latex_text("a\\b{c}~^$#") == (
         r"a\textbackslash{}b\{c\}\textasciitilde{}\textasciicircum{}\$\#"
     )
@@ -552,3 +563,22 @@ def test_the_report_says_how_much_of_the_oracles_gain_is_recovered(whole):
             rf"\| {re.escape(markdown_cell(one.title))} \| 6 cells .*\| {shown} \|", text
         )
     assert "use no test label" in text
+
+
+def test_heat_shows_skill_above_chance(whole):
+    (group,) = whole.groups
+    result = group.backbones[0]
+
+    view = result.cells["emovo", "cafe"]
+
+    guess = view.chance.best_blind_guess
+    assert view.skill == pytest.approx((view.cell.value - guess) / (1 - guess))
+    assert view.skill < view.cell.value
+
+
+def test_titles_use_words_and_dates_are_readable(whole):
+    text = markdown_page(whole)
+
+    assert "Out-of-domain mean by training corpus (as Figure 2 of the paper)" in text
+    assert "2024-01-01 00:00 UTC" in html_page(whole)
+    assert "T00:00:00+00:00" not in html_page(whole)

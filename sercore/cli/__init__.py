@@ -5,6 +5,7 @@ Errors that a user can act on are printed as one sentence; anything else keeps i
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from importlib import import_module
@@ -59,6 +60,22 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a reader that goes away, as `head` does, ends it quietly.
+
+        A run that is cut short this way is not done, so `run` keeps its error.
+        """
+        try:
+            result = self._invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            if ctx.invoked_subcommand == "run":
+                raise
+            # What is still buffered would fail once more when Python ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+        return result
+
+    def _invoke(self, ctx: click.Context) -> Any:
         """Call a command; an error of its arguments is safe for a terminal."""
         with _escaped():
             return super().invoke(ctx)

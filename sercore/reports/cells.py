@@ -40,7 +40,8 @@ def cell_tip(result: BackboneResult, view: CellView) -> str:
     if view.interval is not None:
         lines.append(interval_text(view.interval))
     if view.chance is not None:
-        lines.append(f"best blind guess: {number(view.chance.best_blind_guess)}")
+        guess = number(view.chance.best_blind_guess)
+        lines.append(f"best blind guess: {guess} (skill {number(view.skill)})")
     if view.published is not None:
         gap = signed(cell.value - view.published)
         lines.append(f"paper: {number(view.published)} (difference {gap})")
@@ -119,6 +120,7 @@ def _references(view: CellView) -> Iterator[Fact]:
         text = (
             f"best blind guess {number(level.best_blind_guess)}, majority {number(level.majority)}"
         )
+        text += f", skill {number(view.skill)}"
         if level.own_answers is not None:
             text += f", blind with the probe's own answers {number(level.own_answers)}"
         yield "chance", text

@@ -64,7 +64,9 @@ def overview(group: ComparisonGroup) -> Drawing:
     if group.has_out_of_domain:
         domains.append("out-of-domain")
     drawing = new_drawing(
-        f"{group.id}-table-3", "Table 3: averages per backbone", (7.2, 0.9 + 0.36 * len(results))
+        f"{group.id}-averages",
+        "Averages per backbone (as Table 3 of the paper)",
+        (7.2, 0.9 + 0.36 * len(results)),
     )
     axes = drawing.figure.subplots(1, len(domains), sharey=True, squeeze=False)[0]
     for domain, ax in zip(domains, axes, strict=True):
@@ -86,10 +88,10 @@ def overview(group: ComparisonGroup) -> Drawing:
 def by_corpus(group: ComparisonGroup, side: Side) -> Drawing:
     """Draw the out-of-domain means by train corpus (``rows``) or by test corpus (``columns``)."""
     figure, kind = (2, "training") if side == "rows" else (3, "test")
-    title = f"Figure {figure}: out-of-domain mean by {kind} corpus"
+    title = f"Out-of-domain mean by {kind} corpus (as Figure {figure} of the paper)"
     corpora = list(reversed(group.clusters[0]))
     height = 1.1 + len(corpora) * max(0.36, 0.075 * len(group.backbones))
-    drawing = new_drawing(f"{group.id}-figure-{figure}", title, (7.2, height))
+    drawing = new_drawing(f"{group.id}-by-{kind}-corpus", title, (7.2, height))
     ax = drawing.figure.subplots()
     spread = 0.76 / max(len(group.backbones), 1)
     for index, result in enumerate(group.backbones):
@@ -145,14 +147,17 @@ def matrix(group: ComparisonGroup, result: BackboneResult) -> Drawing:
     pairs = [*result.matrix.cells, *result.matrix.missing]
     names = sorted({name for pair in pairs for name in pair})
     values = np.full((len(names), len(names)), np.nan)
+    skills = np.full_like(values, np.nan)
     for (train, test), view in result.cells.items():
         values[names.index(train), names.index(test)] = view.cell.value
+        skills[names.index(train), names.index(test)] = view.skill
     drawing = _heat_map(
         f"{group.id}-matrix-{_slug(' '.join((result.backbone, *result.details)))}",
         f"{result.title}: {group.setting.metric}, train in rows, test in columns",
         values,
         names,
         names,
+        skills,
     )
     for train, test in result.matrix.missing:
         drawing.figure.axes[0].text(
@@ -245,8 +250,15 @@ def _corpus_marks(
 
 
 def _heat_map(
-    name: str, title: str, values: Values, rows: Sequence[str], columns: Sequence[str]
+    name: str,
+    title: str,
+    values: Values,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    shades: Values | None = None,
 ) -> Drawing:
+    """Draw values on a scale from 0 to 1; ``shades`` are coloured in their place."""
+    shades = values if shades is None else shades
     # Names need room beside and above the cells.
     beside = 0.075 * max(map(len, rows), default=0)
     above = 0.075 * max(map(len, columns), default=0)
@@ -254,14 +266,14 @@ def _heat_map(
     drawing = new_drawing(name, title, size)
     ax = drawing.figure.subplots()
     colours = heat_colours(dark=False)
-    shown = np.ma.masked_invalid(values**GAMMA)
+    shown = np.ma.masked_invalid(np.clip(shades, 0, 1) ** GAMMA)
     ax.imshow(
         shown, cmap=ListedColormap([ground for ground, _ in colours]), vmin=0, vmax=1,
         aspect="auto", interpolation="nearest",
     )  # fmt: skip
     for (i, j), value in np.ndenumerate(values):
         if np.isfinite(value):
-            ink = colours[level(float(value))][1]
+            ink = colours[level(float(shades[i, j]))][1]
             ax.text(j, i, f"{value:.2f}"[1:] if 0 <= value < 1 else f"{value:.1f}", color=ink,
                     ha="center", va="center", fontsize=7.5)  # fmt: skip
     ax.set_xticks(range(len(columns)), columns, rotation=45, ha="left", rotation_mode="anchor")

@@ -212,7 +212,7 @@ def _cell(result: BackboneResult, pair: Pair, index: CellIndex) -> HeatCell | No
     return HeatCell(
         id=index.add(result, view),
         own=view.cell.in_domain,
-        level=level(view.cell.value),
+        level=level(view.skill),
         text=short(view.cell.value),
         unsure=is_unsure(view),
         tip=tip,

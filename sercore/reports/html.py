@@ -34,6 +34,7 @@ from sercore.reports.run_facts import run_facts
 from sercore.reports.tables import leak_board
 from sercore.reports.verdict_tables import verdict_tables
 from sercore.results.text import MISSING
+from sercore.results.text import date_text
 from sercore.results.text import plural
 from sercore.statistics.intervals import LEVEL
 
@@ -184,7 +185,9 @@ def _figure(drawing: Drawing, caption: str, table: HeatTable | None = None) -> P
 def _subtitle(content: Content) -> str:
     results = [result for group in content.groups for result in group.backbones]
     corpora = {name for result in results for pair in result.cells for name in pair}
-    written = [str(run.record["written"]) for run in content.runs if run.record.get("written")]
+    written = [
+        date_text(run.record["written"]) for run in content.runs if run.record.get("written")
+    ]
     parts = [
         plural(len({result.backbone for result in results}), "backbone"),
         plural(len(corpora), "corpus"),

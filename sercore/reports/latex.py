@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from sercore.results.text import MISSING
 from sercore.results.text import number
+from sercore.statistics.intervals import NOTE_TEXTS
+from sercore.statistics.intervals import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from sercore.reports.views import Content
     from sercore.reports.views import Side
     from sercore.results.reductions import Average
+    from sercore.statistics.intervals import Interval
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -69,36 +72,63 @@ def _averages(group: ComparisonGroup) -> list[str]:
         latex_text(number(level.best_blind_guess)) if level else ""
         for level in (group.chance.in_domain, group.chance.out_of_domain)
     ]
-    foot = [["best blind guess", chance[0], "", chance[1], "", ""]] if any(chance) else []
+    foot = (
+        [["best blind guess", chance[0], "", "", chance[1], "", "", "", ""]] if any(chance) else []
+    )
     header = [
-        r" & \multicolumn{2}{c}{In-domain} & \multicolumn{2}{c}{Out-of-domain} & Weighted \\",
-        r"\cmidrule(lr){2-3}\cmidrule(lr){4-5}",
-        r"Backbone & mean & dev. & mean & dev. & average \\",
+        (
+            r" & \multicolumn{3}{c}{In-domain} & \multicolumn{3}{c}{Out-of-domain} "
+            r"& \multicolumn{2}{c}{Weighted} \\"
+        ),
+        r"\cmidrule(lr){2-4}\cmidrule(lr){5-7}\cmidrule(lr){8-9}",
+        r"Backbone & mean & 95\,\% & dev. & mean & 95\,\% & dev. & average & 95\,\% \\",
     ]
-    caption = f"Averages per backbone: {group.title}.{_caution(group)}"
+    caption = f"Averages per backbone: {group.title}.{_intervals(group)}{_caution(group)}"
     rows = [_average_cells(result, best) for result in group.backbones]
-    return _table(caption, f"tab:{group.id}-averages", "lrrrrr", header, rows, foot)
+    return _table(caption, f"tab:{group.id}-averages", "lrrrrrrrr", header, rows, foot)
+
+
+def _intervals(group: ComparisonGroup) -> str:
+    """Return the sentence about the intervals of a table, or nothing without any."""
+    found = [result.intervals.in_domain for result in group.backbones]
+    known = [interval for interval in found if interval is not None]
+    if not known:
+        return ""
+    text = " Intervals are over speakers and seeds, corrected for the bias of averages"
+    single = any(Note.ONE_PROBE in interval.notes for interval in known)
+    return f"{text}; {NOTE_TEXTS[Note.ONE_PROBE]}." if single else f"{text}."
 
 
 def _average_cells(result: BackboneResult, best: dict[str, float]) -> list[str]:
-    values, cells = _values(result), [latex_text(result.title)]
-    for name, average in (("id", result.reductions.in_domain), ("ood", result.out_of_domain)):
+    values, around = _values(result), result.intervals
+    cells = [latex_text(result.title)]
+    for name, average, interval in (
+        ("id", result.reductions.in_domain, around.in_domain),
+        ("ood", result.out_of_domain, around.out_of_domain),
+    ):
         cells.append(_marked(_bold(values[name], best.get(name)), average))
-        cells.append(latex_text(number(average.sd if average else None)))
-    return [*cells, _bold(values["weighted"], best.get("weighted"))]
+        cells += [_ends(interval), latex_text(number(average.sd if average else None))]
+    return [*cells, _bold(values["weighted"], best.get("weighted")), _ends(around.weighted)]
+
+
+def _ends(interval: Interval | None) -> str:
+    if interval is None:
+        return latex_text(MISSING)
+    return f"[{number(interval.low)}, {number(interval.high)}]"
 
 
 def _by_corpus(group: ComparisonGroup, side: Side, what: str) -> list[str]:
     corpora = group.clusters[0]
+    best = _best_by_corpus(group, side)
     rows = []
     for result in group.backbones:
         means, _ = result.means(side)
         if means:
-            found = [means.get(name) for name in corpora]
-            cells = [
-                _marked(latex_text(number(average.mean if average else None)), average)
-                for average in found
-            ]
+            cells = []
+            for name in corpora:
+                average = means.get(name)
+                mean = average.mean if average else None
+                cells.append(_marked(_bold(mean, best.get(name)), average))
             rows.append([latex_text(result.title), *cells])
     names = " & ".join(f"\\rotatebox{{60}}{{{latex_text(name)}}}" for name in corpora)
     caption = (
@@ -151,6 +181,19 @@ def _best(group: ComparisonGroup) -> dict[str, float]:
         for name, value in _values(result).items():
             if value is not None:
                 best[name] = max(value, best.get(name, value))
+    return best
+
+
+def _best_by_corpus(group: ComparisonGroup, side: Side) -> dict[str, float]:
+    """Return the best mean of each corpus; nothing where backbones are not ranked."""
+    if group.refusal is not None or len(group.backbones) < 2:
+        return {}
+    best: dict[str, float] = {}
+    for result in group.backbones:
+        means, _ = result.means(side)
+        for name, average in means.items():
+            if average.mean is not None:
+                best[name] = max(average.mean, best.get(name, average.mean))
     return best
 
 

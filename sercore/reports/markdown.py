@@ -61,9 +61,9 @@ def _group_lines(group: ComparisonGroup, *, several: bool) -> list[str]:
     if group.has_published:
         lines += [markdown_cell(published_note(group)), ""]
     if group.clusters:
-        title = "### Out-of-domain mean by training corpus (Figure 2)"
+        title = "### Out-of-domain mean by training corpus (as Figure 2 of the paper)"
         lines += [title, "", *_corpus_lines(group, "rows"), ""]
-        title = "### Out-of-domain mean by test corpus (Figure 3)"
+        title = "### Out-of-domain mean by test corpus (as Figure 3 of the paper)"
         lines += [title, "", *_corpus_lines(group, "columns"), ""]
     for table in (*verdict_tables(group), *recovery_tables(group)):
         lines += _plain_lines(table)

@@ -11,6 +11,7 @@ from typing import Any
 from sercore.results.record import backbones_of
 from sercore.results.record import corpora_of
 from sercore.results.record import section
+from sercore.results.text import date_text
 
 if TYPE_CHECKING:
     from sercore.reports.views import RunContent
@@ -47,7 +48,7 @@ def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     protocol, settings = section(record, "protocol"), section(record, "settings")
     environment = section(record, "environment")
     yield "status", record.get("status")
-    yield "written", record.get("written")
+    yield "written", date_text(record["written"]) if record.get("written") else None
     yield "protocol", protocol.get("id")
     yield "split", protocol.get("split")
     yield "folds", protocol.get("n_folds")

@@ -45,6 +45,15 @@ class CellView:
     published: float | None
     """The value in the paper."""
 
+    @property
+    def skill(self) -> float:
+        """(score - chance) / (1 - chance): 0 is the best blind guess, 1 is perfect.
+
+        The score itself, where chance is not known.
+        """
+        guess = self.chance.best_blind_guess if self.chance is not None else 0.0
+        return (self.cell.value - guess) / (1 - guess) if guess < 1 else self.cell.value
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassF1:

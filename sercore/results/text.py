@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from collections.abc import Sequence
+from datetime import UTC
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,6 +47,21 @@ def markdown_table(
     rules = [":--" if index < left else "--:" for index in range(len(header))]
     lines = [[markdown_cell(cell) for cell in line] for line in (header, *rows)]
     return [f"| {' | '.join(cells)} |" for cells in (lines[0], rules, *lines[1:])]
+
+
+def date_text(written: object) -> str:
+    """Return a stored point in time for readers, in UTC; other texts stay what they are.
+
+    >>> date_text("2026-03-01T10:20:30+00:00")
+    '2026-03-01 10:20 UTC'
+    """
+    try:
+        when = datetime.fromisoformat(str(written))
+    except ValueError:
+        return str(written)
+    if when.tzinfo is None:
+        return f"{when:%Y-%m-%d %H:%M}"
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def plural(count: int, noun: str) -> str:
