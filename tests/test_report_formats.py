@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
@@ -31,6 +32,7 @@ from sercore.reports.content import build_content
 from sercore.reports.flat import AVERAGE_SCHEMA
 from sercore.reports.flat import CELL_SCHEMA
 from sercore.reports.html import html_page
+from sercore.reports.flat import csv_bytes
 from sercore.reports.latex import latex_page
 from sercore.reports.latex import latex_text
 from sercore.reports.markdown import markdown_page
@@ -582,3 +584,21 @@ def test_titles_use_words_and_dates_are_readable(whole):
     assert "Out-of-domain mean by training corpus (as Figure 2 of the paper)" in text
     assert "2024-01-01 00:00 UTC" in html_page(whole)
     assert "T00:00:00+00:00" not in html_page(whole)
+
+
+def test_text_in_csv_cannot_start_a_formula():
+    """Only text at the start of a cell is changed; numbers keep their sign."""
+    texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "a=1", "hf:x", "", None]
+    table = pa.table({"text": pa.array(texts, pa.string()), "number": [-1.5] * len(texts)})
+
+    found = csv.read_csv(
+        pa.BufferReader(csv_bytes(table)),
+        parse_options=csv.ParseOptions(newlines_in_values=True),
+        convert_options=csv.ConvertOptions(
+            strings_can_be_null=True, quoted_strings_can_be_null=False
+        ),
+    )
+
+    shown = [f"'{text}" if text and text[0] in "=+-@\t\r" else text for text in texts]
+    assert found.column("text").to_pylist() == shown
+    assert found.column("number").to_pylist() == [-1.5] * len(texts)

@@ -18,6 +18,7 @@ from typing import get_args
 from typing import get_type_hints
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 if TYPE_CHECKING:
@@ -170,7 +171,11 @@ def averages_table(content: Content) -> pa.Table:
 
 
 def csv_bytes(table: pa.Table) -> bytes:
-    """Return a table as CSV with a header."""
+    """Return a table as CSV with a header; text that a spreadsheet would compute gets a ' first."""
+    for index, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            inert = pc.replace_substring_regex(table.column(index), r"^([=+\-@\t\r])", r"'\1")
+            table = table.set_column(index, field, inert)
     buffer = io.BytesIO()
     csv.write_csv(table, buffer)
     return buffer.getvalue()
