@@ -31,8 +31,8 @@ from sercore.published import published_summaries
 from sercore.reports.content import build_content
 from sercore.reports.flat import AVERAGE_SCHEMA
 from sercore.reports.flat import CELL_SCHEMA
-from sercore.reports.html import html_page
 from sercore.reports.flat import csv_bytes
+from sercore.reports.html import html_page
 from sercore.reports.latex import latex_page
 from sercore.reports.latex import latex_text
 from sercore.reports.markdown import markdown_page
