@@ -83,9 +83,8 @@ if TYPE_CHECKING:
     "--seeds",
     "n_seeds",
     type=click.IntRange(1),
-    help="Number of splits and trainings. Three are needed for verdicts about backbones. Each "
-    "trains and tests all probes once more; frames are extracted once. [default: 3 for the "
-    "protocol standard, else 1]",
+    help="Number of splits and trainings; verdicts about backbones need three. Frames are "
+    "extracted once for all seeds. [default: 3 for the protocol standard, else 1]",
 )
 @click.option(
     "--device",
