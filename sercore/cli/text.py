@@ -24,7 +24,7 @@ def printable(value: object, *, keep: str = "") -> str:
     ``\x1b``, ``\n``, ``\u202e`` and ``\udcff``. Letters of all scripts stay as they are.
 
     Args:
-        value: whatever is shown.
+        value: what is shown.
         keep: control characters that stay, such as the line breaks of a text of several lines.
 
     >>> print(printable("a\x1b]0;title\x07b"))

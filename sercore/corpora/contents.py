@@ -168,7 +168,7 @@ def known_contents(
 
 
 def changed_files(workspace: Workspace) -> Iterator[tuple[str, str, list[str]]]:
-    """Compare all corpus files whose content is known with their digests, whatever their times.
+    """Compare all corpus files whose content is known with their digests; ignore file times.
 
     Yields:
         The corpus, its folder, and the paths of files that are gone or hold other bytes. Folders

@@ -73,7 +73,7 @@ _UTTERANCE = tuple(name for name in SCHEMA.names if name not in ("content", "par
 # Neither the path of a file on this disk nor the work that is done together identifies a corpus.
 _IDENTITY = tuple(name for name in SCHEMA.names if name not in ("path", "part"))
 
-# What an encoder hears, whatever an utterance is called and however it is labelled.
+# The input of an encoder: no name and no label of an utterance.
 _AUDIO = ("content", "start_s", "end_s", "channel")
 
 PART_SIZE = 64

@@ -1,6 +1,6 @@
 """The parts of one store: which exist, which are damaged, and their bytes.
 
-Whatever is read is verified first. A damaged part is forgotten and named, so that extraction
+Every file is verified before it is read. A damaged part is forgotten and named, so that extraction
 computes it again.
 """
 

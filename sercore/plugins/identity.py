@@ -22,7 +22,7 @@ def plugin_identity(owner: PluginInfo, thing: object) -> str:
 
     Args:
         owner: the plugin, as `sercore.plugins.registry.Catalog.owners` gives it.
-        thing: a corpus, metric, probe or whatever else it registered.
+        thing: a corpus, metric, probe or anything else that it registered.
     """
     modules = {str(thing.__module__)}
     if owner.module not in BUILT_IN:
@@ -38,6 +38,6 @@ def plugin_code(owner: PluginInfo, thing: object) -> str | None:
 
     Args:
         owner: the plugin.
-        thing: a metric, a probe or whatever else it registered.
+        thing: a metric, a probe or anything else that it registered.
     """
     return None if owner.module in BUILT_IN else plugin_identity(owner, thing)

@@ -243,7 +243,7 @@ class Registry:
             distribution=distribution,
             version=point.dist.version if point.dist else "?",
         )
-        # A plugin is foreign code. Whatever its import raises, even SystemExit, is its own failure
+        # A plugin is foreign code. Any exception of its import, even SystemExit, is its own failure
         # and not that of the command line.
         try:
             plugin = point.load()

@@ -94,7 +94,7 @@ class Probe(Protocol):
             n_classes: the size of the class space, absent classes included.
             seed: drives initialisation, order and dropout.
             device: where to train, ``cpu`` or ``cuda[:n]``.
-            progress: told how far the fit is.
+            progress: called with the progress of the fit.
         """
 
     def load(self, weights: Mapping[str, npt.NDArray[Any]], *, device: str = "cpu") -> FittedProbe:

@@ -23,7 +23,7 @@ class Selection:
     """What the user selected."""
 
     everything: bool = False
-    """``--all``: whatever is installed and found."""
+    """``--all``: everything that is installed and found."""
     demo: bool = False
     """Demo corpora and the baseline join."""
     datasets: Mapping[str, Path | None] = field(default_factory=dict)

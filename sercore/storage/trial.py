@@ -14,7 +14,7 @@ from sercore.storage.workspace import Workspace
 
 
 class TrialWorkspace(Workspace):
-    """Shows a workspace, and keeps whatever is written in another folder.
+    """Shows a workspace, and writes changes into another folder.
 
     Args:
         workspace: what is shown; it stays as it is.

@@ -1,6 +1,6 @@
 """The one way to write results: a folder or fsspec URL with whole, sealed and leased files.
 
-A reader of a workspace sees a file complete or not at all, whatever killed its writer, and never
+A reader of a workspace sees a complete file or no file, even if its writer was killed, and never
 reads a damaged JSON or Parquet file: those carry a digest (see `sercore.storage.seals`).
 """
 
@@ -218,7 +218,7 @@ class Workspace:
     def remove(self, relative: str) -> None:
         """Remove a file or folder; nothing happens if it is missing.
 
-        A local folder disappears in one step, whatever kills the process.
+        A local folder disappears in one step, even if the process is killed.
 
         Raises:
             WorkspaceError: it cannot be removed.
