@@ -217,11 +217,7 @@ class PartFiles:
         except (pa.ArrowException, KeyError, ValueError):
             matches = False
         if not matches:
-            raise DamagedError(
-                f"{self._workspace.path(self.path(key, FRAMES))} is damaged: its bytes are not "
-                "those that were written",
-                hint="run again: the part is extracted again",
-            )
+            raise _damaged(self._workspace.path(self.path(key, FRAMES)))
         return audio
 
     def discard(self, key: str) -> None:
@@ -247,10 +243,7 @@ class PartFiles:
         except (OSError, WorkspaceError):
             matches = False
         if not matches:
-            raise DamagedError(
-                f"{path} is damaged: its bytes are not those that were written",
-                hint="run again: the part is extracted again",
-            )
+            raise _damaged(path)
         _VERIFIED.add(state)
 
     def _write_batch(self, relative: str, batch: pa.RecordBatch) -> None:
@@ -340,6 +333,13 @@ def _ragged(packed: FrameBlock, lengths: Sequence[int], width: int) -> pa.Array:
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     frames = pa.FixedSizeListArray.from_arrays(pa.array(packed.ravel()), width)
     return pa.LargeListArray.from_arrays(pa.array(offsets), frames)
+
+
+def _damaged(path: str) -> DamagedError:
+    return DamagedError(
+        f"{path} is damaged: its bytes are not those that were written",
+        hint="run again: the part is extracted again",
+    )
 
 
 def _changed_ns(path: str) -> int | None:
