@@ -3,7 +3,8 @@
 A plugin folder must build outside the repository. Its ``pyproject.toml`` therefore states the
 version and every other fact itself, and the folder holds a copy of the licence. This script writes
 both from one template. Only the description and the dependencies on other libraries are written by
-hand; the script keeps them::
+hand; the script keeps them. It also writes the extra ``all`` of the core, which requires every
+plugin, and from which the core knows their names::
 
     python -m scripts.distributions            # update all files
     python -m scripts.distributions --check    # list outdated files; exit status 1 if there are any
@@ -133,7 +134,19 @@ def files(root: Path = ROOT, version: str | None = None) -> dict[Path, str]:
     found = plugins(root)
     wanted = {plugin.folder / "LICENSE": licence for plugin in found}
     wanted |= {plugin.pyproject: render(plugin, version) for plugin in found}
+    wanted[root / "pyproject.toml"] = _with_extra(
+        (root / "pyproject.toml").read_text(encoding="utf-8"), found, version
+    )
     return wanted
+
+
+def _with_extra(text: str, found: Sequence[Plugin], version: str) -> str:
+    """Return the core's ``pyproject.toml`` with an extra ``all`` that requires every plugin."""
+    lines = "".join(f'    "{plugin.name}{bounds(version)}",\n' for plugin in found)
+    changed, count = re.subn(r"(?ms)^all = \[\n.*?^\]", lambda _: f"all = [\n{lines}]", text)
+    if count != 1:
+        raise ValueError("pyproject.toml must hold one extra 'all', a line for each plugin")
+    return changed
 
 
 def render(plugin: Plugin, version: str) -> str:

@@ -198,6 +198,30 @@ def test_a_single_plugin_appears_and_nothing_else(installed):
     assert not [each for each in plugins if each["error"]]
 
 
+UNKNOWN = """
+from sercore.errors import UnknownNameError
+from sercore.plugins.registry import registry
+for catalog, names in ((registry().corpora, sys.argv[1]), (registry().backbones, sys.argv[2])):
+    for name in names.split():
+        try:
+            catalog.get(name)
+        except UnknownNameError as error:
+            print(error.hint)
+"""
+
+
+def test_every_plugin_that_is_not_installed_is_offered(installed):
+    backbones = [path.parent.name for path in REPOSITORY.glob("plugins/backbones/*/pyproject.toml")]
+    missing = [name for name in IDS if name != "emodb"]
+
+    hints = installed(UNKNOWN, " ".join(IDS), " ".join(backbones)).splitlines()
+
+    assert hints == [
+        *(f"install it with 'pip install sercore-dataset-{name}'" for name in missing),
+        *(f"install it with 'pip install sercore-backbone-{name}'" for name in backbones),
+    ]
+
+
 def test_the_installed_plugin_reads_its_corpus(installed, data):
     count, place = installed(COUNT, data / "emodb").splitlines()
 

@@ -60,6 +60,14 @@ def test_a_plugin_states_everything_itself(plugin):
     assert facts["project"]["entry-points"] == {"sercore": {plugin.id: plugin.module}}
 
 
+def test_the_extra_all_requires_every_plugin_and_nothing_else():
+    core = REPOSITORY / "pyproject.toml"
+    extras = tomllib.loads(core.read_text())["project"]["optional-dependencies"]
+
+    assert distributions.files()[core] == core.read_text(encoding="utf-8")
+    assert [text.partition(">")[0] for text in extras["all"]] == [p.name for p in PLUGINS]
+
+
 @pytest.mark.parametrize("plugin", PLUGINS, ids=name_of)
 def test_a_readme_links_only_to_what_an_index_can_show(plugin):
     text = (plugin.folder / "README.md").read_text(encoding="utf-8")
@@ -93,7 +101,9 @@ def test_a_stale_file_is_named_and_written_once(checkout):
     before = plugin.pyproject.read_text(encoding="utf-8")
     plugin.pyproject.write_text(before.replace("<1", "<9"), encoding="utf-8")
     (plugin.folder / "LICENSE").unlink()
-    stale = sorted([plugin.pyproject, plugin.folder / "LICENSE"])
+    core = checkout / "pyproject.toml"
+    core.write_text(core.read_text().replace('    "sercore-dataset-ekk>=0.1,<1",\n', ""))
+    stale = sorted([core, plugin.pyproject, plugin.folder / "LICENSE"])
 
     assert distributions.update(distributions.files(checkout), check=True) == stale
     assert not (plugin.folder / "LICENSE").exists()

@@ -110,6 +110,58 @@ def test_a_misspelt_name_is_answered_with_what_may_have_been_meant():
         found.metrics.get("macro-f")
 
 
+@pytest.fixture
+def core_metadata(folder):
+    """Let the installed sercore be one whose extra ``all`` requires a corpus and a backbone."""
+    info = folder / "sercore-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.4\nName: sercore\nVersion: 0.1.0\n"
+        "Requires-Dist: click>=8.1\n"
+        "Requires-Dist: jinja2>=3.1; extra == 'report'\n"
+        "Requires-Dist: sercore-dataset-moonbase<1,>=0.1; extra == 'all'\n"
+        "Requires-Dist: sercore-backbone-lunar-large<1,>=0.1; extra == 'all'\n"
+    )
+
+
+@pytest.mark.usefixtures("core_metadata")
+@pytest.mark.parametrize(
+    ("kind", "name", "hint"),
+    [
+        ("corpora", "moonbase", "install it with 'pip install sercore-dataset-moonbase'"),
+        ("backbones", "lunar-large", "install it with 'pip install sercore-backbone-lunar-large'"),
+        (
+            "corpora",
+            "monbase",
+            "did you mean 'moonbase'? install it with 'pip install sercore-dataset-moonbase'",
+        ),
+        ("backbones", "moonbase", "'sercore list' shows what is installed"),
+        ("corpora", "jinja2", "'sercore list' shows what is installed"),
+        ("metrics", "moonbase", "'sercore list' shows what is installed"),
+        ("metrics", "macro-f", "did you mean 'macro-f1'?"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_what_to_do(kind, name, hint):
+    with pytest.raises(UnknownNameError) as caught:
+        getattr(Registry(points=[]), kind).get(name)
+
+    assert caught.value.hint == hint
+
+
+@pytest.mark.usefixtures("core_metadata")
+def test_a_plugin_that_is_installed_but_broken_is_not_to_be_installed_again(folder):
+    point = install(folder, "dataset-moonbase", "raise RuntimeError('no licence server')")
+    (made,) = folder.glob("sercore_test_*.dist-info")
+    made.rename(folder / "sercore_dataset_moonbase-1.0.dist-info")  # as pip names it
+
+    with pytest.raises(UnknownNameError) as caught:
+        Registry(points=[point]).corpora.get("moonbase")
+
+    assert caught.value.hint == (
+        "sercore-dataset-moonbase is installed but not loaded; 'sercore list plugins' shows why"
+    )
+
+
 @pytest.mark.parametrize(("value", "expected"), [("", set()), ("emodb", {"emodb"})])
 def test_an_environment_variable_restricts_what_is_loaded(monkeypatch, value, expected):
     monkeypatch.setenv("SERCORE_PLUGINS", value)

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
-from difflib import get_close_matches
 from functools import cache
 from functools import cached_property
 from importlib.metadata import entry_points
@@ -35,6 +34,7 @@ from sercore.errors import UnknownNameError
 from sercore.plugins import hookspecs
 from sercore.plugins.info import BUILT_IN
 from sercore.plugins.info import PluginInfo
+from sercore.plugins.official import missing_hint
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -78,7 +78,8 @@ class Catalog(Generic[T]):
         """Return what is registered under a name.
 
         Raises:
-            UnknownNameError: no plugin registered it; the message suggests a similar name.
+            UnknownNameError: no plugin registered it; the hint suggests a similar name, or the
+                distribution that registers it.
             DuplicateNameError: two plugins claim the name.
         """
         if name in self.conflicts:
@@ -86,14 +87,10 @@ class Catalog(Generic[T]):
         try:
             return self.items[name]
         except KeyError:
-            close = get_close_matches(name, self.items, n=1)
-            hint = f"did you mean '{close[0]}'?" if close else self._how_to_list()
             raise UnknownNameError(
-                f"there is no {self.kind} named '{name}' among the installed plugins", hint=hint
+                f"there is no {self.kind} named '{name}' among the installed plugins",
+                hint=missing_hint(self.kind, name, self.items),
             ) from None
-
-    def _how_to_list(self) -> str:
-        return "'sercore list' shows what is installed"
 
 
 class Registry:
