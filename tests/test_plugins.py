@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import sercore
 from sercore.errors import DuplicateNameError
 from sercore.errors import UnknownNameError
 from sercore.plugins.registry import Registry
@@ -83,6 +84,39 @@ def test_a_broken_plugin_is_named_and_harms_no_other(folder, source, reason):
     assert broken.distribution == "sercore-bad"
     assert reason in (broken.error or "")
     assert "\n" not in (broken.error or "")
+
+
+@pytest.mark.parametrize(
+    ("stated", "reason"),
+    [
+        ("99", "it needs plugin API 99, and sercore {version} offers 1; upgrade sercore"),
+        (
+            "0",
+            "it states SERCORE_API = 0, and the first plugin API is 1; state the version it needs",
+        ),
+        ("-1", "it states SERCORE_API = -1, and the first plugin API is 1"),
+        ("'1'", "it states SERCORE_API = '1', which is not a whole number; write SERCORE_API = 1"),
+        ("1.0", "it states SERCORE_API = 1.0, which is not a whole number"),
+        ("True", "it states SERCORE_API = True, which is not a whole number"),
+        ("None", "it states SERCORE_API = None, which is not a whole number"),
+    ],
+)
+def test_a_plugin_states_a_version_of_the_hooks_that_exists(folder, stated, reason):
+    point = install(folder, "wrong", f"SERCORE_API = {stated}\n" + METRIC.format(id="wrong"))
+
+    found = Registry(points=[point])
+
+    assert "wrong" not in found.metrics
+    (broken,) = found.broken
+    assert broken.error.startswith(reason.format(version=sercore.__version__))
+
+
+@pytest.mark.parametrize("source", ["SERCORE_API = 1\n", ""])
+def test_a_plugin_of_this_version_or_of_none_is_loaded(folder, source):
+    found = Registry(points=[install(folder, "right", source + METRIC.format(id="right"))])
+
+    assert found.broken == ()
+    assert "right" in found.metrics
 
 
 def test_two_plugins_with_one_name_are_an_error_that_names_both(folder):

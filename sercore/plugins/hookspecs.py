@@ -40,7 +40,10 @@ if TYPE_CHECKING:
     _F = TypeVar("_F", bound=Callable[..., Any])
 
 API_VERSION = 1
-"""The version of this contract; a plugin that asks for a later one is refused."""
+"""The version of this contract; a plugin states in ``SERCORE_API`` which one it needs.
+
+The first version is 1. A plugin that states a later one, or no whole number, is refused.
+"""
 
 PROJECT = "sercore"
 

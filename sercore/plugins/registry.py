@@ -251,13 +251,7 @@ class Registry:
             self._record(info, error)
 
     def _register(self, info: PluginInfo, plugin: Any) -> None:
-        wanted = getattr(plugin, "SERCORE_API", hookspecs.API_VERSION)
-        if wanted > hookspecs.API_VERSION:
-            raise PluginLoadError(
-                f"it was written for plugin API {wanted}, and sercore {__version__} offers "
-                f"{hookspecs.API_VERSION}",
-                hint="upgrade sercore",
-            )
+        _check_api(getattr(plugin, "SERCORE_API", hookspecs.API_VERSION))
         self._manager.register(plugin, name=info.module)
         self._manager.check_pending()  # refuses a misspelt hook
         self._infos[f"{info.name}={info.module}"] = info
@@ -325,6 +319,30 @@ def _installed() -> list[EntryPoint]:
         return found
     names = {name.strip() for name in chosen.split(",") if name.strip()}
     return [point for point in found if point.name in names]
+
+
+def _check_api(wanted: object) -> None:
+    """Refuse a plugin whose ``SERCORE_API`` is not a version of the hooks that this core offers.
+
+    Raises:
+        PluginLoadError: it is no whole number, it is below the first version, or it is a later one.
+    """
+    offered = hookspecs.API_VERSION
+    if type(wanted) is not int:  # True is an int, too
+        raise PluginLoadError(
+            f"it states SERCORE_API = {wanted!r}, which is not a whole number",
+            hint=f"write SERCORE_API = {offered}",
+        )
+    if wanted < 1:
+        raise PluginLoadError(
+            f"it states SERCORE_API = {wanted}, and the first plugin API is 1",
+            hint="state the version it needs",
+        )
+    if wanted > offered:
+        raise PluginLoadError(
+            f"it needs plugin API {wanted}, and sercore {__version__} offers {offered}",
+            hint="upgrade sercore",
+        )
 
 
 def _name_of(thing: Any, kind: str) -> str:
