@@ -1,9 +1,3 @@
-# make demo         set up, then evaluate the synthetic corpora with the weight-free baseline
-# make check        format, lint, types, imports, unit tests without torch (under 90 s)
-# make test         the same with all tests but the long trials (under 10 minutes)
-# make test-slow    long fault and load trials, by hand
-# make bench        benchmarks, by hand
-
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 REQUIREMENTS := pyproject.toml requirements-dev.txt requirements-plugins.txt \
@@ -18,12 +12,16 @@ export PYTHONHASHSEED ?= 0
 # One process per core with one thread; the tests of a file run in the same process.
 PYTEST := OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist loadfile
 
-.PHONY: demo install lint check test test-slow bench clean
+.DEFAULT_GOAL := demo
+.PHONY: help demo install lint check test test-slow bench dist version clean
 
-demo: $(INSTALLED)
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED)  ## set up, then evaluate the synthetic corpora with the weight-free baseline
 	$(VENV)/bin/sercore run --all --demo
 
-install: $(INSTALLED)
+install: $(INSTALLED)  ## create .venv with the core, every plugin and what development needs
 
 $(INSTALLED):
 	python3 -m venv $(VENV)
@@ -33,24 +31,30 @@ $(INSTALLED):
 	rm -f $(VENV)/.installed-*
 	touch $@
 
-lint: $(INSTALLED)
+lint: $(INSTALLED)  ## format, lint, types, imports
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/lint-imports --config .importlinter-light.toml
 
-check: lint
+check: lint  ## lint, and unit tests without torch (under 90 s)
 	$(PYTEST) -m "not torch and not slow"
 
-test: lint
+test: lint  ## lint, and all tests but the long trials (under 10 minutes)
 	$(PYTEST) -m "not slow"
 
-test-slow: $(INSTALLED)
+test-slow: $(INSTALLED)  ## long trials of faults and load, by hand
 	$(PYTHON) -m pytest -q -m slow -s
 
-bench: $(INSTALLED)
+bench: $(INSTALLED)  ## benchmarks, by hand
 	$(PYTHON) -m benchmarks
 
-clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+dist: $(INSTALLED)  ## build every wheel and sdist into dist, and check them
+	$(PYTHON) -m scripts.build_distributions
+
+version: $(INSTALLED)  ## set the version of every distribution: make version VERSION=0.2.0
+	$(PYTHON) -m scripts.set_version $(VERSION)
+
+clean:  ## remove .venv, dist and caches
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+import hatch_build
+from scripts import build_distributions
 from scripts import distributions
+from scripts import set_version
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PLUGINS = distributions.plugins()
@@ -25,9 +31,21 @@ def name_of(plugin):
     return plugin.name
 
 
+CHANGELOG = """# Changelog
+
+## Unreleased
+
+- A corpus.
+
+## 0.0.9 (2026-01-01)
+
+- A backbone.
+"""
+
+
 @pytest.fixture
 def checkout(tmp_path):
-    """Return a copy of the files of the repository that packaging reads."""
+    """Return a copy of the files that packaging reads, as of version 0.1.0 before its release."""
     copy = tmp_path / "checkout"
     for name in ("sercore", "plugins"):
         shutil.copytree(
@@ -36,6 +54,9 @@ def checkout(tmp_path):
     for path in REPOSITORY.iterdir():
         if path.is_file():
             shutil.copy(path, copy)
+    (copy / "sercore" / "__about__.py").write_text('__version__ = "0.1.0"\n')
+    (copy / "CHANGELOG.md").write_text(CHANGELOG)
+    distributions.update(distributions.files(copy))
     return copy
 
 
@@ -129,3 +150,195 @@ def test_a_plugin_folder_builds_outside_the_repository(plugin, tmp_path):
         + [f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")]
         + [f"{info}/licenses/LICENSE"]
     )
+
+
+# -- README on an index --------------------------------------------------------------------------
+
+TEXT = "See [fields](docs/json.md), [here](#top), [pluggy](https://x.org/a), [CSV](data/a.csv)."
+
+
+def test_links_into_the_repository_become_absolute():
+    assert hatch_build.absolute(TEXT, "https://x.org/r/blob/v1.0.0") == (
+        "See [fields](https://x.org/r/blob/v1.0.0/docs/json.md), [here](#top), "
+        "[pluggy](https://x.org/a), [CSV](https://x.org/r/blob/v1.0.0/data/a.csv)."
+    )
+
+
+def test_links_without_a_project_url_become_text():
+    assert hatch_build.absolute(TEXT, None) == (
+        "See fields, [here](#top), [pluggy](https://x.org/a), CSV."
+    )
+
+
+# -- built ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def chosen():
+    names = {"sercore", *(plugin.name for plugin in SAMPLE)}
+    return [source for source in build_distributions.sources() if source.name in names]
+
+
+@pytest.fixture
+def built(chosen, tmp_path, monkeypatch):
+    """Return a folder with the core and two plugins, built."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    build_distributions.build(chosen, tmp_path / "first")
+    return tmp_path / "first"
+
+
+def rewritten(wheel, change):
+    """Write a wheel again with names and bytes that ``change`` returns."""
+    with zipfile.ZipFile(wheel) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, content in change(members).items():
+            archive.writestr(name, content)
+
+
+def without(ending):
+    return lambda members: {
+        name: content for name, content in members.items() if not name.endswith(ending)
+    }
+
+
+def test_two_builds_have_the_same_bytes_and_pass_all_checks(chosen, built, tmp_path):
+    build_distributions.build(chosen, tmp_path / "second")
+
+    first, second = (
+        {path.name: build_distributions.digest(path) for path in folder.iterdir()}
+        for folder in (built, tmp_path / "second")
+    )
+    assert len(first) == 6
+    assert first == second
+    build_distributions.check(chosen, built)
+    build_distributions.check_rebuilt(chosen, built)
+
+
+@pytest.mark.slow
+def test_all_distributions_have_the_same_bytes_twice(tmp_path):
+    outputs = [tmp_path / name for name in ("first", "second")]
+    for output in outputs:
+        assert build_distributions.main(["--output", str(output)]) == 0
+
+    first, second = (
+        {path.name: build_distributions.digest(path) for path in output.iterdir()}
+        for output in outputs
+    )
+    assert len(first) == 2 * (1 + len(PLUGINS))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (without("/LICENSE"), "does not hold the licence"),
+        (lambda members: members | {"notes.txt": b"mine"}, "instead of one module"),
+        (
+            lambda members: {
+                name: content + b"\n[start](../README.md)\n"
+                if name.endswith("METADATA")
+                else content
+                for name, content in members.items()
+            },
+            "README links to ../README.md, dead on an index",
+        ),
+    ],
+)
+def test_a_wheel_that_is_not_what_it_must_be_is_refused(chosen, built, change, reason):
+    rewritten(chosen[1].wheel(built), change)
+
+    with pytest.raises(build_distributions.BuildError, match=re.escape(reason)):
+        build_distributions.check(chosen, built)
+
+
+def test_a_stray_file_in_an_sdist_is_refused(chosen, built):
+    sdist = chosen[1].sdist(built)
+    with tarfile.open(sdist) as archive:
+        members = [(member, archive.extractfile(member).read()) for member in archive.getmembers()]
+    root = members[0][0].name.partition("/")[0]
+    with tarfile.open(sdist, "w:gz") as archive:
+        for member, content in [*members, (tarfile.TarInfo(f"{root}/notes.txt"), b"")]:
+            archive.addfile(member, io.BytesIO(content))
+
+    with pytest.raises(build_distributions.BuildError, match=r"holds \['notes.txt'\]"):
+        build_distributions.check(chosen, built)
+
+
+def test_an_sdist_that_builds_another_wheel_is_refused(chosen, built):
+    rewritten(chosen[1].wheel(built), lambda members: members)
+
+    with pytest.raises(build_distributions.BuildError, match="its sdist builds another wheel"):
+        build_distributions.check_rebuilt(chosen, built)
+
+
+def test_another_file_beside_the_distributions_is_refused(chosen, built):
+    (built / "sercore-0.0.9.tar.gz").write_bytes(b"")
+
+    with pytest.raises(build_distributions.BuildError, match=r"sercore-0\.0\.9\.tar\.gz"):
+        build_distributions.check(chosen, built)
+
+
+def test_a_folder_that_holds_something_is_not_built_into(chosen, built):
+    with pytest.raises(build_distributions.BuildError, match="is not empty"):
+        build_distributions.build(chosen, built)
+
+
+def test_a_pattern_without_a_distribution_is_one_sentence(tmp_path, capsys):
+    assert build_distributions.main(["--only", "nothing", "--output", str(tmp_path / "d")]) == 1
+    assert capsys.readouterr().err == "error: no distribution matches nothing\n"
+
+
+# -- versions ------------------------------------------------------------------------------------
+
+DAY = date(2026, 12, 1)
+
+
+def test_a_release_moves_every_version_and_dates_the_changelog(checkout):
+    distributions.update(set_version.changed(checkout, "0.2.0", DAY))
+
+    assert distributions.core_version(checkout) == "0.2.0"
+    for plugin in distributions.plugins(checkout):
+        facts = tomllib.loads(plugin.pyproject.read_text(encoding="utf-8"))["project"]
+        assert (facts["version"], facts["dependencies"][0]) == ("0.2.0", "sercore>=0.2,<1")
+    extra = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
+    assert {text.partition(">")[2] for text in extra["optional-dependencies"]["all"]} == {"=0.2,<1"}
+    changelog = (checkout / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert changelog == CHANGELOG.replace(
+        "## Unreleased\n", "## Unreleased\n\n## 0.2.0 (2026-12-01)\n"
+    )
+    cited = (checkout / "CITATION.cff").read_text(encoding="utf-8")
+    assert "\nversion: 0.2.0\ndate-released: 2026-12-01\n" in cited
+    assert distributions.update(distributions.files(checkout), check=True) == []
+
+
+def test_a_prerelease_leaves_the_changelog_open(checkout):
+    distributions.update(set_version.changed(checkout, "0.2.0rc1", DAY))
+
+    assert distributions.core_version(checkout) == "0.2.0rc1"
+    assert (checkout / "CHANGELOG.md").read_text(encoding="utf-8") == CHANGELOG
+    assert "date-released" not in (checkout / "CITATION.cff").read_text(encoding="utf-8")
+    distributions.update(set_version.changed(checkout, "0.2.0", DAY))
+    assert distributions.core_version(checkout) == "0.2.0"
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [
+        ("0.2", "write MAJOR.MINOR.PATCH"),
+        ("0.0.9", "0.0.9 is lower than the present version 0.1.0"),
+        ("0.1.0rc1", "0.1.0rc1 is lower than the present version 0.1.0"),
+    ],
+)
+def test_a_version_that_cannot_follow_is_refused(checkout, version, reason):
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        set_version.changed(checkout, version, DAY)
+
+
+def test_nothing_is_released_twice_or_without_changes(checkout):
+    distributions.update(set_version.changed(checkout, "0.1.0", DAY))
+
+    with pytest.raises(ValueError, match=r"already has a section 0\.1\.0"):
+        set_version.changed(checkout, "0.1.0", DAY)
+    with pytest.raises(ValueError, match="holds nothing under '## Unreleased'"):
+        set_version.changed(checkout, "0.1.1", DAY)
