@@ -13,7 +13,7 @@ export PYTHONHASHSEED ?= 0
 PYTEST := OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist loadfile
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo install lint check test test-slow bench dist version clean
+.PHONY: help demo install lint check test test-slow test-light bench dist version clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,18 @@ test: lint  ## lint, and all tests but the long trials (under 10 minutes)
 test-slow: $(INSTALLED)  ## long trials of faults and load, by hand
 	$(PYTHON) -m pytest -q -m slow -s
 
+# Another interpreter without torch; LOWEST=--lowest pins the lowest versions that are allowed.
+PYTHON3 ?= python3
+LIGHT := .venv-light
+
+test-light:  ## tests without torch, with another Python: make test-light PYTHON3=python3.13
+	$(PYTHON3) -m venv --clear $(LIGHT)
+	$(LIGHT)/bin/python -m scripts.light_requirements $(LOWEST) > $(LIGHT)/requirements.txt
+	$(LIGHT)/bin/pip install --disable-pip-version-check -q -r $(LIGHT)/requirements.txt
+	$(LIGHT)/bin/pip install --disable-pip-version-check -q --no-deps --no-build-isolation \
+		-e . -r requirements-plugins.txt
+	OMP_NUM_THREADS=1 $(LIGHT)/bin/python -m pytest -q -m "not torch and not slow"
+
 bench: $(INSTALLED)  ## benchmarks, by hand
 	$(PYTHON) -m benchmarks
 
@@ -57,4 +69,4 @@ version: $(INSTALLED)  ## set the version of every distribution: make version VE
 	$(PYTHON) -m scripts.set_version $(VERSION)
 
 clean:  ## remove .venv, dist and caches
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LIGHT) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

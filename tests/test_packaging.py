@@ -18,6 +18,7 @@ import pytest
 import hatch_build
 from scripts import build_distributions
 from scripts import distributions
+from scripts import light_requirements
 from scripts import set_version
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -342,3 +343,25 @@ def test_nothing_is_released_twice_or_without_changes(checkout):
         set_version.changed(checkout, "0.1.0", DAY)
     with pytest.raises(ValueError, match="holds nothing under '## Unreleased'"):
         set_version.changed(checkout, "0.1.1", DAY)
+
+
+# -- requirements of other Pythons ---------------------------------------------------------------
+
+
+def test_light_requirements_are_those_of_all_distributions_without_torch():
+    found = light_requirements.requirements()
+    core = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    heavy = {"torch", "torchaudio", "transformers"}
+    names = {light_requirements.name_of(text) for text in found}
+
+    assert {light_requirements.name_of(text) for text in core["dependencies"]} - names == heavy
+    assert {"av>=15,<19", "jinja2>=3.1", "openpyxl>=3.1", "praatio>=6"} <= set(found)
+    assert not names & {"sercore", *heavy}
+
+
+def test_the_lowest_versions_are_the_lower_bounds():
+    found = light_requirements.requirements(lowest=True)
+
+    assert {"av==15", "jinja2==3.1", "openpyxl==3.1", "praatio==6"} <= set(found)
+    with pytest.raises(ValueError, match="'click<9' has no lower bound"):
+        light_requirements.pinned("click<9")
