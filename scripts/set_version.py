@@ -39,24 +39,32 @@ def changed(root: Path, version: str, day: date) -> dict[Path, str]:
         day: the day of the release.
 
     Raises:
-        ValueError: the version has another form, is lower than the present one or was released, or
-            the CHANGELOG holds nothing to release.
+        ValueError: the version has another form, does not come after what was released, or the
+            CHANGELOG holds nothing to release.
     """
-    parts = VERSION.fullmatch(version)
-    present = core_version(root)
-    if parts and _order(version) < _order(present):
-        raise ValueError(f"{version} is lower than the present version {present}")
     wanted = files(root, version)  # refuses another form
+    citation, changelog = root / "CITATION.cff", root / "CHANGELOG.md"
+    present, history = core_version(root), changelog.read_text(encoding="utf-8")
+    released = re.findall(r"(?m)^## (\d+\.\d+\.\d+)\b", history)
+    for earlier in released:
+        if _order(version) <= _order(earlier):
+            raise ValueError(f"{version} does not come after {earlier}, which CHANGELOG.md names")
+    if _is_pre(present) and _order(version) < _order(present):
+        raise ValueError(f"{version} does not come after {present}, the present version")
     about = root / "sercore" / "__about__.py"
     text = about.read_text(encoding="utf-8")
     wanted[about] = text.replace(f'__version__ = "{present}"', f'__version__ = "{version}"')
-    final = parts is not None and not parts["pre"]
-    citation, changelog = root / "CITATION.cff", root / "CHANGELOG.md"
-    cited = _cited(citation.read_text(encoding="utf-8"), version, day if final else None)
-    wanted[citation] = cited
+    final = not _is_pre(version)
+    cited = citation.read_text(encoding="utf-8")
+    wanted[citation] = _cited(cited, version, day if final else None)
     if final:
-        wanted[changelog] = _released(changelog.read_text(encoding="utf-8"), version, day)
+        wanted[changelog] = _released(history, version, day)
     return wanted
+
+
+def _is_pre(version: str) -> bool:
+    parts = VERSION.fullmatch(version)
+    return parts is not None and parts["pre"] is not None
 
 
 def _order(version: str) -> tuple[list[int], str]:
@@ -78,8 +86,6 @@ def _cited(text: str, version: str, day: date | None) -> str:
 
 def _released(text: str, version: str, day: date) -> str:
     """Return the CHANGELOG with its open section as that of the version, and an empty open one."""
-    if re.search(rf"(?m)^## {re.escape(version)}\b", text):
-        raise ValueError(f"CHANGELOG.md already has a section {version}; was it released?")
     found = re.search(rf"(?ms)^{OPEN}\n(?P<body>.*?)(?=^## |\Z)", text)
     if not found or not found["body"].strip():
         raise ValueError(f"CHANGELOG.md holds nothing under '{OPEN}' to release")

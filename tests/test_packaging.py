@@ -327,8 +327,9 @@ def test_a_prerelease_leaves_the_changelog_open(checkout):
     ("version", "reason"),
     [
         ("0.2", "write MAJOR.MINOR.PATCH"),
-        ("0.0.9", "0.0.9 is lower than the present version 0.1.0"),
-        ("0.1.0rc1", "0.1.0rc1 is lower than the present version 0.1.0"),
+        ("0.0.8", "0.0.8 does not come after 0.0.9, which CHANGELOG.md names"),
+        ("0.0.9", "0.0.9 does not come after 0.0.9, which CHANGELOG.md names"),
+        ("0.0.9rc3", "0.0.9rc3 does not come after 0.0.9, which CHANGELOG.md names"),
     ],
 )
 def test_a_version_that_cannot_follow_is_refused(checkout, version, reason):
@@ -336,10 +337,23 @@ def test_a_version_that_cannot_follow_is_refused(checkout, version, reason):
         set_version.changed(checkout, version, DAY)
 
 
+def test_prereleases_of_an_unreleased_version_only_rise(checkout):
+    distributions.update(set_version.changed(checkout, "0.1.0rc2", DAY))
+
+    facts = [
+        tomllib.loads(known.pyproject.read_text()) for known in distributions.plugins(checkout)
+    ]
+    assert {fact["project"]["dependencies"][0] for fact in facts} == {"sercore>=0.1.0rc2,<1"}
+    with pytest.raises(ValueError, match="0.1.0rc1 does not come after 0.1.0rc2, the present"):
+        set_version.changed(checkout, "0.1.0rc1", DAY)
+    distributions.update(set_version.changed(checkout, "0.1.0", DAY))
+    assert distributions.core_version(checkout) == "0.1.0"
+
+
 def test_nothing_is_released_twice_or_without_changes(checkout):
     distributions.update(set_version.changed(checkout, "0.1.0", DAY))
 
-    with pytest.raises(ValueError, match=r"already has a section 0\.1\.0"):
+    with pytest.raises(ValueError, match=r"0\.1\.0 does not come after 0\.1\.0"):
         set_version.changed(checkout, "0.1.0", DAY)
     with pytest.raises(ValueError, match="holds nothing under '## Unreleased'"):
         set_version.changed(checkout, "0.1.1", DAY)
