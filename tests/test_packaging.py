@@ -379,3 +379,32 @@ def test_the_lowest_versions_are_the_lower_bounds():
     assert {"av==15", "jinja2==3.1", "openpyxl==3.1", "praatio==6"} <= set(found)
     with pytest.raises(ValueError, match="'click<9' has no lower bound"):
         light_requirements.pinned("click<9")
+
+
+# -- workflows -----------------------------------------------------------------------------------
+
+WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_run_what_exists(path):
+    text = path.read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    scripts = re.findall(r"python -m scripts\.(\w+)", text)
+
+    assert set(re.findall(r"\bmake ([a-z-]+)", text)) <= targets
+    assert scripts
+    for name in scripts:
+        assert (REPOSITORY / "scripts" / f"{name}.py").is_file()
+    if ".ci/run" in text:
+        assert (REPOSITORY / ".ci" / "run").is_file()
+
+
+def test_only_the_job_that_uploads_may_ask_for_an_identity():
+    release = (REPOSITORY / ".github" / "workflows" / "release.yml").read_text()
+    build, publish = release.split("\n  publish:\n")
+
+    assert "id-token" not in build
+    assert "id-token: write" in publish
+    assert "run:" not in publish
+    assert "actions/checkout" not in publish
