@@ -14,6 +14,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import hatch_build
 from scripts import build_distributions
@@ -379,6 +381,27 @@ def test_the_lowest_versions_are_the_lower_bounds():
     assert {"av==15", "jinja2==3.1", "openpyxl==3.1", "praatio==6"} <= set(found)
     with pytest.raises(ValueError, match="'click<9' has no lower bound"):
         light_requirements.pinned("click<9")
+
+
+def test_the_constraints_pin_what_all_distributions_allow():
+    lines = [
+        Requirement(text)
+        for text in (REPOSITORY / "constraints.txt").read_text().split("\n")
+        if text
+    ]
+    pins = {canonicalize_name(line.name): line.specifier for line in lines}
+    core = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    extras = core["optional-dependencies"]
+    wanted = [*core["dependencies"], *extras["dev"], *extras["report"]]
+    for plugin in PLUGINS:
+        facts = tomllib.loads(plugin.pyproject.read_text(encoding="utf-8"))["project"]
+        wanted += facts["dependencies"][1:]
+
+    for requirement in map(Requirement, wanted):
+        (pin,) = pins[canonicalize_name(requirement.name)]
+        assert pin.operator == "=="
+        assert requirement.specifier.contains(pin.version), requirement
+    assert not [line for line in lines if line.url or line.name.startswith("sercore")]
 
 
 # -- workflows -----------------------------------------------------------------------------------
