@@ -18,8 +18,8 @@ from scripts.distributions import ROOT
 from scripts.distributions import plugins
 
 HEAVY = ("torch", "torchaudio", "transformers")
-TOOLS = ("import-linter", "mypy", "ruff", "twine")
-"""Requirements of the extra ``dev`` that no test without torch imports."""
+TOOLS = ("import-linter", "mypy", "ruff")
+"""Requirements of the extra ``dev`` that no test without torch needs."""
 
 
 def requirements(root: Path = ROOT, *, lowest: bool = False) -> list[str]:

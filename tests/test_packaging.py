@@ -370,6 +370,7 @@ def test_light_requirements_are_those_of_all_distributions_without_torch():
     heavy = {"torch", "torchaudio", "transformers"}
     names = {light_requirements.name_of(text) for text in found}
 
+    assert "twine" in names
     assert {light_requirements.name_of(text) for text in core["dependencies"]} - names == heavy
     assert {"av>=15,<19", "jinja2>=3.1", "openpyxl>=3.1", "praatio>=6"} <= set(found)
     assert not names & {"sercore", *heavy}
