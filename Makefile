@@ -47,7 +47,8 @@ test: lint  ## lint, and all tests but the long trials (under 10 minutes)
 test-slow: $(INSTALLED)  ## long trials of faults and load, by hand
 	$(PYTHON) -m pytest -q -m slow -s
 
-# Another interpreter without torch; LOWEST=--lowest pins the lowest versions that are allowed.
+# Another interpreter without torch; LOWEST=--lowest pins the lowest versions that are allowed. Old
+# libraries warn about each other.
 PYTHON3 ?= python3
 LIGHT := .venv-light
 
@@ -57,7 +58,8 @@ test-light:  ## tests without torch, with another Python: make test-light PYTHON
 	$(LIGHT)/bin/pip install --disable-pip-version-check -q -r $(LIGHT)/requirements.txt
 	$(LIGHT)/bin/pip install --disable-pip-version-check -q --no-deps --no-build-isolation \
 		-e . -r requirements-plugins.txt
-	OMP_NUM_THREADS=1 $(LIGHT)/bin/python -m pytest -q -m "not torch and not slow"
+	OMP_NUM_THREADS=1 $(LIGHT)/bin/python -m pytest -q -m "not torch and not slow" \
+		$(if $(LOWEST),-W default::DeprecationWarning)
 
 bench: $(INSTALLED)  ## benchmarks, by hand
 	$(PYTHON) -m benchmarks
