@@ -602,3 +602,14 @@ def test_text_in_csv_cannot_start_a_formula():
     shown = [f"'{text}" if text and text[0] in "=+-@\t\r" else text for text in texts]
     assert found.column("text").to_pylist() == shown
     assert found.column("number").to_pylist() == [-1.5] * len(texts)
+
+
+def test_the_lowest_likelihood_loss_is_first_and_gets_no_verdict(workspace):
+    content = build_content([read_run(workspace, "whole")], metric="negative-log-likelihood")
+
+    (group,) = content.groups
+    losses = [result.reductions.in_domain.mean for result in group.backbones]
+    assert group.backbones[0].backbone == "large"
+    assert losses[0] == min(losses)
+    assert group.verdicts == ()
+    assert "\\textbf" not in latex_page(content)

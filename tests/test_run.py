@@ -125,6 +125,8 @@ def test_estimated_class_frequencies_are_scored_with_the_rest(finished):
     adjustments = ("uniform", "em", "bbse", "oracle", "none", "published")
     assert set(found) == {(train, name) for train in ("urdu", "emodb") for name in adjustments}
     assert all(found[train, "em"] == "done" for train in ("urdu", "emodb"))
+    refused = [row for row in scores if row["status"] == "unavailable"]
+    assert all("every class that can be said" in row["reason"] for row in refused)
 
 
 def test_scores_hold_every_part_of_the_three_keys(finished):
@@ -139,7 +141,9 @@ def test_scores_hold_every_part_of_the_three_keys(finished):
         *("metric", "value", "n_classes", "n_test", "status"),
     }
     assert wanted <= set(table.column_names)
-    assert set(table.column("status").to_pylist()) == {"done"}
+    # The small copies have classes without a held-out utterance, which bbse needs.
+    statuses = {row["status"] for row in table.to_pylist() if row["adjustment"] != "bbse"}
+    assert statuses == {"done"}
     classes = set(table.column("class").to_pylist()) - {None}
     assert {"anger", "happiness", "neutral", "sadness"} <= classes
     record = json.loads((workspace / "runs/default/run.json").read_text())

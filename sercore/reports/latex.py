@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sercore.evaluation.metrics import MEASURES
 from sercore.results.text import MISSING
 from sercore.results.text import number
 from sercore.statistics.intervals import NOTE_TEXTS
@@ -66,7 +67,7 @@ def latex_page(content: Content) -> str:
 
 
 def _averages(group: ComparisonGroup) -> list[str]:
-    ranked = group.refusal is None and len(group.backbones) > 1
+    ranked = _is_ranked(group)
     best = _best(group) if ranked else {}
     chance = [
         latex_text(number(level.best_blind_guess)) if level else ""
@@ -184,9 +185,15 @@ def _best(group: ComparisonGroup) -> dict[str, float]:
     return best
 
 
+def _is_ranked(group: ComparisonGroup) -> bool:
+    """Return whether the best backbone is printed in bold letters."""
+    measured = group.setting.metric in MEASURES
+    return group.refusal is None and len(group.backbones) > 1 and measured
+
+
 def _best_by_corpus(group: ComparisonGroup, side: Side) -> dict[str, float]:
     """Return the best mean of each corpus; nothing where backbones are not ranked."""
-    if group.refusal is not None or len(group.backbones) < 2:
+    if not _is_ranked(group):
         return {}
     best: dict[str, float] = {}
     for result in group.backbones:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sercore.errors import ProtocolError
+from sercore.evaluation.metrics import MEASURES
 from sercore.reports.views import Verdicts
 from sercore.results.averages import AVERAGES
 from sercore.results.averages import difference_intervals
@@ -35,12 +36,15 @@ def verdicts_of(
 ) -> tuple[Verdicts, ...]:
     """Return the verdicts about every average that the backbones have.
 
+    There are none for metrics that are not measures of confusion counts: they have no intervals,
+    and of some the lowest value is the best.
+
     Args:
         results: backbones that can be compared, with different titles.
         rope: half the width of the region of practical equivalence.
         rank_tests: whether to add the classical tests with ranks.
     """
-    if len(results) < 2:
+    if len(results) < 2 or results[0].matrix.setting.metric not in MEASURES:
         return ()
     outside = any(result.out_of_domain for result in results)
     same_cells = len({result.reductions.cells for result in results}) == 1

@@ -10,6 +10,8 @@ from typing import Any
 from typing import Literal
 from typing import NamedTuple
 
+from sercore.evaluation.metrics import METRICS
+
 if TYPE_CHECKING:
     from sercore.evaluation.confusion import Confusion
     from sercore.published import PublishedSummary
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from sercore.statistics.paired import PairedVerdict
     from sercore.statistics.ranks import Comparison
     from sercore.statistics.verdicts import CorporaComparison
+
+_LOWER_IS_BETTER = frozenset(metric.id for metric in METRICS if metric.higher_is_better is False)
 
 Side = Literal["rows", "columns"]
 """Which out-of-domain means: by train corpus (``rows``) or by test corpus (``columns``)."""
@@ -102,7 +106,9 @@ class BackboneResult:
         value = self.reductions.weighted
         if value is None:
             value = self.reductions.in_domain.mean
-        return -math.inf if value is None else value
+        if value is None:
+            return -math.inf
+        return -value if self.matrix.setting.metric in _LOWER_IS_BETTER else value
 
     def means(self, side: Side) -> tuple[Mapping[str, Average], Mapping[str, Interval]]:
         """Return the out-of-domain means by corpus, and their intervals."""

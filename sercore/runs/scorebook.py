@@ -52,6 +52,8 @@ class _Later(NamedTuple):
     cell: ScoredCell
     rule: Rule
     counts: ClassCounts
+    adjustments: tuple[str, ...]
+    """Those that an earlier run has no score with."""
 
 
 class Scorebook:
@@ -121,8 +123,10 @@ class Scorebook:
         cell = self._headlines[prediction_key, rule.name].cell
         if test_set.in_domain:
             self._in_domain[cell.probe_key or ""] = prediction_key
-        elif not set(self._estimated) <= set(kept["adjustment"].unique().to_pylist()):
-            self._later.append(_Later(cell, rule, job.class_counts(test_set)))
+        else:
+            known = set(kept["adjustment"].unique().to_pylist())
+            lacking = tuple(name for name in self._estimated if name not in known)
+            self._later.append(_Later(cell, rule, job.class_counts(test_set), lacking))
         self._reused.add((prediction_key, rule.name))
 
     def score(
@@ -136,7 +140,7 @@ class Scorebook:
         """Return the scores of a cell under one rule, without adding them."""
         counts = job.class_counts(test_set)
         if not test_set.in_domain:
-            self._later.append(_Later(cell, rule, counts))
+            self._later.append(_Later(cell, rule, counts, self._estimated))
         else:
             self._in_domain[cell.probe_key or ""] = cell.prediction_key or ""
         return score(cell, predictions, rule, counts, self._at_once, self._metrics)
@@ -220,9 +224,11 @@ class Scorebook:
             return
         read = partial(read_predictions, self._workspace, ids=False)
         held_out = HeldOutParts(read, self._in_domain)
-        protocol = replace(self._protocol, adjustments=self._estimated)
         while self._later:
-            cell, rule, counts = self._later.pop()
+            cell, rule, counts, adjustments = self._later.pop()
+            if not adjustments:
+                continue
+            protocol = replace(self._protocol, adjustments=adjustments)
             self._rows += score(
                 cell,
                 read(cell.prediction_key or ""),
