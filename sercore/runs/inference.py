@@ -25,6 +25,8 @@ from sercore.probes.store import find_probe
 from sercore.probes.store import read_probe
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from sercore.backbones.interface import AudioPath
     from sercore.backbones.interface import Encoder
     from sercore.plugins.registry import Registry
@@ -74,7 +76,6 @@ def predict_files(
     set_threads()
     encoder, rate = _encoder(record, registry, backbone, device)
     fitted = read_probe(workspace, record.key, registry.probes.get(record.probe))
-    trained = np.array(record.train_counts) > 0
     predictions = []
     for file in files:
         try:
@@ -83,26 +84,30 @@ def predict_files(
             predictions.append(FilePrediction(str(file), error=str(error)))
             continue
         encoded = encoder.encode(encoder.prepare([recording.samples]))[0]
-        # Stored features are float16, so the probe has never seen anything finer.
-        with np.errstate(over="ignore"):
-            halves = encoded.frames.astype(np.float16)
-        packed = _packed(halves if np.isfinite(halves).all() else encoded.frames)
-        logits = fitted.logits(packed, np.array([0]))[0].astype(np.float64)
-        logits = np.where(trained, logits, -np.inf)
-        shares = np.exp(logits - logits.max())
-        shares /= shares.sum()
-        predictions.append(
-            FilePrediction(
-                str(file),
-                label=record.classes[int(shares.argmax())],
-                probabilities={
-                    name: float(share)
-                    for name, share, seen in zip(record.classes, shares, trained, strict=True)
-                    if seen
-                },
-            )
-        )
+        logits = fitted.logits(_as_stored(encoded.frames), np.array([0]))[0]
+        predictions.append(_prediction(str(file), logits, record))
     return predictions
+
+
+def _as_stored(frames: npt.NDArray[np.float32]) -> PackedFrames:
+    """Return frames as a probe sees them: stored features are float16, where they fit."""
+    with np.errstate(over="ignore"):
+        halves = frames.astype(np.float16)
+    return _packed(halves if np.isfinite(halves).all() else frames)
+
+
+def _prediction(file: str, logits: npt.NDArray[np.float32], record: ProbeRecord) -> FilePrediction:
+    """Return a softmax over the classes that the probe was trained on."""
+    trained = np.array(record.train_counts) > 0
+    masked = np.where(trained, logits.astype(np.float64), -np.inf)
+    shares = np.exp(masked - masked.max())
+    shares /= shares.sum()
+    seen = zip(record.classes, shares, trained, strict=True)
+    return FilePrediction(
+        file,
+        label=record.classes[int(shares.argmax())],
+        probabilities={name: float(share) for name, share, known in seen if known},
+    )
 
 
 def _encoder(

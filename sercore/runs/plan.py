@@ -81,15 +81,8 @@ def make_plan(
     missing += absent
     found = _backbones(selection, registry, corpora, download=download)
     missing += found.missing
-    jobs: list[ProbeJob] = []
-    for train in corpora:
-        try:
-            folds = _folds(train, selection)
-        except SercoreError as error:
-            missing.append(_missing("row", train.id, error, named=True))
-            continue
-        test_sets = _test_sets(train, corpora, selection)
-        jobs += _jobs(train, folds, test_sets, found.backbones, probes, selection)
+    jobs, unsplit = _rows(corpora, found.backbones, probes, selection)
+    missing += unsplit
     used = {job.backbone.name for job in jobs}
     return Plan(
         selection=selection,
@@ -100,6 +93,26 @@ def make_plan(
         downloads=found.downloads,
         repairs=tuple(repairs),
     )
+
+
+def _rows(
+    corpora: list[PlannedCorpus],
+    backbones: Iterable[PlannedBackbone],
+    probes: Iterable[tuple[Probe, str | None]],
+    selection: Selection,
+) -> tuple[list[ProbeJob], list[Missing]]:
+    """Return the jobs of all training corpora, and the corpora that cannot be split."""
+    jobs: list[ProbeJob] = []
+    missing: list[Missing] = []
+    for train in corpora:
+        try:
+            folds = _folds(train, selection)
+        except SercoreError as error:
+            missing.append(_missing("row", train.id, error, named=True))
+            continue
+        test_sets = _test_sets(train, corpora, selection)
+        jobs += _jobs(train, folds, test_sets, backbones, probes, selection)
+    return jobs, missing
 
 
 def _order(job: ProbeJob) -> tuple[object, ...]:

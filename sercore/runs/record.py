@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sercore.runs.planned import Plan
     from sercore.runs.planned import PlannedBackbone
     from sercore.runs.planned import PlannedCorpus
+    from sercore.runs.selection import Selection
     from sercore.runs.spec import RunSpec
 
 RECORD_SCHEMA = 1
@@ -54,17 +55,7 @@ def run_record(
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "scoring": scoring,
         "protocol": asdict(selection.protocol),
-        "settings": {
-            "probes": list(selection.probes),
-            "layer": selection.layer,
-            "dtype": selection.dtype,
-            "device": selection.device,
-            "seed": selection.seed,
-            "n_seeds": selection.n_seeds,
-            "small_clusters": selection.small_clusters,
-            "threads": spec.threads,
-            "frame_budget": spec.frame_budget,
-        },
+        "settings": _settings(selection, spec),
         "probe_settings": {job.probe.id: dict(job.probe.settings) for job in plan.jobs},
         "corpora": {corpus.id: _corpus(corpus) for corpus in plan.corpora},
         "backbones": {backbone.name: _backbone(backbone) for backbone in plan.backbones},
@@ -73,6 +64,20 @@ def run_record(
         "counts": dict(sorted(counts.items())),
         "problems": list(problems),
         "notes": list(notes),
+    }
+
+
+def _settings(selection: Selection, spec: RunSpec) -> dict[str, Any]:
+    return {
+        "probes": list(selection.probes),
+        "layer": selection.layer,
+        "dtype": selection.dtype,
+        "device": selection.device,
+        "seed": selection.seed,
+        "n_seeds": selection.n_seeds,
+        "small_clusters": selection.small_clusters,
+        "threads": spec.threads,
+        "frame_budget": spec.frame_budget,
     }
 
 

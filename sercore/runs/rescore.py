@@ -115,13 +115,7 @@ def rescore(
         small_clusters = bool(section(run.record, "settings").get("small_clusters"))
     rules = _PairRules(run.record, protocol, small_clusters=small_clusters)
     cells = cells_of(with_predictions(run.scores))
-    in_domain = {
-        cell.probe_key: cell.prediction_key
-        for cell in cells
-        if cell.in_domain and cell.probe_key and cell.prediction_key
-    }
-    held_out = HeldOutParts(partial(read_predictions, run.workspace, ids=False), in_domain)
-    scorer = _Scorer(run, rules, metrics, held_out)
+    scorer = _Scorer(run, rules, metrics, _held_out(run, cells))
     with ThreadPoolExecutor(max_workers=threads) as pool:
         outcomes = list(pool.map(scorer, cells))
     scored = [outcome for outcome in outcomes if isinstance(outcome, pa.Table)]
@@ -139,6 +133,16 @@ def rescore(
         without_predictions=unpredicted,
         problems=tuple(outcome for outcome in outcomes if isinstance(outcome, str)),
     )
+
+
+def _held_out(run: StoredRun, cells: Sequence[ScoredCell]) -> HeldOutParts:
+    """Return the held-out part of every probe: its in-domain predictions."""
+    in_domain = {
+        cell.probe_key: cell.prediction_key
+        for cell in cells
+        if cell.in_domain and cell.probe_key and cell.prediction_key
+    }
+    return HeldOutParts(partial(read_predictions, run.workspace, ids=False), in_domain)
 
 
 def rescored_record(run: StoredRun, name: str, result: Rescored) -> dict[str, Any]:
