@@ -144,3 +144,17 @@ def test_an_interrupted_run_keeps_the_scores_that_it_did_not_reach(corpora, four
 
     assert process.returncode == 130
     assert scored(four_cells, "default") == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--name", "../x"], "the run name '../x' cannot be used"),
+        (["--executor", "nothing"], "there is no executor named 'nothing'"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_planning(corpora, tmp_path, words, said):
+    refused = run(corpora, tmp_path / "ws", *words, status=1)
+
+    assert said in refused
+    assert not (tmp_path / "ws").exists()

@@ -158,6 +158,7 @@ def run(ctx: click.Context, /, **given: Any) -> None:
             "Say what to run: --all for everything, --dataset and --backbone for a part, "
             "--all --demo for a first look without data."
         )
+    _refuse_unusable(given)
     settings = shared.load_settings(given["config"])
     given["offline"] = given["offline"] or settings.offline or shared.hub_is_offline()
     workspace = shared.open_workspace(given["workspace"], settings)
@@ -187,6 +188,16 @@ def run(ctx: click.Context, /, **given: Any) -> None:
         given["executor"],
     )
     ctx.exit(result.exit_status)
+
+
+def _refuse_unusable(given: dict[str, Any]) -> None:
+    """Refuse a name or executor that cannot be used before planning, which may read much audio."""
+    from sercore.plugins.registry import registry
+    from sercore.storage.names import check_name
+
+    if given["name"] is not None:
+        check_name(given["name"], "the run name")
+    registry().executors.get(given["executor"])
 
 
 def _selection(given: dict[str, Any], data: tuple[Path, ...]) -> Selection:
