@@ -9,6 +9,7 @@ from importlib.metadata import Distribution
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import fresh_plugins
 import pytest
 
 import sercore
@@ -226,3 +227,23 @@ def test_every_installed_plugin_loads():
     assert found.broken == ()
     assert not found.corpora.conflicts
     assert not found.backbones.conflicts
+
+
+@pytest.mark.parametrize("words", [["list"], ["list", "metrics", "--json"], ["doctor"]])
+def test_two_plugins_with_one_id_are_both_named_and_the_exit_status_is_1(tmp_path, words):
+    source = METRIC.format(id="same")
+    fresh_plugins.install(tmp_path, "sercore_metric_first", source=source)
+    fresh_plugins.install(tmp_path, "sercore_metric_second", source=source)
+
+    answer = subprocess.run(
+        [sys.executable, "-m", "sercore", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=fresh_plugins.environment(tmp_path, COLUMNS="200"),
+    )
+
+    assert answer.returncode == 1
+    said = answer.stdout + answer.stderr
+    assert "sercore-metric-first" in said
+    assert "sercore-metric-second" in said

@@ -153,6 +153,7 @@ def _print(console: Console, diagnosis: Diagnosis, folders: Sequence[Path]) -> N
         for plugin in diagnosis.plugins
         if plugin["error"]
     ]
+    broken += diagnosis.conflicts
     broken += [diagnosis.workspace["error"]] if diagnosis.workspace["error"] else []
     for text in broken:
         console.print(Text(printable(text), style="red"), soft_wrap=True)

@@ -21,10 +21,16 @@ _KINDS = ("datasets", "backbones", "protocols", "mappers", "probes", "metrics", 
 @click.command("list")
 @click.argument("kind", required=False, type=click.Choice([*_KINDS, "plugins"]))
 @shared.json_option
-def list_(kind: str | None, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+@click.pass_context
+def list_(
+    ctx: click.Context,
+    kind: str | None,
+    as_json: bool,  # noqa: FBT001 - click passes flags so
+) -> None:
     """List what is installed: datasets, backbones, protocols, mappers, probes, metrics, ...
 
     Without KIND, list everything. Broken plugins are listed with their error.
+    Exit status 1 if two plugins claim one name.
     """
     from sercore.plugins.registry import registry
 
@@ -32,13 +38,20 @@ def list_(kind: str | None, as_json: bool) -> None:  # noqa: FBT001 - click pass
     listing = {name: _ROWS[name](found) for name in ([kind] if kind else [*_KINDS, "plugins"])}
     if as_json:
         shared.print_json(listing)
-        return
+    else:
+        _print(listing, found, every_kind=kind is None)
+    for conflict in found.conflicts:
+        click.echo(printable(f"sercore: {conflict}; uninstall one of the two"), err=True)
+    ctx.exit(1 if found.conflicts else 0)
+
+
+def _print(listing: dict[str, list[dict[str, Any]]], found: Registry, *, every_kind: bool) -> None:
     from rich.console import Console
     from rich.text import Text
 
     console = Console(highlight=False, emoji=False)
     for name, rows in listing.items():
-        if name == "plugins" and kind is None:
+        if name == "plugins" and every_kind:
             continue
         console.print(_table(name, rows))
     for info in found.broken:

@@ -98,6 +98,8 @@ class Diagnosis:
 
     libraries: tuple[LibraryCheck, ...]
     plugins: tuple[dict[str, Any], ...]
+    conflicts: tuple[str, ...]
+    """One sentence for each name that two plugins claim."""
     corpora: tuple[CorpusCheck, ...]
     recognized: tuple[Recognized, ...]
     """Folders and archives that look like a corpus and were not found by name."""
@@ -110,6 +112,7 @@ class Diagnosis:
         return (
             not any(library.error for library in self.libraries)
             and not any(plugin["error"] for plugin in self.plugins)
+            and not self.conflicts
             and not any(corpus.is_bad for corpus in self.corpora)
             and not any(backbone.verdict == "unusable" for backbone in self.backbones)
             and self.workspace["error"] is None
@@ -164,6 +167,7 @@ def examine(
     return Diagnosis(
         libraries=check_libraries(),
         plugins=tuple(asdict(info) for info in registry.plugins),
+        conflicts=registry.conflicts,
         corpora=checks,
         recognized=recognize_all(folders, chosen, [check.place for check in checks], reading),
         backbones=tuple(_check_backbone(registry, name) for name in registry.backbones.items),
