@@ -1,7 +1,7 @@
 """The whole grid at full size with simulated contents, as a plugin.
 
-Nineteen corpora have the sizes of the paper's Table 1, with empty recordings. Nine backbones have
-one random frame per utterance, and a probe returns random logits. All other code is real.
+Nineteen corpora have the sizes of the paper's Table 1, with recordings of one byte. Nine backbones
+have one random frame per utterance, and a probe returns random logits. All other code is real.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def sercore_probes() -> Iterable[GridProbe]:
 
 
 def write_corpora(folder: Path, scale: float) -> int:
-    """Write empty recordings of all corpora; return their number."""
+    """Write recordings of one byte of all corpora; return their number."""
     written = 0
     for shape in table1_shapes(scale):
         speakers = max(1, shape.speakers)
@@ -127,7 +127,7 @@ def write_corpora(folder: Path, scale: float) -> int:
         for n in range(shape.utterances):
             label = shape.classes[n % len(shape.classes)]
             name = f"s{n % speakers:04d}/{label}_t{n // speakers:05d}_{n:06d}.wav"
-            (folder / shape.id / name).touch()
+            (folder / shape.id / name).write_bytes(b"x")
         written += shape.utterances
     return written
 
