@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sercore.errors import WorkspaceError
 from sercore.features import cache
 
 if TYPE_CHECKING:
@@ -37,14 +36,10 @@ def verify_workspace(workspace: Workspace, *, discard: bool = False) -> Iterator
         WorkspaceError: a damaged file cannot be removed.
     """
     for path in _sealed_files(workspace):
-        try:
-            workspace.read_sealed(path)
-        except WorkspaceError as error:
-            if discard:
-                workspace.remove(_unit_of(path))
-            yield Verified(path, error.message)
-        else:
-            yield Verified(path, None)
+        damage = workspace.damage(path)
+        if damage is not None and discard:
+            workspace.remove(_unit_of(path))
+        yield Verified(path, damage)
     for changed in cache.verify_corpora(workspace):
         if changed.paths:
             n = len(changed.paths)

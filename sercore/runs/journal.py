@@ -75,13 +75,8 @@ class Journal:
         self._workspace.remove(self._folder)
 
     def _is_damaged(self) -> bool:
-        if not self._workspace.exists(self._compacted):
-            return False
-        try:
-            self._workspace.read_sealed(self._compacted)
-        except WorkspaceError:
-            return True
-        return False
+        there = self._workspace.exists(self._compacted)
+        return there and self._workspace.damage(self._compacted) is not None
 
     def _read_compacted(self) -> list[TaskReport]:
         if not self._workspace.exists(self._compacted):

@@ -17,6 +17,7 @@ from typing import Any
 
 from sercore.errors import SettingsError
 from sercore.errors import WorkspaceError
+from sercore.evaluation.scores import headlines
 from sercore.storage.digests import canonical_json
 from sercore.storage.names import check_name
 
@@ -128,7 +129,8 @@ def planned_cells(plan: Plan) -> _Cells:
 
 
 def _scored_cells(scores: pa.Table) -> Iterator[tuple[Any, ...]]:
-    columns = [scores.column(name).to_pylist() for name in (*_ROW, "status")]
+    shown = headlines(scores)  # every scored cell has one; the other rows are many more
+    columns = [shown.column(name).to_pylist() for name in (*_ROW, "status")]
     fold, status = _ROW.index("fold"), len(_ROW)
     for row in set(zip(*columns, strict=True)):
         # Cells pooled over folds follow from those of the folds.
@@ -149,11 +151,9 @@ def _damage(workspace: Workspace, name: str) -> str | None:
     """Return a sentence about the first damaged file of a run, which is written again."""
     for file in ("run.json", "scores.parquet", "journal.parquet"):
         path = f"runs/{name}/{file}"
-        if workspace.exists(path):
-            try:
-                workspace.read_sealed(path)
-            except WorkspaceError as error:
-                return f"{path} is written again: {error.message}"
+        damage = workspace.damage(path) if workspace.exists(path) else None
+        if damage is not None:
+            return f"{path} is written again: {damage}"
     return None
 
 

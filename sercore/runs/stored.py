@@ -60,10 +60,8 @@ class StoredResults:
         path = predictions_path(key)
         if not self._workspace.exists(path):
             return False
-        try:
-            self._workspace.read_sealed(path)
-        except WorkspaceError as error:
+        damage = self._workspace.damage(path)
+        if damage is not None:
             self._workspace.remove(path)
-            self._note(f"{label} is predicted again: {error.message}")
-            return False
-        return True
+            self._note(f"{label} is predicted again: {damage}")
+        return damage is None

@@ -164,6 +164,14 @@ class Workspace:
             )
         return data
 
+    def damage(self, relative: str) -> str | None:
+        """Return why a file with a seal cannot be used, in one sentence; None if it is intact."""
+        try:
+            self.read_sealed(relative)
+        except WorkspaceError as error:
+            return error.message
+        return None
+
     def read_json(self, relative: str) -> Any:
         """Return a JSON file's value without its seal. Raises as `read_sealed` does."""
         value = json.loads(self.read_sealed(relative))
