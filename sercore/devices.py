@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from sercore.errors import SettingsError
+
 
 def choose_device(asked: str) -> str:
     """Return the name of a torch device.
@@ -24,6 +26,46 @@ def choose_device(asked: str) -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that this machine does not have.
+
+    Args:
+        name: the name of a torch device.
+
+    Raises:
+        SettingsError: it is neither ``cpu`` nor ``cuda``, or torch cannot use it here.
+    """
+    kind = name.partition(":")[0]
+    if kind not in ("cpu", "cuda"):
+        raise SettingsError(f"there is no device '{name}'", hint="use auto, cpu, cuda or cuda:N")
+    if kind == "cpu":
+        return
+    import torch
+
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).split("\n", 1)[0].split(". ", 1)[0].rstrip(".")
+        raise SettingsError(
+            f"the device '{name}' cannot be used on this machine ({reason})",
+            hint="use --device auto or --device cpu",
+        ) from None
+
+
+def usable_device(asked: str) -> str:
+    """Return the name of a torch device that this machine has.
+
+    Args:
+        asked: as for `choose_device`.
+
+    Raises:
+        SettingsError: as in `check_device`.
+    """
+    device = choose_device(asked)
+    check_device(device)
+    return device
 
 
 def choose_dtype(asked: str, device: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import import_module
 from typing import TYPE_CHECKING
 from typing import Any
@@ -42,6 +43,10 @@ _COMMANDS = {
 }
 
 
+_WANTS_JSON = ContextVar("wants_json", default=False)
+"""Whether the command line that is parsed asks for JSON, even if the rest of it is wrong."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called, and listed without that."""
 
@@ -57,6 +62,7 @@ class LazyGroup(click.Group):
             return None
         module, _, name = _COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), name)
+        _add_exit_status(command)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -104,6 +110,15 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _add_exit_status(command: click.Command) -> None:
+    """Add the usual exit statuses to the help of commands that state no others."""
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            _add_exit_status(child)
+    elif "Exit status" not in (command.help or ""):
+        command.epilog = "Exit status: 0 done, 1 error, 2 usage."
+
+
 @contextmanager
 def _escaped() -> Iterator[None]:
     """Escape what the user typed in the messages of click, which prints them as they are."""
@@ -112,6 +127,10 @@ def _escaped() -> Iterator[None]:
     except click.UsageError as error:
         message = error.format_message()
         safe = printable(message, keep="\n")
+        if _WANTS_JSON.get():
+            from sercore.cli.options import print_error
+
+            print_error(message, None, error.exit_code)
         if safe == message:
             raise
         raise click.UsageError(safe, error.ctx) from error
@@ -129,9 +148,15 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> Any:
     """Run the command line and exit."""
+    given = sys.argv[1:] if args is None else args
+    _WANTS_JSON.set("--json" in given)
     try:
         cli.main(args=args, prog_name="sercore", standalone_mode=True)
     except SercoreError as error:
+        if _WANTS_JSON.get():
+            from sercore.cli.options import print_error
+
+            print_error(error.message, error.hint, 1)
         click.echo(f"sercore: {printable(error)}", err=True)
         sys.exit(1)
     except BrokenPipeError:  # the reader of a pipe went away, as `head` does

@@ -12,6 +12,7 @@ import click
 from sercore.cli import options as shared
 from sercore.cli.text import add_row
 from sercore.cli.text import plain
+from sercore.cli.text import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -205,7 +206,7 @@ def _print_stages(console: Console, cost: FullScaleCost) -> None:
         if stage.measured:
             basis = "measured matrix rate" if stage.stage == "extract" else "measured epochs"
         add_row(table, stage.machine, stage.stage, _duration(stage.seconds), basis)
-    console.print(table)
+    print_table(console, table)
 
 
 def _duration(seconds: float) -> str:

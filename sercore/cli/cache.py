@@ -13,6 +13,7 @@ import click
 from sercore.cli import options as shared
 from sercore.cli.text import add_row
 from sercore.cli.text import plain
+from sercore.cli.text import print_table
 from sercore.cli.text import printable
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def _draw(stores: Iterable[CachedStore], workspace: Workspace) -> None:
             store.n_frames,
             _size(store.n_bytes),
         )
-    Console(highlight=False).print(table)
+    print_table(Console(highlight=False), table)
 
 
 def _size(n_bytes: float) -> str:

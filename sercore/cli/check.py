@@ -41,13 +41,14 @@ def check(
     """Compare a backbone's frames in reduced precision with float32.
 
     BACKBONE is a registered name or hf:PATH_OR_REPO; a variant follows after a colon. The command
-    also compares the frames of an utterance alone and in a batch. The exit status is 1 if a
-    difference exceeds its limit.
+    also compares the frames of an utterance alone and in a batch.
+
+    Exit status: 0 the same, 1 error, or a difference exceeds its limit, 2 usage.
     """
     from sercore.backbones.interface import EncoderOptions
     from sercore.backbones.interface import split_name
-    from sercore.devices import choose_device
     from sercore.devices import set_threads
+    from sercore.devices import usable_device
     from sercore.diagnostics.precision_parity import measure_parity
     from sercore.plugins.registry import registry
 
@@ -57,7 +58,7 @@ def check(
     checkpoint = found.resolve(offline=offline)
     set_threads()
     _, variant = split_name(backbone)
-    options = EncoderOptions(variant=variant, dtype=dtype, device=choose_device(device))
+    options = EncoderOptions(variant=variant, dtype=dtype, device=usable_device(device))
     parity = measure_parity(backbone, found, checkpoint, options)
     if as_json:
         shared.print_json(parity.as_dict())

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.completion import complete_runs
 from sercore.cli.text import plain
 from sercore.cli.text import printable
 
@@ -28,8 +29,8 @@ _TWICE = "Given twice: of FIRST and of SECOND."
 
 
 @click.command()
-@click.argument("first")
-@click.argument("second", required=False)
+@click.argument("first", shell_complete=complete_runs)
+@click.argument("second", required=False, shell_complete=complete_runs)
 @click.option("--all", "everything", is_flag=True, help="Also show cells that do not differ.")
 @click.option("--metric", metavar="NAME", help="Compare this metric. [default: macro-f1]")
 @click.option(

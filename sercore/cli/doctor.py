@@ -72,7 +72,8 @@ def doctor(
     A corpus is found by its usual names, at most two levels below a data folder. Other folders
     and archives, at most three levels below, are recognized by the names of their files.
 
-    Exit status 1 if something is broken. Missing corpora and weights are no fault.
+    Exit status: 0 all is well, 1 something is broken, 2 usage. Missing corpora and weights are no
+    fault.
     """
     from sercore.diagnostics.doctor import examine
     from sercore.plugins.registry import registry

@@ -12,6 +12,7 @@ from sercore.backbones.interface import MAX_SECONDS
 from sercore.errors import AudioError
 
 if TYPE_CHECKING:
+    from sercore.backbones.interface import BackboneCard
     from sercore.runs.api import Prepared
     from sercore.runs.planned import PlannedCorpus
 
@@ -69,14 +70,31 @@ def describe(prepared: Prepared) -> dict[str, Any]:
             {
                 "backbone": card.id,
                 "checkpoint": card.checkpoint,
-                # float32 weights of the part that is used; a repository may hold more.
-                "about_gb": None if card.parameters is None else card.parameters * 4 / _GB,
+                "about_gb": about_gb(card),
             }
             for card in plan.downloads
         ],
         "missing": [asdict(missing) for missing in plan.missing],
         "workspace": workspace.root,
     }
+
+
+def about_gb(card: BackboneCard) -> float | None:
+    """Return the size in GB of the float32 weights of the part that is used.
+
+    A repository may hold more. None if the card does not say how many parameters there are.
+    """
+    return None if card.parameters is None else card.parameters * 4 / _GB
+
+
+def download_size(card: BackboneCard) -> str:
+    """Return what would be downloaded for a backbone, with its approximate size."""
+    return _size(card.checkpoint, about_gb(card))
+
+
+def _size(checkpoint: str | None, gigabytes: float | None) -> str:
+    size = "unknown size" if gigabytes is None else f"about {gigabytes:.1f} GB"
+    return f"{checkpoint}, {size}"
 
 
 def _corpus(corpus: PlannedCorpus) -> dict[str, Any]:
@@ -117,6 +135,7 @@ def _print(described: dict[str, Any]) -> None:
     from sercore.cli.options import add_columns
     from sercore.cli.text import add_row
     from sercore.cli.text import plain
+    from sercore.cli.text import print_table
     from sercore.cli.text import printable
 
     console = Console(highlight=False)
@@ -126,7 +145,7 @@ def _print(described: dict[str, Any]) -> None:
         hours = "-" if corpus["hours"] is None else f"{corpus['hours']:.2f}"
         add_row(table, name, corpus["utterances"], hours, corpus["root"])
     if described["datasets"]:
-        console.print(table)
+        print_table(console, table)
     table = Table(title="features", title_justify="left", pad_edge=False)
     add_columns(table, "backbone", "corpus", "cached", "disk, about", whole=("backbone", "corpus"))
     for row in described["features"]:
@@ -135,7 +154,7 @@ def _print(described: dict[str, Any]) -> None:
             table, row["backbone"], row["dataset"], f"{row['cached']} of {row['utterances']}", disk
         )
     if described["features"]:
-        console.print(table)
+        print_table(console, table)
     console.print(
         plain(
             f"{described['probe_fits']} probe fits, {described['cells']} cells · "
@@ -144,8 +163,8 @@ def _print(described: dict[str, Any]) -> None:
         soft_wrap=True,
     )
     for row in described["downloads"]:
-        size = "unknown size" if row["about_gb"] is None else f"about {row['about_gb']:.1f} GB"
-        console.print(plain(f"would be downloaded: {row['checkpoint']}, {size}"), soft_wrap=True)
+        size = _size(row["checkpoint"], row["about_gb"])
+        console.print(plain(f"would be downloaded with --download: {size}"), soft_wrap=True)
     downloaded = {row["backbone"] for row in described["downloads"]}
     for row in described["missing"]:
         if row["kind"] == "backbone" and row["name"] in downloaded:

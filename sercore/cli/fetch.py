@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.completion import complete
 from sercore.cli.text import printable
 from sercore.errors import SettingsError
 
@@ -25,7 +26,7 @@ _FAILED = 3
 
 
 @click.command()
-@click.argument("ids", nargs=-1, metavar="ID...")
+@click.argument("ids", nargs=-1, metavar="ID...", shell_complete=complete("corpora"))
 @click.option(
     "--open",
     "all_open",

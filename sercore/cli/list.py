@@ -9,6 +9,7 @@ import click
 
 from sercore.cli import options as shared
 from sercore.cli.text import add_row
+from sercore.cli.text import print_table
 from sercore.cli.text import printable
 
 if TYPE_CHECKING:
@@ -16,10 +17,34 @@ if TYPE_CHECKING:
     from sercore.plugins.registry import Registry
 
 _KINDS = ("datasets", "backbones", "protocols", "mappers", "probes", "metrics", "executors")
+_LISTED = (*_KINDS, "plugins")
+_SYNONYMS = {"corpora": "datasets", "corpus": "datasets"}
+
+
+def _kind(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Return a kind in the plural; a misspelt one fails with a suggestion."""
+    from difflib import get_close_matches
+
+    if value is None:
+        return None
+    kind = value.lower()
+    for name in (kind, f"{kind}s", _SYNONYMS.get(kind)):
+        if name in _LISTED:
+            return name
+    close = get_close_matches(kind, _LISTED, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"kinds are {', '.join(_LISTED)}"
+    raise click.BadParameter(f"there is no kind '{printable(value)}'; {hint}", ctx, param)
+
+
+def _complete_kind(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    del ctx, param
+    return [kind for kind in _LISTED if kind.startswith(incomplete)]
 
 
 @click.command("list")
-@click.argument("kind", required=False, type=click.Choice([*_KINDS, "plugins"]))
+@click.argument(
+    "kind", required=False, metavar="[KIND]", callback=_kind, shell_complete=_complete_kind
+)
 @shared.json_option
 @click.pass_context
 def list_(
@@ -27,10 +52,12 @@ def list_(
     kind: str | None,
     as_json: bool,  # noqa: FBT001 - click passes flags so
 ) -> None:
-    """List what is installed: datasets, backbones, protocols, mappers, probes, metrics, ...
+    """List what is installed.
 
-    Without KIND, list everything. Broken plugins are listed with their error.
-    Exit status 1 if two plugins claim one name.
+    KIND is datasets, backbones, protocols, mappers, probes, metrics, executors or plugins. Without
+    KIND, everything is listed. Broken plugins are listed with their error.
+
+    Exit status: 0 no conflict, 1 two plugins claim one name, 2 usage.
     """
     from sercore.plugins.registry import registry
 
@@ -53,13 +80,13 @@ def _print(listing: dict[str, list[dict[str, Any]]], found: Registry, *, every_k
     for name, rows in listing.items():
         if name == "plugins" and every_kind:
             continue
-        console.print(_table(name, rows))
+        print_table(console, _table(name, rows, console.width))
     for info in found.broken:
         what = printable(f"{info.name} ({info.distribution}): {info.error}")
         console.print(Text.assemble(("broken", "red"), f" {what}"))
 
 
-def _table(name: str, rows: list[dict[str, Any]]) -> Any:
+def _table(name: str, rows: list[dict[str, Any]], width: int) -> Any:
     from rich import box
     from rich.table import Table
 
@@ -70,15 +97,18 @@ def _table(name: str, rows: list[dict[str, Any]]) -> Any:
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    columns = _SHOWN[name]
+    columns = [column for column in _SHOWN[name] if column != "title" or width >= _WITH_TITLES]
     shared.add_columns(table, *columns, whole=("id", "name"))
     for row in rows:
         add_row(table, *(row[column] for column in columns))
     return table
 
 
+_WITH_TITLES = 100
+"""Columns of a terminal from which titles are shown beside ids."""
+
 _SHOWN = {
-    "datasets": ("id", "title", "language", "utterances", "speakers", "access"),
+    "datasets": ("id", "title", "language", "utterances", "speakers", "licence"),
     "backbones": ("id", "title", "width", "frame_rate", "parameters", "licence"),
     "plugins": ("name", "distribution", "version", "error"),
     **dict.fromkeys(("protocols", "mappers", "probes", "metrics", "executors"), ("id", "summary")),

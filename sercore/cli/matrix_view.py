@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 _FULL_HEADERS = 9
 """Up to so many columns carry whole corpus names."""
+_CORNER = "train ╲ test"
+_CELL = 6
+"""Characters of a cell: a score, or "failed"."""
+_FRAME = 3
+"""Characters of the frame and padding of a column."""
 
 
 class MatrixView:
@@ -51,23 +56,47 @@ class MatrixView:
         """Take in one result; folds and seeds of a cell are averaged."""
         self._cells[result.matrix, result.rule][result.train, result.test].append(result)
 
-    def tables(self) -> list[Table]:
-        """Return one table per backbone and out-of-domain rule."""
+    def tables(self, width: int) -> list[Table]:
+        """Return the tables of every backbone and out-of-domain rule.
+
+        A matrix that is wider than the terminal is cut into several tables, by test corpora.
+
+        Args:
+            width: columns of the terminal.
+        """
         return [
-            self._table(name, rule)
+            self._table(name, rule, tests)
             for name in self._trains
             for rule in (self._rules[name] or [IN_DOMAIN])
+            for tests in self._blocks(name, width)
         ]
 
-    def _table(self, name: str, rule: str) -> Table:
+    def _blocks(self, name: str, width: int) -> list[list[str]]:
+        """Return the test corpora of a matrix, as many at a time as fit into the width."""
         tests = sorted(self._tests[name])
+        first = max(len(_CORNER), *map(len, self._trains[name]))
+        room = max(width - first - _FRAME, 0)
+        columns = [max(len(_header(test, tests)), _CELL) + _FRAME for test in tests]
+        blocks: list[list[str]] = [[]]
+        used = 0
+        for test, needed in zip(tests, columns, strict=True):
+            if blocks[-1] and used + needed > room:
+                blocks.append([])
+                used = 0
+            blocks[-1].append(test)
+            used += needed
+        return blocks
+
+    def _table(self, name: str, rule: str, tests: list[str]) -> Table:
+        every = sorted(self._tests[name])
         note = " (demo: not a result)" if self._demo[name] else ""
         title = f"{name}{note}" if rule == IN_DOMAIN else f"{name}{note} · {rule}"
+        if len(tests) < len(every):
+            title += f" · {tests[0]} to {tests[-1]}"
         table = Table(title=plain(title), title_justify="left", title_style="bold", pad_edge=False)
-        table.add_column("train ╲ test", no_wrap=True, style="dim")
+        table.add_column(_CORNER, no_wrap=True, style="dim")
         for test in tests:
-            header = test if len(tests) <= _FULL_HEADERS else test[:4]
-            table.add_column(plain(header), justify="right", no_wrap=True)
+            table.add_column(plain(_header(test, every)), justify="right", no_wrap=True)
         for train in self._trains[name]:
             cells = [self._cell(name, rule, train, test) for test in tests]
             table.add_row(plain(train), *cells)
@@ -85,6 +114,11 @@ class MatrixView:
             return Text("failed", style="bold red")
         mean = fmean(values)
         return Text(f"{mean:.3f}", style=_colour(mean, in_domain=train == test))
+
+
+def _header(test: str, tests: list[str]) -> str:
+    """Return the header of a test corpus; many columns carry short names."""
+    return test if len(tests) <= _FULL_HEADERS else test[:4]
 
 
 def _colour(value: float, *, in_domain: bool) -> str:

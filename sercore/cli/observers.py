@@ -114,19 +114,21 @@ class LiveObserver:
 
     def _screen(self) -> RenderableType:
         assert self._view is not None
-        return Group(*self._view.tables(), self._progress)
+        return Group(*self._view.tables(self._console.width), self._progress)
 
 
 class LineObserver:
-    """Prints one plain line per event. For logs and pipes."""
+    """Prints one plain line per event, and the matrix at the end. For logs and pipes."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(
             width=200, force_terminal=False, color_system=None, highlight=False
         )
+        self._view: MatrixView | None = None
 
     def started(self, plan: Plan, name: str, folder: str) -> None:
         """See `sercore.runs.events.Observer`."""
+        self._view = MatrixView(plan)
         self._print(f"run {name}: {plan_line(plan)}")
         self._print(f"results in {folder}")
 
@@ -155,6 +157,8 @@ class LineObserver:
         value = "-" if result.value is None else f"{result.value:.4f}"
         line = f"{result.status} {result.matrix} {result.train} -> {result.test} {result.rule}"
         self._print(f"{line} {value}" + (f" ({result.reason})" if result.reason else ""))
+        assert self._view is not None
+        self._view.add(result)
 
     def note(self, text: str) -> None:
         """See `sercore.runs.events.Observer`."""
@@ -166,6 +170,8 @@ class LineObserver:
 
     def finished(self, result: RunResult) -> None:
         """See `sercore.runs.events.Observer`."""
+        if self._view is not None:
+            self._console.print(*self._view.tables(self._console.width), sep="\n")
         print_summary(self._console, result)
 
     def _print(self, line: str) -> None:

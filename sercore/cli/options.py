@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import click
 
+from sercore.cli.completion import complete
 from sercore.cli.text import printable
 from sercore.cli.text import printable_json
 from sercore.errors import SettingsError
@@ -32,8 +33,9 @@ def workspace_option(function: F) -> F:
     return click.option(
         "--workspace",
         metavar="DIR",
-        help="Folder or URL that holds the results. [default: a data folder of the user, which is "
-        "printed]",
+        envvar="SERCORE_WORKSPACE",
+        help="Folder or URL that holds the results. [default: SERCORE_WORKSPACE, else a data "
+        "folder of the user, which is printed]",
     )(function)
 
 
@@ -54,7 +56,9 @@ def data_option(function: F) -> F:
         multiple=True,
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="Folder that holds corpora under their usual names; repeat for several.",
+        envvar="SERCORE_DATA",
+        help="Folder that holds corpora under their usual names; repeat for several. "
+        "[default: SERCORE_DATA]",
     )(function)
 
 
@@ -65,6 +69,7 @@ def dataset_option(function: F) -> F:
         "datasets",
         multiple=True,
         metavar="ID[=PATH]",
+        shell_complete=complete("corpora"),
         help="Name of a corpus, and its folder if it is elsewhere; repeat for several.",
     )(function)
 
@@ -132,6 +137,17 @@ def parse_datasets(values: tuple[str, ...]) -> dict[str, Path | None]:
 def hub_is_offline() -> bool:
     """Return whether the environment forbids huggingface_hub to use the network."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def print_error(message: str, hint: str | None, status: int) -> None:
+    """Print the JSON document of a command that ends with an error.
+
+    Args:
+        message: what is wrong.
+        hint: what to do about it.
+        status: the exit status of the command.
+    """
+    print_json({"error": {"message": message, "hint": hint, "exit_status": status}})
 
 
 def add_columns(table: Table, *names: str, whole: Sequence[str] = ()) -> None:

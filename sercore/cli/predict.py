@@ -35,10 +35,12 @@ def predict(
     """Predict the emotion of FILES with a stored probe.
 
     PROBE is the key of a stored probe, or the first letters of it; 'sercore status --probes' lists
-    the keys. If a file cannot be decoded, the command prints the error, continues with the other
-    files, and exits with status 1.
+    the keys. If a file cannot be decoded, the command prints the error and continues with the
+    other files.
+
+    Exit status: 0 done, 1 error, or some file cannot be decoded, 2 usage.
     """
-    from sercore.devices import choose_device
+    from sercore.devices import usable_device
     from sercore.plugins.registry import registry
     from sercore.runs.inference import predict_files
 
@@ -49,7 +51,7 @@ def predict(
         probe,
         files,
         backbone=backbone,
-        device=choose_device(device),
+        device=usable_device(device),
     )
     if as_json:
         shared.print_json([prediction.as_dict() for prediction in predictions])

@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.completion import complete
+from sercore.cli.completion import complete_runs
 from sercore.cli.text import printable
 from sercore.errors import SettingsError
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.argument("runs", nargs=-1, metavar="[RUN]...", shell_complete=complete_runs)
 @click.option(
     "--output", metavar="DIR", help="Folder of the files. [default: runs/<first RUN>/report]"
 )
@@ -31,7 +33,12 @@ if TYPE_CHECKING:
     help="html, md, latex, csv, parquet, png, svg, pdf or all; separate several with commas. "
     "[default: html]",
 )
-@click.option("--metric", metavar="NAME", help="Report this metric. [default: macro-f1]")
+@click.option(
+    "--metric",
+    metavar="NAME",
+    shell_complete=complete("metrics"),
+    help="Report this metric. [default: macro-f1]",
+)
 @click.option(
     "--adjustment",
     metavar="NAME",

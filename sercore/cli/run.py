@@ -13,11 +13,17 @@ import click
 
 from sercore.backbones.interface import AudioPath
 from sercore.cli import options as shared
+from sercore.cli.completion import complete
+from sercore.cli.completion import complete_runs
+from sercore.cli.text import printable
 from sercore.corpora.interface import READINGS
 from sercore.errors import SettingsError
 from sercore.evaluation.protocols import ClassRule
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sercore.backbones.interface import BackboneCard
     from sercore.runs.events import Observer
     from sercore.runs.selection import Selection
 
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
     "backbones",
     multiple=True,
     metavar="NAME",
+    shell_complete=complete("backbones"),
     help="Name of a backbone, or hf:PATH_OR_REPO; repeat for several.",
 )
 @shared.data_option
@@ -42,6 +49,7 @@ if TYPE_CHECKING:
     default="standard",
     show_default=True,
     metavar="NAME",
+    shell_complete=complete("protocols"),
     help="Protocol: see 'sercore list protocols'.",
 )
 @click.option(
@@ -57,7 +65,11 @@ if TYPE_CHECKING:
     help="Include the small clusters of corpora that the paper's tables leave out.",
 )
 @click.option(
-    "--labels", "mapper", metavar="NAME", help="Label mapper: see 'sercore list mappers'."
+    "--labels",
+    "mapper",
+    metavar="NAME",
+    shell_complete=complete("label_mappers"),
+    help="Label mapper: see 'sercore list mappers'.",
 )
 @click.option("--reading", type=click.Choice(READINGS), help="The subset of utterances.")
 @click.option(
@@ -69,6 +81,7 @@ if TYPE_CHECKING:
     "probes",
     multiple=True,
     metavar="NAME",
+    shell_complete=complete("probes"),
     help="Probe: see 'sercore list probes'; repeat for one matrix per probe. [default: framewise]",
 )
 @click.option(
@@ -124,11 +137,13 @@ if TYPE_CHECKING:
     default="local",
     show_default=True,
     metavar="NAME",
+    shell_complete=complete("executors"),
     help="Where tasks run: see 'sercore list executors'.",
 )
 @click.option(
     "--name",
     metavar="NAME",
+    shell_complete=complete_runs,
     help="Name of the run. [default: default, or the next free name if that would lose cells]",
 )
 @click.option(
@@ -136,6 +151,12 @@ if TYPE_CHECKING:
 )
 @shared.workspace_option
 @shared.config_option
+@click.option(
+    "--download",
+    is_flag=True,
+    help="Download the weights that are missing; their sizes are printed first. A terminal asks "
+    "without this option, too.",
+)
 @click.option("--offline", is_flag=True, help="Do not use the network.")
 @click.option("--dry-run", is_flag=True, help="Print what a run would do, and do nothing.")
 @click.option("--quiet", is_flag=True, help="Print only errors.")
@@ -173,7 +194,9 @@ def run(ctx: click.Context, /, **given: Any) -> None:
     from sercore.cli.reading import show_reading
 
     with show_reading(quiet=given["quiet"] or given["as_json"]) as progress:
-        prepared = prepare(selection, settings, workspace, progress=progress)
+        prepared = prepare(selection, settings, workspace, download=False, progress=progress)
+    if prepared.plan.downloads and _may_download(prepared.plan.downloads, given):
+        prepared = prepare(selection, settings, workspace, download=True)
     result = execute(
         prepared,
         _observer(quiet=given["quiet"], as_json=given["as_json"]),
@@ -190,6 +213,25 @@ def run(ctx: click.Context, /, **given: Any) -> None:
     ctx.exit(result.exit_status)
 
 
+def _may_download(cards: Sequence[BackboneCard], given: dict[str, Any]) -> bool:
+    """Print the sizes of missing weights, and return whether the user wants to download them."""
+    import sys
+
+    from sercore.cli.dry_run import download_size
+    from sercore.results.text import plural
+
+    quiet = given["quiet"] or given["as_json"]
+    if not given["download"] and (quiet or not (sys.stdin.isatty() and sys.stderr.isatty())):
+        return False
+    if not quiet:
+        for card in cards:
+            click.echo(f"weights of {card.id}: {printable(download_size(card))}", err=True)
+    if given["download"]:
+        return True
+    question = f"Download the weights of {plural(len(cards), 'backbone')}?"
+    return click.confirm(question, default=False, err=True)
+
+
 def _refuse_unusable(given: dict[str, Any]) -> None:
     """Refuse a name or executor that cannot be used before planning, which may read much audio."""
     from sercore.plugins.registry import registry
@@ -201,6 +243,7 @@ def _refuse_unusable(given: dict[str, Any]) -> None:
 
 
 def _selection(given: dict[str, Any], data: tuple[Path, ...]) -> Selection:
+    from sercore.devices import check_device
     from sercore.devices import choose_device
     from sercore.devices import choose_dtype
     from sercore.plugins.registry import registry
@@ -213,6 +256,8 @@ def _selection(given: dict[str, Any], data: tuple[Path, ...]) -> Selection:
     if layer == "all" and not given["layer_means"]:
         raise SettingsError("--layer all needs the means that --no-layer-means leaves out")
     device = choose_device(given["device"])
+    if given["executor"] == "local":  # elsewhere, the machines of the workers have the device
+        check_device(device)
     protocol = registry().protocols.get(given["protocol_name"])
     return Selection(
         everything=given["everything"],

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.completion import complete_runs
 from sercore.cli.text import printable
 from sercore.evaluation.protocols import Adjustment
 from sercore.evaluation.protocols import ClassRule
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", default="default")
+@click.argument("run", default="default", shell_complete=complete_runs)
 @click.option(
     "--class-rule",
     "class_rules",

@@ -10,15 +10,17 @@ from typing import Any
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.completion import complete_runs
 from sercore.cli.text import add_row
 from sercore.cli.text import plain
+from sercore.cli.text import print_table
 
 if TYPE_CHECKING:
     from sercore.storage.workspace import Workspace
 
 
 @click.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=complete_runs)
 @click.option("--probes", is_flag=True, help="List the stored probes instead.")
 @shared.workspace_option
 @shared.config_option
@@ -138,4 +140,4 @@ def _show(
     for row in rows:
         shown = {**row, "key": str(row.get("key"))[:16]}
         add_row(table, *(shown[name] for name in columns))
-    console.print(table)
+    print_table(console, table)

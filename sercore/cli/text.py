@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -61,6 +62,32 @@ def plain(value: object) -> Text:
 def add_row(table: Table, *values: Any) -> None:
     """Add a row of plain values to a table; None is shown as a dash."""
     table.add_row(*(plain("-" if value is None else value) for value in values))
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table; in a terminal that is too narrow for its words, print a list of its rows.
+
+    The list has one line for each value, headed by the first column.
+    """
+    from rich.measure import Measurement
+    from rich.padding import Padding
+    from rich.text import Text
+
+    needed = Measurement.get(console, console.options.update(max_width=10_000), table).minimum
+    if needed <= console.width or len(table.columns) < 2:
+        console.print(table)
+        return
+    if table.title:
+        console.print(table.title, style="bold")
+    columns = [(str(column.header), list(column.cells)) for column in table.columns]
+    for row in range(table.row_count):
+        (_, heads), *rest = columns
+        console.print(Text.assemble("\n", (str(heads[row]), "bold")), soft_wrap=True)
+        for name, cells in rest:
+            text = str(cells[row]).strip()
+            if text and text != "-":
+                line = Text.assemble((f"{name}: ", "dim"), text.replace("\n", ", "))
+                console.print(Padding(line, (0, 0, 0, 2)))
 
 
 def _is_unsafe(character: str) -> bool:

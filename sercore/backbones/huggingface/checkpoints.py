@@ -81,10 +81,9 @@ def find_checkpoint(name: str, revision: str | None, *, offline: bool) -> Checkp
         if found is not None:
             return found
     raise BackboneUnavailableError(
-        f"the weights of {name} are not on this machine"
-        + (", and downloads are switched off" if offline or _hub_is_offline() else ""),
-        hint=f"run 'hf download {name}', or put the folder of the checkpoint into a folder that "
-        f"{SEARCH_PATH} names",
+        f"the weights of {name} are not on this machine",
+        hint=f"download them with 'sercore run --download' or 'hf download {name}', or put the "
+        f"folder of the checkpoint into a folder that {SEARCH_PATH} names",
     )
 
 
@@ -191,18 +190,27 @@ def _from_hub(name: str, revision: str | None, *, offline: bool) -> CheckpointFo
                     name, revision=revision, allow_patterns=wanted, local_files_only=offline
                 )
             )
-        except (LocalEntryNotFoundError, HFValidationError):
+        except HFValidationError:
             return None
+        except LocalEntryNotFoundError as error:
+            if offline:
+                return None
+            raise _unreachable(name, error) from error
         except (HfHubHTTPError, OSError) as error:
-            raise BackboneUnavailableError(
-                f"{name} cannot be downloaded: {' '.join(str(error).split())}",
-                hint="check the connection, or put the folder of the checkpoint into a folder that "
-                f"{SEARCH_PATH} names",
-            ) from error
+            raise _unreachable(name, error) from error
         with suppress(BackboneError):
             weight_files(folder)
             return CheckpointFolder(folder, revision=folder.name)
     return None
+
+
+def _unreachable(name: str, error: Exception) -> BackboneUnavailableError:
+    reason = " ".join(str(error).split()).partition(". ")[0]
+    return BackboneUnavailableError(
+        f"{name} cannot be downloaded: {reason}",
+        hint="check the connection, or put the folder of the checkpoint into a folder that "
+        f"{SEARCH_PATH} names",
+    )
 
 
 def _digests(files: list[Path]) -> list[str]:
