@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from dataclasses import field
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 from typing import Any
 
 from sercore.errors import SettingsError
+
+if TYPE_CHECKING:
+    from sercore.storage.workspace import Workspace
 
 CONFIG_NAME = "sercore.toml"
 
@@ -71,6 +75,13 @@ def default_workspace() -> str:
     from platformdirs import user_data_dir
 
     return user_data_dir("sercore", appauthor=False)
+
+
+def open_workspace(named: str | None, settings: Settings) -> Workspace:
+    """Return the workspace that the user named, else that of the settings, else the default one."""
+    from sercore.storage.workspace import Workspace
+
+    return Workspace(named or settings.workspace or default_workspace())
 
 
 def _checked(content: Mapping[str, Any], source: Path) -> Settings:

@@ -36,7 +36,7 @@ def complete(catalog: str) -> Complete:
 def complete_runs(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Return the runs of the workspace that the command line names so far."""
     del parameter
-    from sercore.cli.options import open_workspace
+    from sercore.settings import open_workspace
     from sercore.settings import read_settings
 
     try:

@@ -18,9 +18,8 @@ from sercore.cli.text import printable
 from sercore.cli.text import printable_json
 from sercore.errors import SettingsError
 from sercore.settings import Settings
-from sercore.settings import default_workspace
+from sercore.settings import open_workspace as open_workspace
 from sercore.settings import read_settings
-from sercore.storage.workspace import Workspace
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -77,11 +76,6 @@ def dataset_option(function: F) -> F:
 def json_option(function: F) -> F:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")(function)
-
-
-def open_workspace(option: str | None, settings: Settings) -> Workspace:
-    """Return the workspace of the option, else of the settings, else the default one."""
-    return Workspace(option or settings.workspace or default_workspace())
 
 
 def load_settings(config: Path | None) -> Settings:

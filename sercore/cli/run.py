@@ -243,44 +243,21 @@ def _refuse_unusable(given: dict[str, Any]) -> None:
 
 
 def _selection(given: dict[str, Any], data: tuple[Path, ...]) -> Selection:
-    from sercore.devices import check_device
-    from sercore.devices import choose_device
-    from sercore.devices import choose_dtype
     from sercore.plugins.registry import registry
-    from sercore.runs.selection import Selection
-    from sercore.runs.selection import with_overrides
+    from sercore.runs.selection import select
 
-    layer = given["layer"]
-    if layer not in ("last", "all") and not layer.isdigit():
-        raise SettingsError(f"--layer takes 'last', a number or 'all', not '{layer}'")
-    if layer == "all" and not given["layer_means"]:
-        raise SettingsError("--layer all needs the means that --no-layer-means leaves out")
-    device = choose_device(given["device"])
-    if given["executor"] == "local":  # elsewhere, the machines of the workers have the device
-        check_device(device)
-    protocol = registry().protocols.get(given["protocol_name"])
-    return Selection(
-        everything=given["everything"],
-        demo=given["demo"],
+    plain = (
+        *("everything", "demo", "backbones", "class_rules", "small_clusters", "mapper", "reading"),
+        *("audio_path", "n_folds", "probes", "layer", "layer_means", "seed", "n_seeds"),
+        *("device", "dtype", "offline"),
+    )
+    return select(
+        registry(),
         datasets=shared.parse_datasets(given["datasets"]),
-        backbones=given["backbones"],
         data=data,
-        protocol=with_overrides(
-            protocol,
-            class_rules=given["class_rules"],
-            mapper=given["mapper"],
-            reading=given["reading"],
-            audio_path=given["audio_path"],
-            n_folds=given["n_folds"],
-        ),
-        small_clusters=given["small_clusters"],
-        probes=given["probes"] or ("framewise",),
-        layer=int(layer) if layer.isdigit() else layer,
-        dtype=choose_dtype(given["dtype"], device),
-        device=device,
-        seed=given["seed"],
-        n_seeds=given["n_seeds"] or protocol.n_seeds,
-        offline=given["offline"],
+        protocol=given["protocol_name"],
+        is_local=given["executor"] == "local",
+        **{name: given[name] for name in plain},
     )
 
 
