@@ -18,7 +18,7 @@ from sercore.cli.text import printable
 from sercore.cli.text import printable_json
 from sercore.errors import SettingsError
 from sercore.settings import Settings
-from sercore.settings import open_workspace as open_workspace
+from sercore.settings import open_workspace as open_workspace  # noqa: PLC0414 - for commands
 from sercore.settings import read_settings
 
 if TYPE_CHECKING:
