@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     from sercore.executors import Task
     from sercore.executors import TaskReport
     from sercore.features.packed import PackedFrames
+    from sercore.notebook.evaluate import evaluate
+    from sercore.notebook.evaluate import load
+    from sercore.notebook.result import Result
     from sercore.plugins.events import CellEvent
     from sercore.plugins.events import RunEvent
     from sercore.plugins.hookspecs import hookimpl
@@ -100,6 +103,7 @@ _HOMES = {
     "Problem": "sercore.corpora.problems",
     "Protocol": "sercore.evaluation.protocols",
     "Resources": "sercore.executors",
+    "Result": "sercore.notebook.result",
     "RunEvent": "sercore.plugins.events",
     "Scan": "sercore.corpora.interface",
     "SercoreError": "sercore.errors",
@@ -110,7 +114,9 @@ _HOMES = {
     "column_positions": "sercore.corpora.tables",
     "csv_rows": "sercore.corpora.tables",
     "decode_text": "sercore.corpora.tables",
+    "evaluate": "sercore.notebook.evaluate",
     "hookimpl": "sercore.plugins.hookspecs",
+    "load": "sercore.notebook.evaluate",
     "paths_like": "sercore.corpora.paths",
     "require_paths": "sercore.corpora.paths",
     "whisper_card": "sercore.backbones.huggingface.cards",
@@ -153,6 +159,7 @@ __all__ = [
     "Problem",
     "Protocol",
     "Resources",
+    "Result",
     "RunEvent",
     "Scan",
     "SercoreError",
@@ -164,7 +171,9 @@ __all__ = [
     "column_positions",
     "csv_rows",
     "decode_text",
+    "evaluate",
     "hookimpl",
+    "load",
     "paths_like",
     "require_paths",
     "whisper_card",

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from dataclasses import field
 from functools import cache
@@ -178,6 +179,26 @@ class Registry:
     def executors(self) -> Catalog[Executor]:
         """Executors by name."""
         return self._collect("executor", self._manager.hook.sercore_executors)
+
+    def extended(self, *, backbones: Iterable[Backbone] = ()) -> Registry:
+        """Return a registry with more backbones, which live in this process only.
+
+        Args:
+            backbones: each takes the place of an installed one of the same name.
+        """
+        extra = {_name_of(backbone, "backbone"): backbone for backbone in backbones}
+        here = PluginInfo(
+            name="this process", module=BUILT_IN[0], distribution="sercore", version=__version__
+        )
+        more = copy(self)
+        catalog = self.backbones
+        more.__dict__["backbones"] = Catalog(
+            catalog.kind,
+            {**catalog.items, **extra},
+            {**catalog.owners, **dict.fromkeys(extra, here)},
+            {name: text for name, text in catalog.conflicts.items() if name not in extra},
+        )
+        return more
 
     def backbone(self, name: str, *, offline: bool = True) -> Backbone:
         """Return a backbone by the name that users type.

@@ -1,0 +1,1 @@
+"""Evaluations from Python: `evaluate`, stored runs as results, and their display in notebooks."""
