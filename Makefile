@@ -13,7 +13,7 @@ export PYTHONHASHSEED ?= 0
 PYTEST := OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist loadfile
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo install lint check test test-slow test-light bench dist version constraints clean
+.PHONY: help demo install lint check test test-slow test-light bench dist version changelog constraints clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ dist: $(INSTALLED)  ## build every wheel and sdist into dist, and check them
 
 version: $(INSTALLED)  ## set the version of every distribution: make version VERSION=0.2.0
 	$(PYTHON) -m scripts.set_version $(VERSION)
+
+changelog: $(INSTALLED)  ## print the changes since the last release
+	@$(PYTHON) -m scripts.changelog
 
 constraints: $(INSTALLED)  ## write the versions of .venv to constraints.txt, after make test passed
 	$(PYTHON) -m pip freeze --exclude-editable --disable-pip-version-check > constraints.txt

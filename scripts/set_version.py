@@ -5,7 +5,8 @@ Usage::
     python -m scripts.set_version 0.2.0
 
 This changes ``sercore/__about__.py``, every ``pyproject.toml`` (version and bounds), CITATION.cff
-and CHANGELOG.md, where what stands under "Unreleased" becomes the section of the version. A
+and CHANGELOG.md, where what stands under "Unreleased" and in ``changes`` becomes the section of
+the version. A
 pre-release (``0.2.0rc1``) leaves that section open. Nothing is written if any of them cannot be.
 """
 
@@ -20,6 +21,8 @@ from datetime import date
 from datetime import datetime
 from pathlib import Path
 
+from scripts.changelog import collected
+from scripts.changelog import fragments
 from scripts.distributions import ROOT
 from scripts.distributions import VERSION
 from scripts.distributions import core_version
@@ -58,7 +61,7 @@ def changed(root: Path, version: str, day: date) -> dict[Path, str]:
     cited = citation.read_text(encoding="utf-8")
     wanted[citation] = _cited(cited, version, day if final else None)
     if final:
-        wanted[changelog] = _released(history, version, day)
+        wanted[changelog] = _released(_with(collected(root), history), version, day)
     return wanted
 
 
@@ -84,6 +87,11 @@ def _cited(text: str, version: str, day: date | None) -> str:
     return text
 
 
+def _with(changes: str, text: str) -> str:
+    """Return the CHANGELOG with the changes of the files in ``changes`` in its open section."""
+    return text.replace(f"{OPEN}\n", f"{OPEN}\n\n{changes}", 1) if changes else text
+
+
 def _released(text: str, version: str, day: date) -> str:
     """Return the CHANGELOG with its open section as that of the version, and an empty open one."""
     found = re.search(rf"(?ms)^{OPEN}\n(?P<body>.*?)(?=^## |\Z)", text)
@@ -103,6 +111,9 @@ def main(arguments: Sequence[str]) -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    if not _is_pre(options.version):  # their text is in CHANGELOG.md now
+        for path in fragments():
+            path.unlink()
     for path in paths:
         print(path.relative_to(ROOT))
     return 0

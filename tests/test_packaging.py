@@ -22,6 +22,8 @@ from scripts import build_distributions
 from scripts import distributions
 from scripts import light_requirements
 from scripts import set_version
+from scripts.changelog import collected
+from scripts.changelog import fragments
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PLUGINS = distributions.plugins()
@@ -313,6 +315,35 @@ def test_a_release_moves_every_version_and_dates_the_changelog(checkout):
     cited = (checkout / "CITATION.cff").read_text(encoding="utf-8")
     assert "\nversion: 0.2.0\ndate-released: 2026-12-01\n" in cited
     assert distributions.update(distributions.files(checkout), check=True) == []
+
+
+def test_a_release_collects_the_changes(checkout):
+    (checkout / "changes").mkdir(exist_ok=True)
+    shutil.copy(REPOSITORY / "changes" / "template.md", checkout / "changes")
+    (checkout / "changes" / "probe.added.md").write_text("- A probe.\n- A metric.\n")
+    (checkout / "changes" / "crash.fixed.md").write_text("- A crash.\n")
+
+    distributions.update(set_version.changed(checkout, "0.2.0", DAY))
+
+    text = (checkout / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert text.startswith(
+        "# Changelog\n\n## Unreleased\n\n## 0.2.0 (2026-12-01)\n\n"
+        "### New\n\n- A probe.\n- A metric.\n\n### Fixed\n\n- A crash.\n\n- A corpus.\n"
+    )
+
+
+def test_every_change_has_a_type_that_is_collected():
+    assert all(path.read_text(encoding="utf-8").startswith("- ") for path in fragments())
+    (text,) = [collected()] if fragments() else ["### New"]
+    assert text.startswith("### ")
+
+
+def test_a_change_of_another_type_is_refused(tmp_path):
+    (tmp_path / "changes").mkdir()
+    (tmp_path / "changes" / "probe.new.md").write_text("- A probe.\n")
+
+    with pytest.raises(ValueError, match=r"probe\.new\.md is not named TOPIC\.TYPE\.md"):
+        collected(tmp_path)
 
 
 def test_a_prerelease_leaves_the_changelog_open(checkout):
