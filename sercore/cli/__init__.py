@@ -34,7 +34,7 @@ _COMMANDS = {
     "report": ("sercore.cli.report:report", "Write tables, figures and an HTML page of a run."),
     "score": ("sercore.cli.score:score", "Recompute the scores of a run from its predictions."),
     "compare": ("sercore.cli.compare:compare", "Say which cells of two runs differ, and why."),
-    "check": ("sercore.cli.check:check", "Compare reduced precision with float32."),
+    "check": ("sercore.cli.check:check", "Check whether a plugin keeps its contract."),
     "cache": ("sercore.cli.cache:cache", "List, verify and trim stored frames."),
     "verify": ("sercore.cli.verify:verify", "Compare all stored files with their digests."),
     "bench": ("sercore.cli.bench:bench", "Estimate what the full benchmark costs."),

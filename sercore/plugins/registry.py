@@ -180,24 +180,18 @@ class Registry:
         """Executors by name."""
         return self._collect("executor", self._manager.hook.sercore_executors)
 
-    def extended(self, *, backbones: Iterable[Backbone] = ()) -> Registry:
-        """Return a registry with more backbones, which live in this process only.
+    def extended(
+        self, *, backbones: Iterable[Backbone] = (), executors: Iterable[Executor] = ()
+    ) -> Registry:
+        """Return a registry with more plugins, which live in this process only.
 
         Args:
             backbones: each takes the place of an installed one of the same name.
+            executors: likewise.
         """
-        extra = {_name_of(backbone, "backbone"): backbone for backbone in backbones}
-        here = PluginInfo(
-            name="this process", module=BUILT_IN[0], distribution="sercore", version=__version__
-        )
         more = copy(self)
-        catalog = self.backbones
-        more.__dict__["backbones"] = Catalog(
-            catalog.kind,
-            {**catalog.items, **extra},
-            {**catalog.owners, **dict.fromkeys(extra, here)},
-            {name: text for name, text in catalog.conflicts.items() if name not in extra},
-        )
+        more.__dict__["backbones"] = _with(self.backbones, backbones)
+        more.__dict__["executors"] = _with(self.executors, executors)
         return more
 
     def backbone(self, name: str, *, offline: bool = True) -> Backbone:
@@ -324,6 +318,20 @@ class Registry:
             print(f"sercore hook {name}({', '.join(arguments)}) -> {callers}")  # noqa: T201
 
         self._manager.add_hookcall_monitoring(before, lambda *_: None)
+
+
+def _with(catalog: Catalog[T], things: Iterable[T]) -> Catalog[T]:
+    """Return a catalog with more things, owned by this process."""
+    extra = {_name_of(thing, catalog.kind): thing for thing in things}
+    here = PluginInfo(
+        name="this process", module=BUILT_IN[0], distribution="sercore", version=__version__
+    )
+    return Catalog(
+        catalog.kind,
+        {**catalog.items, **extra},
+        {**catalog.owners, **dict.fromkeys(extra, here)},
+        {name: text for name, text in catalog.conflicts.items() if name not in extra},
+    )
 
 
 @cache
