@@ -17,6 +17,9 @@ from small_corpora import write_urdu
 settings.register_profile("sercore", deadline=None, suppress_health_check=list(HealthCheck))
 settings.load_profile("sercore")
 
+# Before torch is imported: on a busy machine, threads that wait actively slow tests down.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 ONE_SEED = "SERCORE_RUN_N_SEEDS"
 """Sets the default of ``run --seeds``: one seed keeps tests short that are not about seeds."""
 os.environ[ONE_SEED] = "1"

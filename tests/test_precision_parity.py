@@ -80,7 +80,7 @@ def test_a_difference_above_its_limit_fails(disturb):
 def test_command(folder):
     """It takes any backbone by name, prints text or JSON, and sets the exit status."""
     text = CliRunner().invoke(cli, ["check", f"hf:{folder}", "--dtype", "float16"])
-    listed = CliRunner().invoke(cli, ["check", "logmel", "--json"])
+    listed = CliRunner().invoke(cli, ["check", "logmel", "--dtype", "bfloat16", "--json"])
 
     assert (text.exit_code, listed.exit_code) == (0, 0)
     assert "frames differ from float32" in text.output

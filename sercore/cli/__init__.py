@@ -17,6 +17,7 @@ import click
 
 from sercore.__about__ import __version__
 from sercore.cli.text import printable
+from sercore.devices import wait_passively
 from sercore.errors import SercoreError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _COMMANDS = {
     "score": ("sercore.cli.score:score", "Recompute the scores of a run from its predictions."),
     "compare": ("sercore.cli.compare:compare", "Say which cells of two runs differ, and why."),
     "check": ("sercore.cli.check:check", "Check whether a plugin keeps its contract."),
+    "new": ("sercore.cli.new:new", "Write a plugin that builds and passes its checks."),
     "cache": ("sercore.cli.cache:cache", "List, verify and trim stored frames."),
     "verify": ("sercore.cli.verify:verify", "Compare all stored files with their digests."),
     "bench": ("sercore.cli.bench:bench", "Estimate what the full benchmark costs."),
@@ -148,6 +150,7 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> Any:
     """Run the command line and exit."""
+    wait_passively()
     given = sys.argv[1:] if args is None else args
     _WANTS_JSON.set("--json" in given)
     try:

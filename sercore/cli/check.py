@@ -68,6 +68,8 @@ def check(ctx: click.Context, /, name: str, **given: Any) -> None:
 
     installed = find_installed(name, given["kind"])
     folder = given["folder"]
+    if installed.kind == "backbone":  # without weights there is one thing to say
+        installed.thing.resolve(offline=True)
     if installed.kind == "dataset" and folder is None:
         from sercore.corpora.locate import locate
 

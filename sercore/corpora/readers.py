@@ -78,12 +78,13 @@ class _Place:
 
 @dataclass(frozen=True)
 class FileNameCorpus:
-    """A corpus whose file names (with their folders) have all facts.
+    r"""A corpus whose file names (with their folders) have all facts.
 
     Args:
         card: the facts about it.
-        pattern: a regular expression for the whole path of an utterance without its suffix, from
-            the corpus's own top folder on; any folders may lie above it. Its named groups fill
+        pattern: a regular expression for the whole path of an utterance, from the corpus's own
+            top folder on; any folders may lie above it. It ends with the suffix of the authors'
+            files (``\.wav``); files in other containers match, too. Its named groups fill
             the fields of the utterance: ``label``, ``speaker``, ``gender``, ``text_id``,
             ``take``, ``intensity``, ``group``, ``official_split`` and ``id`` (what identifies
             the file inside the corpus; what the pattern matched, without the suffix, when absent).

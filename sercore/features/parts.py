@@ -322,7 +322,7 @@ def _packed(
         )
         raise BackboneError(
             f"the encoder gave values that are not finite for {broken.path}",
-            hint="run 'sercore check' on the backbone, or choose --dtype float32",
+            hint="run 'sercore check NAME --dtype float16', or choose --dtype float32",
         )
     if largest > _FLOAT16_MAX:
         return np.ascontiguousarray(joined, dtype=np.float32)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
+from sercore.devices import wait_passively
 from sercore.errors import SercoreError
 from sercore.errors import SettingsError
 from sercore.notebook.functions import function_backbone
@@ -114,6 +115,7 @@ def evaluate(
     Raises:
         SercoreError: a name is unknown, an option cannot be used, or no cell could be computed.
     """
+    wait_passively()
     settings = read_settings(Path(config) if config is not None else None)
     place = open_workspace(_workspace_name(workspace), settings)
     functions, names = _split_backbones(backbones)

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
+from uuid import uuid4
 
 from sercore.errors import SettingsError
 
@@ -87,7 +88,8 @@ def check_contract(installed: Installed, folder: Path | None = None) -> Contract
     collector = _Collector()
     printed = io.StringIO()
     with TemporaryDirectory(prefix="sercore-check-") as holder:
-        module = Path(holder) / "test_contract.py"
+        # The name is new, because Python keeps modules by name.
+        module = Path(holder) / f"test_{uuid4().hex}.py"
         write_module(module, installed.id, installed.kind, str(folder) if folder else None)
         # Neither settings nor conftest.py of the current folder have a say in the verdict.
         words = [str(module), "-c", os.devnull, "--rootdir", holder, "--confcutdir", holder]

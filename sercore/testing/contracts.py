@@ -112,12 +112,12 @@ def contract(name: str, kind: str | None = None, *, folder: str | Path | None = 
 
 
 def _fixture(value: Any) -> Any:
-    @pytest.fixture(scope="class")
-    def given(self: Any) -> Any:
-        del self
+    def given(cls: Any) -> Any:
+        del cls
         return value
 
-    return given
+    method: Any = classmethod(given)
+    return pytest.fixture(scope="class")(method)
 
 
 def _all_installed() -> list[Installed]:

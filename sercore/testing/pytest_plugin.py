@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -50,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for number, text in enumerate(wanted):
         name, _, folder = text.partition("=")
         kind, _, plain = name.rpartition(":")
-        path = Path(holder.name) / f"test_sercore_{number}.py"
+        path = Path(holder.name) / f"test_sercore_{number}_{uuid4().hex}.py"
         write_module(path, plain, kind or None, folder or None)
         added.append(str(path))
     given = config.invocation_params.args
