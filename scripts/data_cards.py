@@ -50,7 +50,7 @@ def plugin_folders() -> list[Path]:
 
 def load_corpus(folder: Path) -> Corpus:
     """Return the corpus that a plugin folder registers; the plugin need not be installed."""
-    module = f"sercore_dataset_{folder.name}"
+    module = f"sercore_dataset_{folder.name.replace('-', '_')}"
     if module not in sys.modules:
         spec = importlib.util.spec_from_file_location(module, folder / f"{module}.py")
         assert spec is not None
@@ -87,6 +87,7 @@ def _facts(corpus: Corpus) -> str:
             ("access", card.access),
             ("home page", card.homepage or "unknown"),
             ("distinct speakers", str(card.speakers or "none")),
+            ("corpus set (`--corpora`)", ", ".join(card.sets) or "none"),
             ("published out-of-domain cluster", card.cluster or "none"),
             ("`sercore fetch`", _fetch(card)),
             ("found in a data folder as", ", ".join(f"`{name}`" for name in card.folders)),
@@ -110,6 +111,8 @@ def _obtain(corpus: Corpus) -> str:
 
 
 def _counts(corpus: Corpus) -> str:
+    if not corpus.card.expected:
+        return "The counts of a complete copy are not known."
     expected = [corpus.card.expected[reading] for reading in READINGS]
     rows = [
         (emotion.value, *(str(counts.classes.get(emotion, 0)) for counts in expected))

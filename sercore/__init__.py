@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from sercore.evaluation.metrics import Evaluation
     from sercore.evaluation.metrics import Metric
     from sercore.evaluation.protocols import Protocol
+    from sercore.evaluation.published_folds import PublishedFolds
     from sercore.executors import ExecutionContext
     from sercore.executors import Executor
     from sercore.executors import Outcome
@@ -102,6 +103,7 @@ _HOMES = {
     "Probe": "sercore.probes.interface",
     "Problem": "sercore.corpora.problems",
     "Protocol": "sercore.evaluation.protocols",
+    "PublishedFolds": "sercore.evaluation.published_folds",
     "Resources": "sercore.executors",
     "Result": "sercore.notebook.result",
     "RunEvent": "sercore.plugins.events",
@@ -158,6 +160,7 @@ __all__ = [
     "Probe",
     "Problem",
     "Protocol",
+    "PublishedFolds",
     "Resources",
     "Result",
     "RunEvent",

@@ -51,6 +51,7 @@ PUBLIC = [
     "Probe",
     "Problem",
     "Protocol",
+    "PublishedFolds",
     "Resources",
     "Result",
     "RunEvent",

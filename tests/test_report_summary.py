@@ -42,7 +42,7 @@ def test_it_shows_matrix_reductions_missing_cells_and_problems():
     assert "| a | 0.500 | 0.250 |" in lines
     assert "| b | missing | 0.700\\* |" in lines
     assert (
-        "| alpha | standard | cluster | 0.600 ± 0.141 | — | 2 of 2 | 0.250 | — | 1 of 2 rows, "
+        "| alpha | — | standard | cluster | 0.600 ± 0.141 | — | 2 of 2 | 0.250 | — | 1 of 2 rows, "
         "1 of 2 cells | — | — |"
     ) in lines
     assert "- alpha: 1 cell: no space left" in lines

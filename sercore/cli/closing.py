@@ -85,13 +85,13 @@ def _averages(
 ) -> tuple[Sequence[Reductions], Sequence[AverageIntervals]]:
     """Return the averages of a run and their intervals."""
     from sercore.results.averages import intervals_of
-    from sercore.results.matrices import matrices
-    from sercore.results.reductions import reduce_matrix
     from sercore.results.stored_run import StoredRun
+    from sercore.results.stored_run import matrices_of
+    from sercore.results.stored_run import reduce_of
     from sercore.storage.workspace import Workspace
 
-    found = matrices(result.scores)
-    reductions = [reduce_matrix(matrix) for matrix in found]
+    found = matrices_of(result.scores, result.record)
+    reductions = [reduce_of(matrix, result.record) for matrix in found]
     workspace = Workspace(result.folder.removesuffix(f"/runs/{result.name}"))
     run = StoredRun(
         name=result.name, record=result.record, scores=result.scores, workspace=workspace
@@ -148,6 +148,7 @@ def reductions_table(
     labels = MatrixLabels(matrix.setting for matrix in reductions)
     table = Table(title="macro-F1", title_justify="left", title_style="bold", pad_edge=False)
     table.add_column("backbone", no_wrap=True)
+    table.add_column("corpora")
     table.add_column("class rule")
     for name in ("in-domain", "out-of-domain", "weighted"):
         table.add_column(name, justify="right")
@@ -156,6 +157,7 @@ def reductions_table(
         outside = matrix.out_of_domain
         table.add_row(
             plain(labels.title(matrix.setting) + (" (demo)" if matrix.setting.demo else "")),
+            matrix.setting.corpora or "-",
             matrix.setting.class_rule or "-",
             _spread(matrix.in_domain) + _ends(around.in_domain),
             (_spread(outside.average) if outside else "-") + _ends(around.out_of_domain),

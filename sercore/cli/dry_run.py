@@ -75,6 +75,7 @@ def describe(prepared: Prepared) -> dict[str, Any]:
             for card in plan.downloads
         ],
         "missing": [asdict(missing) for missing in plan.missing],
+        "splits": list(plan.splits),
         "workspace": workspace.root,
     }
 
@@ -162,6 +163,8 @@ def _print(described: dict[str, Any]) -> None:
         ),
         soft_wrap=True,
     )
+    for sentence in described["splits"]:
+        console.print(plain(sentence), soft_wrap=True)
     for row in described["downloads"]:
         size = _size(row["checkpoint"], row["about_gb"])
         console.print(plain(f"would be downloaded with --download: {size}"), soft_wrap=True)

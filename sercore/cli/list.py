@@ -100,15 +100,19 @@ def _table(name: str, rows: list[dict[str, Any]], width: int) -> Any:
     columns = [column for column in _SHOWN[name] if column != "title" or width >= _WITH_TITLES]
     shared.add_columns(table, *columns, whole=("id", "name"))
     for row in rows:
-        add_row(table, *(row[column] for column in columns))
+        add_row(table, *(_text(row[column]) for column in columns))
     return table
+
+
+def _text(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 _WITH_TITLES = 100
 """Columns of a terminal from which titles are shown beside ids."""
 
 _SHOWN = {
-    "datasets": ("id", "title", "language", "utterances", "speakers", "licence"),
+    "datasets": ("id", "title", "language", "utterances", "speakers", "sets", "licence"),
     "backbones": ("id", "title", "width", "frame_rate", "parameters", "licence"),
     "plugins": ("name", "distribution", "version", "error"),
     **dict.fromkeys(("protocols", "mappers", "probes", "metrics", "executors"), ("id", "summary")),
@@ -130,6 +134,7 @@ def _datasets(found: Registry) -> list[dict[str, Any]]:
                 "speakers": card.speakers,
                 "licence": card.licence,
                 "access": card.access,
+                "sets": list(card.sets),
                 "homepage": card.homepage,
                 "cluster": card.cluster,
                 "demo": card.demo,

@@ -35,6 +35,13 @@ if TYPE_CHECKING:
 )
 @shared.dataset_option
 @click.option(
+    "--corpora",
+    "sets",
+    multiple=True,
+    metavar="SET",
+    help="Every corpus found of a named set: paper, extended; repeat for several.",
+)
+@click.option(
     "--backbone",
     "backbones",
     multiple=True,
@@ -51,6 +58,11 @@ if TYPE_CHECKING:
     metavar="NAME",
     shell_complete=complete("protocols"),
     help="Protocol: see 'sercore list protocols'.",
+)
+@click.option(
+    "--accept-shared-speakers",
+    is_flag=True,
+    help="Use published folds (official:NAME) even if a speaker is on both sides.",
 )
 @click.option(
     "--class-rule",
@@ -165,8 +177,9 @@ if TYPE_CHECKING:
 def run(ctx: click.Context, /, **given: Any) -> None:
     """Evaluate corpora x backbones and draw the matrix.
 
-    Choose what to run with --all, --dataset and --backbone. Without --dataset, every corpus that
-    is found is used; without --backbone, every backbone that is installed. A second run of the same
+    Choose what to run with --all, --corpora, --dataset and --backbone. Without --corpora and
+    --dataset, every corpus that is found is used; without --backbone, every backbone that is
+    installed. A second run of the same
     name computes only what is missing. Exit status: 0 all done, 1 something failed, 2 usage, 3
     something that was named is missing, 130 interrupted.
     """
@@ -174,9 +187,11 @@ def run(ctx: click.Context, /, **given: Any) -> None:
     from sercore.runs.api import prepare
     from sercore.runs.events import RunOptions
 
-    if not (given["everything"] or given["demo"] or given["datasets"] or given["backbones"]):
+    chosen = ("everything", "demo", "datasets", "sets", "backbones")
+    if not any(given[name] for name in chosen):
         raise click.UsageError(
-            "Say what to run: --all for everything, --dataset and --backbone for a part, "
+            "Say what to run: --all for everything, --corpora, --dataset and --backbone for a "
+            "part, "
             "--all --demo for a first look without data."
         )
     _refuse_unusable(given)
@@ -247,7 +262,8 @@ def _selection(given: dict[str, Any], data: tuple[Path, ...]) -> Selection:
     from sercore.runs.selection import select
 
     plain = (
-        *("everything", "demo", "backbones", "class_rules", "small_clusters", "mapper", "reading"),
+        *("everything", "demo", "sets", "backbones", "class_rules", "small_clusters", "mapper"),
+        *("accept_shared_speakers", "reading"),
         *("audio_path", "n_folds", "probes", "layer", "layer_means", "seed", "n_seeds"),
         *("device", "dtype", "offline"),
     )

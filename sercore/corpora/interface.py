@@ -27,6 +27,10 @@ READINGS = ("paper", "corrected")
 """Named subsets of a corpus's utterances: the ones of the paper, and a corrected one (default)."""
 
 
+OTHER_SET = "other"
+"""The set of the corpora whose cards name no set."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """The number of utterances in a complete copy, and per class under the mapper `paper`."""
@@ -98,9 +102,13 @@ class CorpusCard:
     obtain: str
     """One or two sentences: how to get it, and where to put it."""
     expected: Mapping[str, Counts]
-    """Counts of a complete copy, by reading."""
+    """Counts of a complete copy, by reading; empty if they are not known."""
     speakers: int | None
-    """Number of speakers that the distribution identifies; None if it identifies none."""
+    """Number of speakers that the distribution identifies; None if it identifies none, or if their
+    number is not known."""
+    sets: tuple[str, ...] = ()
+    """Named sets of corpora that it belongs to, the choices of ``--corpora``; averages are taken
+    inside a set. `OTHER_SET` if it belongs to none."""
     cluster: str | None = None
     """The published out-of-domain cluster; None for none."""
     ood_eligible: bool = False
@@ -208,7 +216,9 @@ def classes_of(corpora: Iterable[Corpus]) -> frozenset[str]:
     return frozenset(
         emotion.value
         for corpus in corpora
-        for emotion, count in corpus.card.expected["paper"].classes.items()
+        for counts in [corpus.card.expected.get("paper")]
+        if counts is not None
+        for emotion, count in counts.classes.items()
         if count
     )
 

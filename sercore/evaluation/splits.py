@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,9 +24,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from sercore.corpora.manifest import Manifest
+    from sercore.evaluation.published_folds import PublishedFolds
 
     Rows = npt.NDArray[np.int64]
     Labels = npt.NDArray[np.int8]
+
+
+_SHOWN = 5
+"""Speakers or utterances that a message names."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Fold:
         train: int64 (n,), manifest rows that train, ascending.
         test: int64 (m,), manifest rows held out, ascending.
         kind: what decides the sides: ``speaker`` or ``text`` (none is on both), ``file``,
-            ``official``.
+            ``official``, or the unit of published folds.
     """
 
     index: int
@@ -174,7 +180,9 @@ def probe_seed_split(split: str) -> str:
 
 
 def official_split(manifest: Manifest, labels: Labels, seed: int, n_folds: int) -> tuple[Fold, ...]:
-    """Return the split that the authors of the corpus published: all but ``test`` trains.
+    """Return the split that the authors of the corpus published.
+
+    ``test`` is tested. Parts whose name begins so (``test2``) do neither; all others train.
 
     Raises:
         ProtocolError: the corpus has no official split.
@@ -182,13 +190,116 @@ def official_split(manifest: Manifest, labels: Labels, seed: int, n_folds: int) 
     del seed, n_folds
     parts = manifest.column("official_split")
     test = [row for row, part in enumerate(parts) if part == "test"]
-    train = [row for row, part in enumerate(parts) if part not in (None, "test")]
+    train = [row for row, part in enumerate(parts) if not (part or "test").startswith("test")]
     if not test or not train:
         raise ProtocolError(
             f"{manifest.corpus} has no official split",
             hint="use the protocol 'standard' or 'speaker-disjoint' for it",
         )
     return (_fold(0, train, test, labels, "official"),)
+
+
+def published_split(
+    manifest: Manifest, labels: Labels, published: PublishedFolds
+) -> tuple[Fold, ...]:
+    """Return the folds that someone published for the corpus.
+
+    Raises:
+        ProtocolError: the folds are not offered, one of them has no train or test part in this
+            copy, they test something twice, or the copy has a unit that they do not name.
+    """
+    if published.refused is not None:
+        raise ProtocolError(
+            f"the folds '{published.name}' of {manifest.corpus} are not used: {published.refused}",
+            hint="use the protocol 'speaker-disjoint' for it",
+        )
+    units = _listed_units(manifest, published)
+    _require_known(manifest, published, units)
+    folds = []
+    for index, tested in enumerate(published.test):
+        chosen = set(tested)
+        test = [row for row, unit in enumerate(units) if unit in chosen]
+        train = [row for row, unit in enumerate(units) if unit not in chosen]
+        fold = _fold(index, train, test, labels, published.unit)
+        if not len(fold.train) or not len(fold.test):
+            raise ProtocolError(
+                f"fold {index + 1} of '{published.name}' tests "
+                f"{_named(tested, published.unit)}, and this copy of {manifest.corpus} leaves its "
+                f"{'train' if len(fold.test) else 'test'} part empty",
+                hint="complete the copy of the corpus",
+            )
+        folds.append(fold)
+    return tuple(folds)
+
+
+def missing_units(manifest: Manifest, published: PublishedFolds) -> tuple[str, ...]:
+    """Return what published folds name and the corpus on disk lacks, sorted."""
+    here = set(_listed_units(manifest, published))
+    return tuple(
+        sorted({unit for fold in (*published.test, published.train) for unit in fold} - here)
+    )
+
+
+def shared_names(manifest: Manifest, folds: Sequence[Fold]) -> tuple[str, ...] | None:
+    """Return the speakers on both sides of any fold, sorted; None if some are not known."""
+    speakers = manifest.column("speaker")
+    if not all(speakers):
+        return None
+    found: set[str] = set()
+    for fold in folds:
+        train, test = (
+            {name for row in rows.tolist() for name in speakers[row]}
+            for rows in (fold.train, fold.test)
+        )
+        found |= train & test
+    return tuple(sorted(found))
+
+
+def _listed_units(manifest: Manifest, published: PublishedFolds) -> list[str]:
+    """Return the unit of every utterance that published folds divide by.
+
+    Raises:
+        ProtocolError: the corpus does not state it.
+    """
+    values = manifest.column(published.unit)
+    if published.unit == "utterance_id":
+        return [str(value) for value in values]
+    if not all(values):
+        raise ProtocolError(
+            f"the folds '{published.name}' divide {manifest.corpus} by speaker, and this copy does "
+            "not name the speaker of every utterance",
+            hint="use the protocol 'standard' for it",
+        )
+    # Several speakers of one utterance are one unit, which the folds name as one.
+    return [" ".join(names) for names in values]
+
+
+def _require_known(manifest: Manifest, published: PublishedFolds, units: Sequence[str]) -> None:
+    """Check that the folds name every unit of the copy, and test none of them twice."""
+    tested = Counter(unit for fold in published.test for unit in fold)
+    trained = set(published.train)
+    twice = sorted(unit for unit, count in tested.items() if count > 1 or unit in trained)
+    if twice:
+        raise ProtocolError(
+            f"the folds '{published.name}' of {manifest.corpus} use "
+            f"{_named(twice, published.unit)} more than once",
+            hint="every unit is in one test part at most; correct the plugin that registers them",
+        )
+    unknown = sorted({*units}.difference(tested, trained))
+    if unknown:
+        raise ProtocolError(
+            f"the folds '{published.name}' of {manifest.corpus} do not name "
+            f"{_named(unknown, published.unit)} of this copy",
+            hint="the copy is of another release, or has files that are not part of the corpus",
+        )
+
+
+def _named(units: Sequence[str], unit: str) -> str:
+    """Return a few units for a message: ``speakers f1, f2 and 3 more``."""
+    kind = {"speaker": "speaker", "utterance_id": "utterance"}[unit]
+    shown = ", ".join(units[:_SHOWN])
+    more = f" and {len(units) - _SHOWN} more" if len(units) > _SHOWN else ""
+    return f"{kind}{'s' if len(units) > 1 else ''} {shown}{more}"
 
 
 Splitter = Callable[["Manifest", "Labels", int, int], tuple[Fold, ...]]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sercore.corpora.labels import LabelMapper
     from sercore.evaluation.metrics import Metric
     from sercore.evaluation.protocols import Protocol
+    from sercore.evaluation.published_folds import PublishedFolds
     from sercore.executors import Executor
     from sercore.plugins.events import CellEvent
     from sercore.plugins.events import RunEvent
@@ -89,6 +90,12 @@ def sercore_probes() -> Iterable[Probe]:
 @_hookspec
 def sercore_protocols() -> Iterable[Protocol]:
     """Register protocols: bundles of reading, mapper, split, class rule, adjustment and metric."""
+    return ()
+
+
+@_hookspec
+def sercore_folds() -> Iterable[PublishedFolds]:
+    """Register published folds of any corpus; ``--protocol official:NAME`` uses them."""
     return ()
 
 

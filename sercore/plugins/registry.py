@@ -32,6 +32,8 @@ from sercore.errors import DuplicateNameError
 from sercore.errors import PluginError
 from sercore.errors import PluginLoadError
 from sercore.errors import UnknownNameError
+from sercore.evaluation.published_folds import PREFIX
+from sercore.evaluation.published_folds import protocols_of
 from sercore.plugins import hookspecs
 from sercore.plugins.info import BUILT_IN
 from sercore.plugins.info import PluginInfo
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from sercore.corpora.labels import LabelMapper
     from sercore.evaluation.metrics import Metric
     from sercore.evaluation.protocols import Protocol as EvaluationProtocol
+    from sercore.evaluation.published_folds import PublishedFolds
     from sercore.executors import Executor
     from sercore.plugins.events import CellEvent
     from sercore.plugins.events import RunEvent
@@ -142,7 +145,7 @@ class Registry:
     def _catalogs(self) -> tuple[Catalog[Any], ...]:
         return (
             *(self.corpora, self.backbones, self.label_mappers, self.metrics),
-            *(self.probes, self.protocols, self.executors),
+            *(self.probes, self.protocols, self.folds, self.executors),
         )
 
     @cached_property
@@ -172,8 +175,16 @@ class Registry:
 
     @cached_property
     def protocols(self) -> Catalog[EvaluationProtocol]:
-        """Evaluation protocols by name."""
-        return self._collect("protocol", self._manager.hook.sercore_protocols)
+        """Evaluation protocols by name, with one for every name of published folds."""
+        own = self._collect("protocol", self._manager.hook.sercore_protocols)
+        derived = protocols_of(self.folds)
+        owners = {f"{PREFIX}{folds.name}": self.folds.owners[folds.id] for folds in self.folds}
+        return Catalog(own.kind, {**own.items, **derived}, {**own.owners, **owners}, own.conflicts)
+
+    @cached_property
+    def folds(self) -> Catalog[PublishedFolds]:
+        """Published folds by corpus and name."""
+        return self._collect("folds", self._manager.hook.sercore_folds)
 
     @cached_property
     def executors(self) -> Catalog[Executor]:

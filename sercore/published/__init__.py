@@ -62,6 +62,10 @@ def table1() -> tuple[Mapping[str, Any], ...]:
     return tuple(MappingProxyType(row) for row in _paper()["table1_corpora"])
 
 
+PAPER_SET = "paper"
+"""The set of corpora (`sercore.corpora.interface.CorpusCard.sets`) of the published matrices."""
+
+
 @cache
 def published_corpora() -> tuple[str, ...]:
     """Return the ids of the nineteen corpora in the order of the paper's Table 1."""

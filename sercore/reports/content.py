@@ -180,7 +180,8 @@ def _with_ids(groups: Sequence[ComparisonGroup]) -> list[ComparisonGroup]:
 
 def _slug(setting: Setting, details: Sequence[str]) -> str:
     demo = "demo" * setting.demo
-    parts = (setting.protocol, setting.class_rule, setting.adjustment, *details, demo)
+    corpora = setting.corpora
+    parts = (setting.protocol, setting.class_rule, setting.adjustment, corpora, *details, demo)
     name = "-".join(part for part in parts if part)
     return "".join(letter if letter.isalnum() else "-" for letter in name.lower())
 

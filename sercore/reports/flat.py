@@ -44,6 +44,8 @@ class BackboneColumns:
     probe_settings: str | None
     """Canonical JSON."""
     demo: bool
+    corpora: str | None
+    """The set of corpora that the averages are over."""
     backbone: str
     """With its variant."""
     layer: str | None
@@ -208,6 +210,7 @@ def _backbone(group: ComparisonGroup, result: BackboneResult) -> BackboneColumns
         probe=setting.probe,
         probe_settings=setting.probe_settings,
         demo=setting.demo,
+        corpora=setting.corpora,
         backbone=setting.backbone,
         layer=setting.layer,
         dtype=setting.dtype,

@@ -80,7 +80,7 @@ def _shared(group: ComparisonGroup) -> tuple[object, ...]:
     one = group.setting
     return (
         *(one.metric, one.averaging, one.reading, one.mapper),
-        *(one.probe, one.probe_settings, one.demo),
+        *(one.probe, one.probe_settings, one.demo, one.corpora),
     )
 
 

@@ -196,6 +196,8 @@ class ComparisonGroup:
         parts = [f"protocol {setting.protocol}", setting.metric]
         if setting.class_rule:
             parts.append(f"class rule {setting.class_rule}, adjustment {setting.adjustment}")
+        if setting.corpora:
+            parts.append(f"corpora {setting.corpora}")
         parts += self.details
         if self.common:
             parts.append("common cells only")

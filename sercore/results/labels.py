@@ -80,4 +80,5 @@ def _heading(setting: Setting) -> tuple[object, ...]:
         setting.adjustment,
         setting.metric,
         setting.demo,
+        setting.corpora,
     )

@@ -31,6 +31,10 @@ Expected = Mapping[str, Collection[Pair]]
 """By class rule (``in-domain`` too), the cells of a complete matrix."""
 
 
+BETWEEN_SETS = "between sets"
+"""Value of `Setting.corpora` for cells whose two corpora are in no common set."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """Everything that the cells of one matrix have in common."""
@@ -55,6 +59,9 @@ class Setting:
     """Of the out-of-domain cells; None in a matrix without any."""
     adjustment: str | None
     """Of the out-of-domain cells."""
+    corpora: str | None = None
+    """The set of corpora that the matrix and its averages are over; `BETWEEN_SETS` for cells that
+    no set has, which have no average; None if no record says which corpora are in which set."""
 
     @classmethod
     def of(cls, row: ScoreRow) -> Setting:
@@ -87,6 +94,7 @@ class Setting:
         return (
             self.protocol, self.class_rule, self.adjustment, self.metric, self.averaging,
             self.reading, self.mapper, self.split, self.probe, self.probe_settings, self.demo,
+            self.corpora,
         )  # fmt: skip
 
 
@@ -214,6 +222,34 @@ def matrices(
             ),
         )
     )
+
+
+def by_set(found: Iterable[Matrix], sets: Mapping[str, Collection[str]]) -> tuple[Matrix, ...]:
+    """Return a matrix for every set of corpora, and one for the cells between sets.
+
+    Demo corpora are in no set: their matrices stay as they are.
+
+    Args:
+        found: matrices over any corpora.
+        sets: the corpora of each set.
+    """
+    divided = []
+    for matrix in found:
+        if matrix.setting.demo or not sets:
+            divided.append(matrix)
+            continue
+        pairs = {*matrix.cells, *matrix.missing}
+        inside = {
+            name: {pair for pair in pairs if corpora.issuperset(pair)}
+            for name, corpora in ((name, frozenset(sets[name])) for name in sorted(sets))
+        }
+        inside[BETWEEN_SETS] = pairs.difference(*inside.values())
+        divided += [
+            replace(matrix.restricted(own), setting=replace(matrix.setting, corpora=name))
+            for name, own in inside.items()
+            if not own.isdisjoint(matrix.cells)
+        ]
+    return tuple(divided)
 
 
 def common_cells(found: Sequence[Matrix]) -> tuple[Matrix, ...]:

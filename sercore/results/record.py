@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from dataclasses import fields
 from typing import Any
 
+from sercore.corpora.interface import OTHER_SET
 from sercore.evaluation.class_rules import LabelSet
 from sercore.evaluation.protocols import Protocol
 
@@ -26,6 +27,8 @@ class CorpusRecord:
     demo: bool
     cluster: str | None
     ood_eligible: bool
+    sets: tuple[str, ...]
+    """The sets of corpora that it is in, `OTHER_SET` included."""
     manifest: str | None
     """Digest of the manifest."""
     utterances: int | None
@@ -65,6 +68,7 @@ def corpora_of(record: Mapping[str, Any]) -> dict[str, CorpusRecord]:
             demo=bool(entry.get("demo")),
             cluster=entry.get("cluster"),
             ood_eligible=bool(entry.get("ood_eligible")),
+            sets=_sets(entry),
             manifest=entry.get("manifest"),
             utterances=entry.get("utterances"),
             expected=entry.get("expected"),
@@ -87,13 +91,24 @@ def backbones_of(record: Mapping[str, Any]) -> dict[str, BackboneRecord]:
     }
 
 
-def missing_corpora(record: Mapping[str, Any]) -> frozenset[str]:
-    """Return the corpora that a run looked for and did not find."""
-    return frozenset(
-        str(entry.get("name"))
+def missing_corpora(record: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the corpora that a run looked for and did not find, with the sets they are in."""
+    return {
+        str(entry.get("name")): _sets(entry)
         for entry in record.get("missing") or ()
         if isinstance(entry, Mapping) and entry.get("kind") == "corpus"
-    )
+    }
+
+
+def corpus_sets(record: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Return the real corpora of every set of corpora in a run, the missing ones included."""
+    members = {name: one.sets for name, one in corpora_of(record).items() if not one.demo}
+    members |= missing_corpora(record)
+    found: dict[str, set[str]] = {}
+    for name, sets in members.items():
+        for one in sets:
+            found.setdefault(one, set()).add(name)
+    return {name: frozenset(corpora) for name, corpora in sorted(found.items())}
 
 
 def protocol_of(record: Mapping[str, Any]) -> Protocol | None:
@@ -117,6 +132,12 @@ def sentences(record: Mapping[str, Any], name: str) -> tuple[str, ...]:
 def section(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return a part of a record that is an object; empty if it is missing."""
     return _mapping(record.get(name))
+
+
+def _sets(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the sets of a corpus; none if the record is older than sets."""
+    sets = entry.get("sets")
+    return (tuple(map(str, sets)) or (OTHER_SET,)) if isinstance(sets, Sequence) else ()
 
 
 def _sentence(problem: object) -> str:

@@ -50,13 +50,16 @@ class MatrixKey(NamedTuple):
     layer: str | None
     """None where each side has one layer."""
     demo: bool
+    corpora: str | None
+    """The set of corpora."""
 
     @property
     def title(self) -> str:
         """The backbone with probe and layer, where a side has several."""
         probe = f"probe {self.probe}" if self.probe is not None else ""
         layer = f"layer {self.layer}" if self.layer is not None else ""
-        return " · ".join(part for part in (self.backbone, probe, layer) if part)
+        corpora = f"corpora {self.corpora}" if self.corpora is not None else ""
+        return " · ".join(part for part in (self.backbone, probe, layer, corpora) if part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +95,8 @@ class Side:
             f"backbones {_listed(key.backbone for key in keys)}",
             f"class rules {_listed(key.class_rule or 'in-domain' for key in keys)}",
         ]
+        if any(key.corpora for key in keys):
+            parts.append(f"sets of corpora {_listed(key.corpora or '' for key in keys)}")
         if any(key.probe for key in keys):
             parts.append(f"probes {_listed(key.probe or '' for key in keys)}")
         if any(key.layer for key in keys):
@@ -176,6 +181,7 @@ def _side(
             setting.probe if "probe" in several else None,
             setting.layer if "layer" in several else None,
             setting.demo,
+            setting.corpora,
         )
         if key in matrices:
             raise ProtocolError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace
 from difflib import get_close_matches
 from itertools import permutations
 from typing import TYPE_CHECKING
@@ -20,8 +21,11 @@ from sercore.evaluation.scores import headlines
 from sercore.evaluation.scores import rows_of
 from sercore.evaluation.scores import whole_cells
 from sercore.evaluation.scores import with_status
+from sercore.results.matrices import BETWEEN_SETS
+from sercore.results.matrices import by_set
 from sercore.results.matrices import matrices
 from sercore.results.record import corpora_of
+from sercore.results.record import corpus_sets
 from sercore.results.record import missing_corpora
 from sercore.results.reductions import reduce_matrix
 
@@ -61,10 +65,16 @@ class StoredRun:
 
 def published_run(workspace: Workspace) -> StoredRun:
     """Return the published matrices as a run. It has no predictions, so it has no intervals."""
+    from sercore.published import PAPER_SET
     from sercore.published import published_scores
+    from sercore.published import table1
 
     record = {
         "name": PUBLISHED,
+        "corpora": {
+            row["id"]: {"sets": [PAPER_SET], "ood_eligible": row["ood_eligible"]}
+            for row in table1()
+        },
         "notes": ["the matrices published with the paper: single numbers, no predictions"],
     }
     return StoredRun(name=PUBLISHED, record=record, scores=published_scores(), workspace=workspace)
@@ -130,7 +140,7 @@ def expected_cells(record: Mapping[str, Any]) -> Expected:
     found = {name: corpus for name, corpus in corpora_of(record).items() if not corpus.demo}
     if not found:
         return {}
-    absent = missing_corpora(record)
+    absent = set(missing_corpora(record))
     outside = {name for name, corpus in found.items() if corpus.ood_eligible}
     outside |= absent & set(eligible_corpora())
     return {
@@ -177,16 +187,28 @@ def matrices_of(
     metric: str | None = None,
     adjustment: str | None = None,
 ) -> tuple[Matrix, ...]:
-    """Return the matrices of a run, and the cells that its record says are missing."""
-    return matrices(scores, metric=metric, adjustment=adjustment, expected=expected_cells(record))
+    """Return the matrices of a run, one for each set of corpora.
+
+    They name the cells that the record says are missing.
+    """
+    found = matrices(scores, metric=metric, adjustment=adjustment, expected=expected_cells(record))
+    return by_set(found, corpus_sets(record))
+
+
+def reductions_of(scores: pa.Table, record: Mapping[str, Any]) -> tuple[Reductions, ...]:
+    """Return the averages of every matrix of a run."""
+    return tuple(reduce_of(matrix, record) for matrix in matrices_of(scores, record))
 
 
 def reduce_of(matrix: Matrix, record: Mapping[str, Any]) -> Reductions:
     """Return the reductions of one matrix of a run.
 
     Under the class rule `cluster` the out-of-domain averages cover the eligible corpora, as in the
-    paper; under other rules they cover all corpora that cells connect.
+    paper; under other rules they cover all corpora of the set that cells connect. Cells between
+    sets have no average.
     """
+    if matrix.setting.corpora == BETWEEN_SETS:
+        return replace(reduce_matrix(matrix, eligible=()), small_clusters=())
     eligible = (
         eligible_corpora_of(record) if matrix.setting.class_rule == ClassRule.CLUSTER else None
     )

@@ -75,6 +75,8 @@ def matrix_title(matrix: Matrix, labels: MatrixLabels) -> str:
     parts = [labels.title(setting), f"protocol {setting.protocol}", setting.metric]
     if setting.class_rule:
         parts.append(f"class rule {setting.class_rule}, adjustment {setting.adjustment}")
+    if setting.corpora:
+        parts.append(f"corpora {setting.corpora}")
     if setting.demo:
         parts.append("demo data: these are not results")
     return " · ".join(parts)
@@ -103,7 +105,7 @@ def _reduction_lines(
     reductions: Sequence[Reductions], intervals: Sequence[AverageIntervals], labels: MatrixLabels
 ) -> list[str]:
     header = [
-        *("backbone", "protocol", "class rule", "in-domain", "interval", "of"),
+        *("backbone", "corpora", "protocol", "class rule", "in-domain", "interval", "of"),
         *("out-of-domain", "interval", "of", "weighted average", "interval"),
     ]
     lines = ["## Reductions", ""]
@@ -111,13 +113,15 @@ def _reduction_lines(
         _reduction_cells(backbone, around, labels)
         for backbone, around in zip(reductions, intervals, strict=True)
     ]
-    lines += [*markdown_table(header, rows, left=3), ""]
+    lines += [*markdown_table(header, rows, left=4), ""]
     lines += [f"{_INTERVALS} {note}".rstrip() for note in [_one_probe(intervals)]]
     for backbone in reductions:
         outside = backbone.out_of_domain
         if outside is not None:
             name = markdown_cell(labels.title(backbone.setting))
-            lines += ["", f"Out-of-domain means of {name} by corpus:", "", *_corpus_lines(outside)]
+            over = f" (corpora {backbone.setting.corpora})" if backbone.setting.corpora else ""
+            title = f"Out-of-domain means of {name} by corpus{over}:"
+            lines += ["", title, "", *_corpus_lines(outside)]
     return lines
 
 
@@ -136,6 +140,7 @@ def _reduction_cells(
     setting, outside = backbone.setting, backbone.out_of_domain
     return [
         labels.title(setting) + (" (demo)" if setting.demo else ""),
+        setting.corpora or MISSING,
         setting.protocol,
         setting.class_rule or MISSING,
         with_deviation(backbone.in_domain),

@@ -149,9 +149,9 @@ class Driver:
 
     def announce(self, result: RunResult) -> None:
         """Show the end of the run and send it to trackers."""
-        from sercore.results.reductions import reduce_scores
+        from sercore.results.stored_run import reductions_of
 
-        self._notifier.finished(result, lambda: reduce_scores(result.scores))
+        self._notifier.finished(result, lambda: reductions_of(result.scores, result.record))
 
     def _prepare(self) -> None:
         self._tasks = TaskMaker(

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sercore.corpora.interface import OTHER_SET
 from sercore.corpora.locate import locate
 from sercore.errors import BackboneError
 from sercore.errors import BackboneUnavailableError
 from sercore.errors import CorpusMissingError
 from sercore.errors import SercoreError
 from sercore.errors import SettingsError
+from sercore.errors import UnknownNameError
 from sercore.evaluation.class_rules import in_domain_rule
 from sercore.evaluation.class_rules import rules_between
 from sercore.probes.interface import pools
+from sercore.runs.fold_facts import describe_folds
+from sercore.runs.fold_facts import require_disjoint
 from sercore.runs.planned import Missing
 from sercore.runs.planned import MissingKind
 from sercore.runs.planned import Plan
@@ -81,8 +86,9 @@ def make_plan(
     missing += absent
     found = _backbones(selection, registry, corpora, download=download)
     missing += found.missing
-    jobs, unsplit = _rows(corpora, found.backbones, probes, selection)
-    missing += unsplit
+    rows = _rows(corpora, found.backbones, probes, selection)
+    missing += rows.missing
+    jobs = rows.jobs
     used = {job.backbone.name for job in jobs}
     return Plan(
         selection=selection,
@@ -91,8 +97,16 @@ def make_plan(
         jobs=tuple(sorted(jobs, key=_order)),
         missing=tuple(missing),
         downloads=found.downloads,
+        splits=rows.splits,
         repairs=tuple(repairs),
     )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    jobs: tuple[ProbeJob, ...]
+    missing: tuple[Missing, ...]
+    splits: tuple[str, ...]
 
 
 def _rows(
@@ -100,19 +114,23 @@ def _rows(
     backbones: Iterable[PlannedBackbone],
     probes: Iterable[tuple[Probe, str | None]],
     selection: Selection,
-) -> tuple[list[ProbeJob], list[Missing]]:
-    """Return the jobs of all training corpora, and the corpora that cannot be split."""
+) -> _Rows:
+    """Return the jobs of all training corpora, the corpora that cannot be split, and the facts."""
     jobs: list[ProbeJob] = []
     missing: list[Missing] = []
+    splits: list[str] = []
     for train in corpora:
         try:
             folds = _folds(train, selection)
         except SercoreError as error:
             missing.append(_missing("row", train.id, error, named=True))
             continue
+        first = [fold for seed, fold in folds if seed == selection.seed]
+        facts = describe_folds(train, selection.protocol.split, first)
+        splits += [facts] if facts else []
         test_sets = _test_sets(train, corpora, selection)
         jobs += _jobs(train, folds, test_sets, backbones, probes, selection)
-    return jobs, missing
+    return _Rows(tuple(jobs), tuple(missing), tuple(splits))
 
 
 def _order(job: ProbeJob) -> tuple[object, ...]:
@@ -167,7 +185,8 @@ def _corpora(
                 )
             )
         except SercoreError as error:
-            missing.append(_missing("corpus", name, error, named=named))
+            found = _missing("corpus", name, error, named=named)
+            missing.append(replace(found, sets=corpus.card.sets or (OTHER_SET,)))
     return corpora, missing
 
 
@@ -176,15 +195,31 @@ def _chosen_corpora(
 ) -> list[tuple[Corpus, Path | None, bool]]:
     """Return corpora with the folder that the user gave and whether they were named."""
     named = [(registry.corpora.get(name), path, True) for name, path in selection.datasets.items()]
-    if selection.datasets and not selection.everything:
+    _require_sets(selection, registry)
+    if selection.datasets and not (selection.everything or selection.sets):
         return named
     others = [
         (corpus, None, False)
         for corpus in registry.corpora
         if corpus.card.id not in selection.datasets
         and (selection.demo or not corpus.card.demo or corpus.card.id in settings.datasets)
+        and (
+            not selection.sets
+            or corpus.card.demo
+            or not set(selection.sets).isdisjoint(corpus.card.sets)
+        )
     ]
     return named + others
+
+
+def _require_sets(selection: Selection, registry: Registry) -> None:
+    known = sorted({name for corpus in registry.corpora for name in corpus.card.sets})
+    for name in selection.sets:
+        if name not in known:
+            raise UnknownNameError(
+                f"no installed corpus belongs to a set named '{name}'",
+                hint=f"the sets are {', '.join(known) or 'none'} (see 'sercore list datasets')",
+            )
 
 
 def _place(
@@ -267,8 +302,16 @@ def _belong_together(backbone: Backbone, corpus: PlannedCorpus, *, named: bool) 
 
 
 def _folds(corpus: PlannedCorpus, selection: Selection) -> list[tuple[int, Fold]]:
+    protocol = selection.protocol
     seeds = range(selection.seed, selection.seed + selection.n_seeds)
-    return [(seed, fold) for seed in seeds for fold in folds_of(corpus, selection.protocol, seed)]
+    folds = [(seed, fold) for seed in seeds for fold in folds_of(corpus, protocol, seed)]
+    require_disjoint(
+        corpus,
+        protocol.split,
+        [fold for _, fold in folds],
+        accepted=selection.accept_shared_speakers,
+    )
+    return folds
 
 
 def _test_sets(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from dataclasses import dataclass
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING
 from typing import Any
@@ -12,6 +15,7 @@ import numpy as np
 
 from sercore.evaluation.adjustment import ClassCounts
 from sercore.evaluation.class_rules import LabelSet
+from sercore.evaluation.published_folds import published_name
 from sercore.evaluation.splits import count_shared
 from sercore.evaluation.splits import probe_seed_split
 from sercore.evaluation.splits import seed_of
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from sercore.corpora.manifest import Manifest
     from sercore.evaluation.class_rules import Rule
     from sercore.evaluation.protocols import Protocol
+    from sercore.evaluation.published_folds import PublishedFolds
     from sercore.evaluation.splits import Fold
     from sercore.probes.interface import Probe
     from sercore.runs.selection import Selection
@@ -55,6 +60,8 @@ class Missing:
     """Whether the user named it."""
     failed: bool = False
     """Whether it was found but is unusable."""
+    sets: tuple[str, ...] = ()
+    """Of a corpus: the sets that its card names."""
 
     def __str__(self) -> str:
         text = f"{self.kind} {self.name}: {self.reason}"
@@ -73,6 +80,8 @@ class PlannedCorpus:
     mapper: LabelMapper
     labels: npt.NDArray[np.int8]
     """int8 (utterances,), -1 where the mapper leaves one out."""
+    folds: Mapping[str, PublishedFolds] = field(default_factory=dict)
+    """Published folds of the corpus by name."""
 
     @property
     def id(self) -> str:
@@ -203,7 +212,7 @@ class ProbeJob:
             "features": features.identity,
             "missing": sorted(problem.where for problem in features.failures()),
             "labels": self.train.labels_digest,
-            "split": self.protocol.split,
+            "split": self._split_identity,
             "n_folds": self.protocol.n_folds,
             "fold": self.fold.index,
             "split_seed": self.split_seed,
@@ -211,6 +220,14 @@ class ProbeJob:
             "probe_settings": dict(self.probe.settings),
             "probe_seed": self.seed,
         }
+
+    @property
+    def _split_identity(self) -> str | list[str]:
+        """The name of the split; with the lists of published folds, which a plugin may change."""
+        published = published_name(self.protocol.split)
+        if published is None:
+            return self.protocol.split
+        return [self.protocol.split, digest_of(asdict(self.train.folds[published]))]
 
     def class_counts(self, test_set: TestSet) -> ClassCounts:
         """Return the class counts that adjustments may use."""
@@ -271,6 +288,8 @@ class Plan:
     missing: tuple[Missing, ...]
     downloads: tuple[BackboneCard, ...] = ()
     """Backbones whose weights a run would ask the network for."""
+    splits: tuple[str, ...] = ()
+    """One sentence for each corpus that published folds divide: who shares what."""
     repairs: tuple[str, ...] = ()
     """One sentence for each stored file that planning found damaged and computed again."""
 

@@ -60,6 +60,7 @@ def run_record(
         "corpora": {corpus.id: _corpus(corpus) for corpus in plan.corpora},
         "backbones": {backbone.name: _backbone(backbone) for backbone in plan.backbones},
         "missing": [asdict(missing) for missing in plan.missing],
+        "splits": list(plan.splits),
         "environment": environment(),
         "counts": dict(sorted(counts.items())),
         "problems": list(problems),
@@ -75,6 +76,8 @@ def _settings(selection: Selection, spec: RunSpec) -> dict[str, Any]:
         "device": selection.device,
         "seed": selection.seed,
         "n_seeds": selection.n_seeds,
+        "corpora": list(selection.sets),
+        "accept_shared_speakers": selection.accept_shared_speakers,
         "small_clusters": selection.small_clusters,
         "threads": spec.threads,
         "frame_budget": spec.frame_budget,
@@ -95,6 +98,7 @@ def problems_of(plan: Plan) -> list[str]:
 def notes_of(plan: Plan) -> list[str]:
     """Return what a reader of the results should know: one sentence per note."""
     found = [str(missing) for missing in plan.missing if not (missing.failed or missing.named)]
+    found += plan.splits
     for corpus in plan.corpora:
         problems = summarized(corpus.manifest.problems)
         found += [_sentence(corpus, problem) for problem in problems if not problem.is_fault]
@@ -127,6 +131,7 @@ def _corpus(corpus: PlannedCorpus) -> dict[str, Any]:
         "licence": card.licence,
         "citation": card.citation,
         "demo": card.demo,
+        "sets": list(card.sets),
         "cluster": card.cluster,
         "ood_eligible": card.ood_eligible,
         "root": str(corpus.files.root),

@@ -12,7 +12,10 @@ from sercore.backbones.interface import split_name
 from sercore.corpora.locate import open_corpus
 from sercore.corpora.manifest_cache import load_manifest
 from sercore.errors import BackboneError
+from sercore.errors import ProtocolError
+from sercore.evaluation.published_folds import published_name
 from sercore.evaluation.splits import SPLITS
+from sercore.evaluation.splits import published_split
 from sercore.plugins.identity import plugin_code
 from sercore.runs.planned import PlannedBackbone
 from sercore.runs.planned import PlannedCorpus
@@ -75,7 +78,8 @@ def read_corpus(
         corpus, files, protocol.reading, workspace, module, progress=progress, note=note
     )
     labels = manifest.labels(corpus, mapper)
-    return PlannedCorpus(corpus, place.path, files, manifest, mapper, labels)
+    own = {folds.name: folds for folds in registry.folds if folds.corpus == name}
+    return PlannedCorpus(corpus, place.path, files, manifest, mapper, labels, own)
 
 
 def resolve_backbone(
@@ -122,5 +126,14 @@ def folds_of(corpus: PlannedCorpus, protocol: Protocol, seed: int) -> tuple[Fold
     Raises:
         ProtocolError: the corpus cannot be split so.
     """
-    split = SPLITS[protocol.split]
-    return tuple(split(corpus.manifest, corpus.labels, seed, protocol.n_folds))
+    published = published_name(protocol.split)
+    if published is None:
+        split = SPLITS[protocol.split]
+        return tuple(split(corpus.manifest, corpus.labels, seed, protocol.n_folds))
+    if published not in corpus.folds:
+        known = ", ".join(sorted(corpus.folds)) or "none"
+        raise ProtocolError(
+            f"{corpus.id} has no published folds named '{published}'",
+            hint=f"it has {known}; use the protocol 'speaker-disjoint' for it",
+        )
+    return published_split(corpus.manifest, corpus.labels, corpus.folds[published])

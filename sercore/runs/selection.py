@@ -35,6 +35,10 @@ class Selection:
     """Demo corpora and the baseline join."""
     datasets: Mapping[str, Path | None] = field(default_factory=dict)
     """Corpora that the user named, with their folder where one was given."""
+    sets: tuple[str, ...] = ()
+    """Sets of corpora (``CorpusCard.sets``): their corpora join those that the user named."""
+    accept_shared_speakers: bool = False
+    """Whether published folds may have a speaker on both sides."""
     backbones: tuple[str, ...] = ()
     """Backbones that the user named."""
     data: tuple[Path, ...] = ()
@@ -57,9 +61,11 @@ def select(
     everything: bool = False,
     demo: bool = False,
     datasets: Mapping[str, Path | None] | None = None,
+    sets: Sequence[str] = (),
     backbones: Sequence[str] = (),
     data: Sequence[Path] = (),
     protocol: str = "standard",
+    accept_shared_speakers: bool = False,
     class_rules: Sequence[str] = (),
     small_clusters: bool = False,
     mapper: str | None = None,
@@ -83,9 +89,11 @@ def select(
         everything: use every corpus that is found and every backbone.
         demo: include the demo corpora and the baseline.
         datasets: names of corpora, with their folders where they are elsewhere.
+        sets: named sets of corpora.
         backbones: names of backbones.
         data: folders that hold corpora under their usual names.
-        protocol: name of the protocol; the next arguments replace parts of it.
+        protocol: name of the protocol; later arguments replace parts of it.
+        accept_shared_speakers: use published folds even if a speaker is on both sides.
         class_rules: classes on which a pair of corpora is scored.
         small_clusters: include the small clusters of corpora that the paper leaves out.
         mapper: name of a label mapper.
@@ -114,6 +122,8 @@ def select(
         everything=everything,
         demo=demo,
         datasets=dict(datasets or {}),
+        sets=tuple(sets),
+        accept_shared_speakers=accept_shared_speakers,
         backbones=tuple(backbones),
         data=tuple(data),
         protocol=with_overrides(

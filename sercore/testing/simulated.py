@@ -68,6 +68,8 @@ class SimulatedCorpus:
     classes: tuple[str, ...]
     eligible: bool
     demo: bool = False
+    sets: tuple[str, ...] = ("paper",)
+    """The sets of corpora that it is in."""
 
     @property
     def cluster(self) -> str | None:
@@ -381,6 +383,7 @@ def _record(
                 "language": "none",
                 "licence": None,
                 "demo": corpus.shape.demo,
+                "sets": list(corpus.shape.sets),
                 "cluster": corpus.shape.cluster,
                 "ood_eligible": corpus.shape.eligible,
                 "manifest": corpus.manifest,

@@ -194,6 +194,7 @@ BAUM1 = AnnotatedCorpus(
             "corrected": Counts(utterances=1399, classes=_CLASSES),
         },
         speakers=30,
+        sets=("paper",),
         cluster="seven-class",
         ood_eligible=True,
     ),

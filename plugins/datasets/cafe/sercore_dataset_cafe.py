@@ -55,6 +55,7 @@ CAFE = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=12,
+        sets=("paper",),
         cluster="seven-class",
         ood_eligible=True,
         downloads=(

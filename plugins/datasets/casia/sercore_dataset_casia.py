@@ -58,6 +58,7 @@ CASIA = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=4,
+        sets=("paper",),
     ),
     # Two folders deep: copies with loose duplicates at the top circulate.
     pattern=r"(?P<folder>[^/!]+)/(?P<label>[^/]+)/(?P<text_id>2\d{2})\.wav",

@@ -44,6 +44,7 @@ DEMOS = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=68,
+        sets=("paper",),
         cluster="seven-class",
         ood_eligible=True,
     ),

@@ -81,6 +81,7 @@ EKK = AnnotatedCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=1,
+        sets=("paper",),
         cluster="four-class",
     ),
     pattern=r"(?P<id>(?P<text_id>\d{2,6}))\.wav",

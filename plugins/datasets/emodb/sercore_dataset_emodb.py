@@ -45,6 +45,7 @@ EMODB = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=10,
+        sets=("paper",),
         downloads=(
             Download(
                 filename="emodb.zip",

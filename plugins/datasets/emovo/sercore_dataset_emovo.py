@@ -43,6 +43,7 @@ EMOVO = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=6,
+        sets=("paper",),
         cluster="seven-class",
         ood_eligible=True,
     ),

@@ -56,6 +56,7 @@ ENTERFACE = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=44,
+        sets=("paper",),
         downloads=(
             Download(
                 filename="project2_database.zip",

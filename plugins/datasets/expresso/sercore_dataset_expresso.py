@@ -101,6 +101,7 @@ _FILES = FileNameCorpus(
             ),
         },
         speakers=4,
+        sets=("paper",),
         cluster="seven-class",
         ood_eligible=True,
         downloads=(

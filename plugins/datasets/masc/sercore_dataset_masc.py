@@ -41,6 +41,7 @@ MASC = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=68,
+        sets=("paper",),
     ),
     # Only the names of utterances are known: a sentence number from 201 on, then the repetition.
     # The names of phrases and paragraphs are unknown, so any name is read.

@@ -64,6 +64,7 @@ MEAD = FileNameCorpus(
             "corrected": Counts(utterances=31729, classes=_CLASSES),
         },
         speakers=48,
+        sets=("paper",),
         cluster="seven-class",
         ood_eligible=True,
         # Only the sound is wanted of archives that hold the video too.

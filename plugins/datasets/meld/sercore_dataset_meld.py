@@ -140,6 +140,7 @@ MELD = AnnotatedCorpus(
             ),
         },
         speakers=304,
+        sets=("paper",),
         cluster="seven-class",
         ood_eligible=True,
         known_bad={

@@ -64,6 +64,7 @@ MESD = FileNameCorpus(
             ),
         },
         speakers=None,
+        sets=("paper",),
         downloads=(
             Download(
                 filename="*",

@@ -60,6 +60,7 @@ _CARD = CorpusCard(
     ),
     expected={"paper": _COUNTS, "corrected": _COUNTS},
     speakers=None,
+    sets=("paper",),
     downloads=(
         Download(
             filename="train-00000-of-00001-d2e27fcc104fa56a.parquet",

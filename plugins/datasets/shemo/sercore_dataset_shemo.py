@@ -46,6 +46,7 @@ SHEMO = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=87,
+        sets=("paper",),
         downloads=(
             Download(
                 filename="female.zip",

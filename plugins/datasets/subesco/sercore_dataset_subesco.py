@@ -41,6 +41,7 @@ SUBESCO = FileNameCorpus(
         obtain="Download SUBESCO.zip from the home page and unpack it into the data folder.",
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=20,
+        sets=("paper",),
         cluster="seven-class",
         ood_eligible=True,
         downloads=(

@@ -42,6 +42,7 @@ THORSTEN = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=1,
+        sets=("paper",),
         downloads=(
             Download(
                 filename="thorsten-emotional_v02.tgz",

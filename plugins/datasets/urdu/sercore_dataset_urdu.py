@@ -38,6 +38,7 @@ URDU = FileNameCorpus(
         obtain="Download the GitHub repository as a zip and unpack it into the data folder.",
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=29,
+        sets=("paper",),
         cluster="four-class",
         downloads=(
             Download(
