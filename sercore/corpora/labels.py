@@ -36,7 +36,7 @@ class Label:
     corrected: Emotion | None = None
     """The right class where the paper made a mistake; None where the paper is right."""
     concept: str | None = None
-    """A finer concept (``boredom``, ``contempt``, ``guilt``, ``awe``, ``calm``, ...) that has no
+    """A finer concept (``boredom``, ``contempt``, ``calm``, ``excitement``, ...) that has no
     class of its own among the eight; the mapper `consistent` reads it."""
 
 
@@ -67,6 +67,7 @@ CONCEPTS: dict[str, Emotion] = {
     "guilt": Emotion.OTHER,
     "awe": Emotion.OTHER,
     "calm": Emotion.NEUTRAL,
+    "excitement": Emotion.HAPPINESS,
 }
 
 _VALENCE = {
@@ -110,7 +111,8 @@ MAPPERS: tuple[LabelMapper, ...] = (
     ),
     LabelMapper(
         id="consistent",
-        summary="boredom, contempt, guilt, awe and calm map to the same class in every corpus",
+        summary="boredom, contempt, guilt, awe, calm and excitement map to the same class in every "
+        "corpus",
         classes=CLASSES,
         map=_consistent,
     ),

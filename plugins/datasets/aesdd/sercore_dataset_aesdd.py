@@ -6,6 +6,7 @@ from sercore import CorpusCard
 from sercore import Counts
 from sercore import Emotion
 from sercore import FileNameCorpus
+from sercore import PublishedFolds
 from sercore import hookimpl
 
 SERCORE_API = 1
@@ -57,7 +58,21 @@ AESDD = FileNameCorpus(
     genders=dict.fromkeys(("1", "2", "5"), "female") | dict.fromkeys(("3", "4", "6"), "male"),
 )
 
+FOLDS = (
+    PublishedFolds(
+        corpus="aesdd",
+        name="emobox",
+        source="emo-box/EmoBox, data/aesdd/fold_1",
+        refused="its one fold has all six speakers that it knows on both sides",
+    ),
+)
+
 
 @hookimpl
 def sercore_corpora() -> list[FileNameCorpus]:
     return [AESDD]
+
+
+@hookimpl
+def sercore_folds() -> tuple[PublishedFolds, ...]:
+    return FOLDS

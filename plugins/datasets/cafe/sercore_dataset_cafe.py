@@ -9,6 +9,7 @@ from sercore import Counts
 from sercore import Download
 from sercore import Emotion
 from sercore import FileNameCorpus
+from sercore import PublishedFolds
 from sercore import hookimpl
 
 SERCORE_API = 1
@@ -85,7 +86,21 @@ CAFE = FileNameCorpus(
     genders={f"{actor:02}": "male" if actor % 2 else "female" for actor in range(1, 13)},
 )
 
+FOLDS = (
+    PublishedFolds(
+        corpus="cafe",
+        name="emobox",
+        source="emo-box/EmoBox, data/cafe/fold_1 to fold_3",
+        test=(("01", "07", "08", "10"), ("02", "04", "09", "12"), ("03", "05", "06", "11")),
+    ),
+)
+
 
 @hookimpl
 def sercore_corpora() -> list[FileNameCorpus]:
     return [CAFE]
+
+
+@hookimpl
+def sercore_folds() -> tuple[PublishedFolds, ...]:
+    return FOLDS

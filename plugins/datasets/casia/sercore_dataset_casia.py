@@ -8,6 +8,7 @@ from sercore import CorpusCard
 from sercore import Counts
 from sercore import Emotion
 from sercore import FileNameCorpus
+from sercore import PublishedFolds
 from sercore import hookimpl
 
 SERCORE_API = 1
@@ -76,7 +77,21 @@ CASIA = FileNameCorpus(
     complete=_same_in_all_copies,
 )
 
+FOLDS = (
+    PublishedFolds(
+        corpus="casia",
+        name="emobox",
+        source="emo-box/EmoBox, data/casia/fold_1 to fold_4",
+        test=(("wangzhe",), ("ZhaoZuoxiang",), ("liuchanhg",), ("zhaoquanyin",)),
+    ),
+)
+
 
 @hookimpl
 def sercore_corpora() -> list[FileNameCorpus]:
     return [CASIA]
+
+
+@hookimpl
+def sercore_folds() -> tuple[PublishedFolds, ...]:
+    return FOLDS

@@ -8,6 +8,7 @@ from sercore import Download
 from sercore import Emotion
 from sercore import FileNameCorpus
 from sercore import Label
+from sercore import PublishedFolds
 from sercore import hookimpl
 
 SERCORE_API = 1
@@ -73,7 +74,31 @@ EMODB = FileNameCorpus(
     | dict.fromkeys(("08", "09", "13", "14", "16"), "female"),
 )
 
+FOLDS = (
+    PublishedFolds(
+        corpus="emodb",
+        name="audb",
+        source="audeering/datasets, datasets/emodb/1.2.0/create.py",
+        test=(("12", "14", "15", "16"),),
+        train=("03", "08", "09", "10", "11", "13"),
+    ),
+    PublishedFolds(
+        corpus="emodb",
+        name="emobox",
+        source="emo-box/EmoBox, data/emodb/fold_1 to fold_5",
+        refused=(
+            "each of its five folds has all ten speakers on both sides "
+            "(03, 08, 09, 10, 11, 12, 13, 14, 15, 16)"
+        ),
+    ),
+)
+
 
 @hookimpl
 def sercore_corpora() -> list[FileNameCorpus]:
     return [EMODB]
+
+
+@hookimpl
+def sercore_folds() -> tuple[PublishedFolds, ...]:
+    return FOLDS

@@ -6,6 +6,7 @@ from sercore import CorpusCard
 from sercore import Counts
 from sercore import Emotion
 from sercore import FileNameCorpus
+from sercore import PublishedFolds
 from sercore import hookimpl
 
 SERCORE_API = 1
@@ -63,7 +64,21 @@ EMOVO = FileNameCorpus(
     side_files=("*.doc*", "*.pdf", "*.txt", "*.xls*"),
 )
 
+FOLDS = (
+    PublishedFolds(
+        corpus="emovo",
+        name="emobox",
+        source="emo-box/EmoBox, data/emovo/fold_1 to fold_6",
+        test=(("f2",), ("m3",), ("m2",), ("f3",), ("f1",), ("m1",)),
+    ),
+)
+
 
 @hookimpl
 def sercore_corpora() -> list[FileNameCorpus]:
     return [EMOVO]
+
+
+@hookimpl
+def sercore_folds() -> tuple[PublishedFolds, ...]:
+    return FOLDS

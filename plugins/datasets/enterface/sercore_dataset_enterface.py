@@ -9,6 +9,7 @@ from sercore import Counts
 from sercore import Download
 from sercore import Emotion
 from sercore import FileNameCorpus
+from sercore import PublishedFolds
 from sercore import hookimpl
 
 SERCORE_API = 1
@@ -86,7 +87,21 @@ ENTERFACE = FileNameCorpus(
     complete=_text,
 )
 
+FOLDS = (
+    PublishedFolds(
+        corpus="enterface",
+        name="emobox",
+        source="emo-box/EmoBox, data/enterface/fold_1",
+        refused="its one fold has all 43 speakers on both sides",
+    ),
+)
+
 
 @hookimpl
 def sercore_corpora() -> list[FileNameCorpus]:
     return [ENTERFACE]
+
+
+@hookimpl
+def sercore_folds() -> tuple[PublishedFolds, ...]:
+    return FOLDS

@@ -10,6 +10,7 @@ from sercore import Counts
 from sercore import Download
 from sercore import Emotion
 from sercore import FileNameCorpus
+from sercore import PublishedFolds
 from sercore import Utterance
 from sercore import hookimpl
 
@@ -94,7 +95,21 @@ MESD = FileNameCorpus(
     readings={"corrected": _recordings},
 )
 
+FOLDS = (
+    PublishedFolds(
+        corpus="mesd",
+        name="emobox",
+        source="emo-box/EmoBox, data/mesd/fold_1",
+        refused="its one fold has all three speakers that it knows on both sides",
+    ),
+)
+
 
 @hookimpl
 def sercore_corpora() -> list[FileNameCorpus]:
     return [MESD]
+
+
+@hookimpl
+def sercore_folds() -> tuple[PublishedFolds, ...]:
+    return FOLDS

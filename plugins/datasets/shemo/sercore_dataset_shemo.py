@@ -8,6 +8,7 @@ from sercore import Download
 from sercore import Emotion
 from sercore import FileNameCorpus
 from sercore import Label
+from sercore import PublishedFolds
 from sercore import hookimpl
 
 SERCORE_API = 1
@@ -76,7 +77,21 @@ SHEMO = FileNameCorpus(
     side_files=("transcript.zip", "*.ort", "*.tra"),
 )
 
+FOLDS = (
+    PublishedFolds(
+        corpus="shemo",
+        name="emobox",
+        source="emo-box/EmoBox, data/shemo/fold_1",
+        refused="its one fold has 83 of 87 speakers on both sides",
+    ),
+)
+
 
 @hookimpl
 def sercore_corpora() -> list[FileNameCorpus]:
     return [SHEMO]
+
+
+@hookimpl
+def sercore_folds() -> tuple[PublishedFolds, ...]:
+    return FOLDS

@@ -7,6 +7,7 @@ from sercore import Counts
 from sercore import Download
 from sercore import Emotion
 from sercore import FileNameCorpus
+from sercore import PublishedFolds
 from sercore import hookimpl
 
 SERCORE_API = 1
@@ -70,7 +71,27 @@ SUBESCO = FileNameCorpus(
     },
 )
 
+FOLDS = (
+    PublishedFolds(
+        corpus="subesco",
+        name="emobox",
+        source="emo-box/EmoBox, data/subesco/fold_1 to fold_5",
+        test=(
+            ("F_03", "M_03", "M_08", "M_09"),
+            ("F_01", "F_04", "F_10", "M_07"),
+            ("F_06", "F_08", "M_05", "M_06"),
+            ("F_05", "F_07", "F_09", "M_04"),
+            ("F_02", "M_01", "M_02", "M_10"),
+        ),
+    ),
+)
+
 
 @hookimpl
 def sercore_corpora() -> list[FileNameCorpus]:
     return [SUBESCO]
+
+
+@hookimpl
+def sercore_folds() -> tuple[PublishedFolds, ...]:
+    return FOLDS

@@ -7,6 +7,7 @@ from sercore import Counts
 from sercore import Download
 from sercore import Emotion
 from sercore import FileNameCorpus
+from sercore import PublishedFolds
 from sercore import hookimpl
 
 SERCORE_API = 1
@@ -61,7 +62,21 @@ URDU = FileNameCorpus(
     },
 )
 
+FOLDS = (
+    PublishedFolds(
+        corpus="urdu",
+        name="emobox",
+        source="emo-box/EmoBox, data/urdu/fold_1",
+        refused="its one fold has 18 of 29 speakers on both sides",
+    ),
+)
+
 
 @hookimpl
 def sercore_corpora() -> list[FileNameCorpus]:
     return [URDU]
+
+
+@hookimpl
+def sercore_folds() -> tuple[PublishedFolds, ...]:
+    return FOLDS
