@@ -134,6 +134,7 @@ def _as_json(result: RunComparison) -> dict[str, Any]:
                 "backbone": average.backbone,
                 "title": average.title,
                 "class_rule": average.class_rule,
+                "corpora": average.corpora,
                 "average": average.name,
                 "first": average.first,
                 "second": average.second,

@@ -84,9 +84,9 @@ def _on_other_corpora(
 def _on_these_corpora(
     results: Sequence[BackboneResult], rope: float
 ) -> Mapping[AverageName, Sequence[PairedVerdict]]:
-    """Return the paired verdicts by average; none where a cell has no estimate."""
+    """Return the paired verdicts by average; none without cells, or if one has no estimate."""
     cells = results[0].reductions.cells
-    if not all(cells <= result.estimates.keys() for result in results):
+    if not cells or not all(cells <= result.estimates.keys() for result in results):
         return {}
     own = {result.title: {pair: result.estimates[pair] for pair in cells} for result in results}
     outside = results[0].reductions.out_of_domain

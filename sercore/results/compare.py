@@ -100,6 +100,8 @@ class AverageDifference:
     """The backbone, with probe and layer where a run has several."""
     backbone: str
     class_rule: str | None
+    corpora: str | None
+    """The set of corpora that the average is over."""
     name: AverageName
     first: float | None
     second: float | None
@@ -281,6 +283,7 @@ def _averages(key: MatrixKey, first: Side, second: Side) -> Iterator[AverageDiff
             title=key.title,
             backbone=key.backbone,
             class_rule=key.class_rule,
+            corpora=key.corpora,
             name=name,
             first=value,
             second=ours,
