@@ -7,9 +7,12 @@ container, or whose names changed case on the way, is still that corpus.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import pairwise
+from itertools import product
 from posixpath import splitext
 
 from sercore.corpora.files import composed
@@ -26,6 +29,11 @@ AUDIO_SUFFIXES = frozenset(
     }
 )
 """Suffixes of containers that may hold sound, in lower case."""
+
+_Spelling = Callable[[str], str]
+_SPELLINGS: tuple[_Spelling, ...] = (str.lower, str.upper, str.capitalize)
+_MOST_PARTS = 10
+"""Parts of a name up to which all spellings are tried, once for each pattern of cases."""
 
 # Any folders of the user above the corpus.
 _ABOVE = r"(?:.*?[/!])??"
@@ -76,7 +84,8 @@ class NamePattern:
 
         ``_own`` is what the pattern matched, without the suffix. The label has its declared
         spelling. Names in another case than the pattern's match if all of their letters have one
-        case, or if their label is declared.
+        case, or if their label is declared. Their parts are spelt as the authors spell them, so
+        that copies in any case have equal ids.
         """
         stem, suffix = splitext(path)
         if self._own_suffix is None:
@@ -89,13 +98,17 @@ class NamePattern:
         loose = self._loose.fullmatch(stem)
         if loose is None:
             return None
-        for variant in (stem.lower(), stem.upper()):
-            found = self._strict.fullmatch(variant)
-            if found is not None:
-                return self._parts(found)
-        label = loose.groupdict().get("label")
-        is_declared = label is not None and label.casefold() in self._by_folded
-        return self._parts(loose) if is_declared else None
+        one_case = next(
+            filter(None, map(self._strict.fullmatch, (stem.lower(), stem.upper()))), None
+        )
+        label = loose.groupdict().get("label", "")
+        is_declared = not label or label.casefold() in self._by_folded
+        if one_case is None and not is_declared:
+            return None
+        found = self._respelt(stem, loose) or one_case
+        if found is not None:
+            return self._parts(found)
+        return self._parts(loose) if label else None
 
     def rank(self, path: str) -> tuple[int, str]:
         """Return a key that sorts the authors' container before the others."""
@@ -108,6 +121,40 @@ class NamePattern:
         if label in self._labels:
             return label
         return self._by_folded.get(composed(label).casefold(), label)
+
+    def _respelt(self, stem: str, loose: re.Match[str]) -> re.Match[str] | None:
+        """Return the match of a name whose parts are spelt as the pattern wants; None without one.
+
+        The parts are the named groups and what is between them. A copy changes the case of all of
+        its names in the same way, so what fitted before is tried first.
+        """
+        start, end = loose.span("_own")
+        edges = {start, end, *(edge for name in loose.groupdict() for edge in loose.span(name))}
+        cuts = sorted(edge for edge in edges if start <= edge <= end)
+        parts = [stem[low:high] for low, high in pairwise(cuts)]
+        kind = tuple((part.islower(), part.isupper()) for part in parts)
+        if kind in self._spellings:
+            tried: Iterable[tuple[_Spelling, ...]] = self._spellings[kind]
+        elif len(parts) <= _MOST_PARTS:
+            has_letters = [
+                any(one) or part != part.lower() for one, part in zip(kind, parts, strict=True)
+            ]
+            tried = product(*(_SPELLINGS if letters else (str,) for letters in has_letters))
+        else:
+            tried = ()
+        for spelling in tried:
+            text = "".join(spell(part) for spell, part in zip(spelling, parts, strict=True))
+            found = self._strict.fullmatch(stem[:start] + text + stem[end:])
+            if found is not None:
+                self._spellings[kind] = (spelling,)
+                return found
+        self._spellings.setdefault(kind, ())
+        return None
+
+    @cached_property
+    def _spellings(self) -> dict[tuple[tuple[bool, bool], ...], tuple[tuple[_Spelling, ...], ...]]:
+        """The spelling that fits names, by the case of their parts; empty if none fits."""
+        return {}
 
     def _parts(self, found: re.Match[str]) -> NameParts:
         """Return the named groups, with the label in its declared spelling in all of them."""

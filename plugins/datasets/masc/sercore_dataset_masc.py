@@ -47,7 +47,7 @@ MASC = FileNameCorpus(
     # The names of phrases and paragraphs are unknown, so any name is read.
     pattern=(
         r"(?P<id>(?P<speaker>\d{3})/(?P<label>[^/]+)/"
-        r"(?:utterance/(?P<text_id>2\d{2})(?P<take>[^/]*)|[^/]+/[^/]+))\.wav"
+        r"(?:utterance/(?P<text_id>2\d{2})(?P<take>[a-z\d_-]*)|(?!(?i:utterance)/)[^/]+/[^/]+))\.wav"
     ),
     labels={
         "neutral": Emotion.NEUTRAL,

@@ -80,7 +80,7 @@ MESD = FileNameCorpus(
     ),
     pattern=(
         r"(?P<id>(?P<label>[^/_]+)_(?P<group>(?P<gender>[FMC]))_[AB]_(?:(?P<take>L[12])_)?"
-        r"(?P<text_id>[^/]+))\.wav"
+        r"(?P<text_id>[a-zà-ÿ ]+))\.wav"
     ),
     labels={
         "Anger": Emotion.ANGER,
