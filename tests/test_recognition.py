@@ -8,6 +8,8 @@ import tarfile
 import time
 import zipfile
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sercore.corpora.recognition import recognize
@@ -257,3 +259,65 @@ class TestSettings:
 
         assert place.read_text() == "not toml"
         assert [path.name for path in tmp_path.iterdir()] == ["sercore.toml"]
+
+
+# -- Parquet ---------------------------------------------------------------------------------------
+
+
+def write_parquet(root, rows, columns=("path", "emotion", "speech")):
+    """Write shards as the Hub has them; the audio is beside the name of its file, or not."""
+    root.mkdir(parents=True, exist_ok=True)
+    audio = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    for part in ("train", "test"):
+        chosen = [row for row in rows if row["path"].startswith(f"{part}/")]
+        names = [row["path"].rpartition("/")[2] for row in chosen]
+        values = {
+            "path": pa.array(names),
+            "emotion": pa.array([row["native_label"] for row in chosen]),
+            "speech": pa.array([{"bytes": b"x", "path": name} for name in names], audio),
+        }
+        table = pa.table({name: values[name] for name in columns})
+        pq.write_table(table, root / f"{part}-00000-of-00001.parquet")
+
+
+def resd_rows():
+    return [
+        {
+            "path": f"{part}/x/{dialogue:02}_sadness_happiness_s_{number:03}.wav",
+            "native_label": "anger",
+        }
+        for part, dialogues in (("train", range(1, 12)), ("test", range(12, 15)))
+        for dialogue in dialogues
+        for number in range(100)
+    ]
+
+
+@pytest.mark.parametrize("place", ["x/data", "hub/downloads/x"])
+def test_parquet_files_are_recognized_by_the_names_in_them(place, corpora, tmp_path):
+    write_parquet(tmp_path / place, resd_rows())
+
+    assert found(tmp_path, corpora) == {("resd", place, 1400)}
+    assert "looks like RESD" in sentences(tmp_path, corpora)[0]
+
+
+def test_names_beside_the_audio_are_enough(corpora, tmp_path):
+    write_parquet(tmp_path / "x", resd_rows(), ("emotion", "speech"))
+
+    assert {one[0] for one in found(tmp_path, corpora)} == {"resd"}
+    assert "no column path" in sentences(tmp_path, corpora)[0]  # the reader says what it needs
+
+
+def test_a_parquet_copy_of_a_corpus_that_reads_no_parquet_is_not_found(corpora, tmp_path):
+    table = pa.table({"file": EMOVO, "emotion": ["x"] * len(EMOVO)})
+    pq.write_table(table, tmp_path / "train.parquet")
+
+    assert found(tmp_path, corpora) == set()
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 not really", b"version https://git-lfs"])
+def test_files_that_only_look_like_parquet_are_passed_over(content, corpora, tmp_path):
+    (tmp_path / "train.parquet").write_bytes(content)
+    pq.write_table(pa.table({"a": [1], "b": ["x"]}), tmp_path / "other.parquet")
+    pq.write_table(pa.table({"name": pa.array([], pa.string())}), tmp_path / "empty.parquet")
+
+    assert found(tmp_path, corpora) == set()

@@ -1,6 +1,7 @@
 """Recognize corpora by the names of their files, whatever their folders are called.
 
-Folders are listed and the indexes of archives are read; no file of a corpus is opened.
+Folders are listed, and the indexes of archives and the names in Parquet files are read; no audio is
+opened.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sercore.corpora.files import composed
 from sercore.corpora.files import is_litter_folder
 from sercore.corpora.interface import NamedCorpus
 from sercore.corpora.names import AUDIO_SUFFIXES
+from sercore.corpora.tables import embedded_names
 from sercore.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ _LEAST_SHARE = 0.1
 _MAIN_SHARE = 0.9
 """Share of the utterances of a folder in one subfolder that makes the subfolder the place."""
 _SEVERAL_COPIES = 1.2
+
+_PARQUET = ".parquet"
 
 Node = tuple[str, ...]
 """A folder or archive, by its path parts below the data folder."""
@@ -81,6 +85,8 @@ def recognize(data: Path, corpora: Iterable[Corpus]) -> tuple[Candidate, ...]:
     for parts, paths in _folders(data):
         shown = [composed(f"{top}/{path}") for path in paths]
         for corpus in named:
+            if _embeds(shown) and not corpus.reads(shown[0].partition("!")[0]):
+                continue
             if any(corpus.identify(path) is not None for path in _sample(shown)):
                 for path in shown:
                     name = corpus.identify(path)
@@ -169,6 +175,9 @@ def _folders(data: Path) -> Iterator[tuple[Node, list[str]]]:
         for entry in entries:
             if PurePosixPath(entry.name).suffix.lower() in AUDIO_SUFFIXES:
                 sounds.append(f"{prefix}{entry.name}")
+            elif PurePosixPath(entry.name).suffix.lower() == _PARQUET:
+                if len(parts) <= LEVELS:
+                    yield parts, _embedded(folder / entry.name, prefix)
             elif archive_stem(entry.name) is not None:
                 if len(parts) <= LEVELS:
                     yield (*parts, entry.name), _members(folder / entry.name, prefix)
@@ -193,6 +202,20 @@ def _members(archive: Path, prefix: str) -> list[str]:
         return sorted(index_of(archive).shown_below(f"{prefix}{archive.name}"))
     except (CorpusError, OSError):
         return []
+
+
+def _embedded(table: Path, prefix: str) -> list[str]:
+    """Return the recordings in a Parquet file as readers name them: ``<file>!<name>``."""
+    try:
+        names = embedded_names(table) if table.is_file() else []
+    except OSError:
+        return []
+    return sorted(f"{prefix}{table.name}!{name}" for name in names)
+
+
+def _embeds(paths: Sequence[str]) -> bool:
+    """Return whether paths are those of recordings in a Parquet file."""
+    return bool(paths) and paths[0].partition("!")[0].lower().endswith(_PARQUET)
 
 
 def _sample(paths: Sequence[str]) -> Sequence[str]:

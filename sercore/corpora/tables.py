@@ -9,12 +9,17 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from typing import Any
 
+from sercore.corpora.names import AUDIO_SUFFIXES
 from sercore.errors import CorpusError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
 
     from sercore.corpora.files import CorpusFiles
@@ -139,6 +144,55 @@ def embedded_audio(
                 f"{path} is not a readable Parquet file: {error}",
                 hint="download it again; a Git LFS pointer must be fetched with 'git lfs pull'",
             ) from None
+
+
+def embedded_names(place: Path) -> list[str]:
+    """Return the names of the recordings that a Parquet file embeds.
+
+    They stand in its first column of text, plain or beside the audio, whose first value is the name
+    of a file for sound. No audio is read. Empty if it is not Parquet, or has no such column.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(place) as parquet:
+            for column in _text_columns(parquet.schema_arrow):
+                batches = (
+                    _flat(batch) for batch in parquet.iter_batches(batch_size=64, columns=[column])
+                )
+                first = next(batches, [])
+                if first and _is_sound(first[0]):
+                    return [str(name) for name in chain(first, *batches) if _is_sound(name)]
+    except (pa.ArrowException, OSError):
+        return []
+    return []
+
+
+def _text_columns(schema: pa.Schema) -> Iterator[str]:
+    """Yield the dotted names of the columns of text, those inside structs included."""
+    import pyarrow.types as kinds
+
+    for column in schema:
+        if kinds.is_string(column.type) or kinds.is_large_string(column.type):
+            yield str(column.name)
+        elif kinds.is_struct(column.type):
+            inside = (
+                f"{column.name}.{inner.name}"
+                for inner in column.type
+                if str(inner.type) == "string"
+            )
+            yield from inside
+
+
+def _flat(batch: pa.RecordBatch) -> list[object]:
+    """Return the values of a batch of one column, or of the only field of its struct."""
+    values: list[object] = batch.column(0).to_pylist()
+    return [next(iter(one.values())) if isinstance(one, dict) else one for one in values]
+
+
+def _is_sound(name: object) -> bool:
+    return isinstance(name, str) and PurePosixPath(name).suffix.lower() in AUDIO_SUFFIXES
 
 
 def audio_column(schema: pa.Schema, path: str) -> str:
