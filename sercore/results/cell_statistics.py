@@ -22,6 +22,7 @@ from sercore.evaluation.metrics import MEASURES
 from sercore.evaluation.protocols import SUPPORTED
 from sercore.evaluation.protocols import Adjustment
 from sercore.evaluation.protocols import SplitScheme
+from sercore.evaluation.published_folds import published_name
 from sercore.evaluation.scores import ScoreKey
 from sercore.evaluation.units import units_of
 from sercore.results.cell_answers import CellAnswers
@@ -233,7 +234,8 @@ def _intervals(
 
 def _disjoint_folds(setting: Setting, cell: Cell) -> int | None:
     """Return the folds of an in-domain cell whose folds share no speaker, or None."""
-    if not cell.pooled or setting.split != SplitScheme.SPEAKER_DISJOINT:
+    published = published_name(setting.split or "") is not None and cell.shared_speakers == 0
+    if not cell.pooled or not (published or setting.split == SplitScheme.SPEAKER_DISJOINT):
         return None
     folds = len(cell.by_fold) // len(cell.by_seed)
     return folds if folds > 1 else None
