@@ -10,8 +10,10 @@ from click.testing import CliRunner
 from rich.console import Console
 from small_corpora import write_wav
 
+import sercore
 from sercore.cli import cli
 from sercore.cli.closing import reductions_table
+from sercore.errors import ProtocolError
 from sercore.errors import UnknownNameError
 from sercore.reports.content import build_content
 from sercore.reports.flat import averages_table
@@ -176,6 +178,16 @@ def test_two_runs_are_compared_set_by_set(workspace):
     compared = compare_runs(read_run(workspace, "paper"), read_run(workspace, "mixed"))
 
     assert {average.corpora for average in compared.averages} == {"paper"}
+
+
+def test_a_notebook_names_the_set_of_a_matrix(workspace):
+    pytest.importorskip("pandas")
+    result = sercore.load("mixed", workspace=workspace.root)
+
+    assert list(result.matrix("small", corpora="extended").index) == ["xa", "xb"]
+    assert set(result.leaderboard(arrow=True)["corpora"].to_pylist()) >= {"paper", "extended"}
+    with pytest.raises(ProtocolError, match="corpora paper"):
+        result.matrix("small")
 
 
 # -- the command -----------------------------------------------------------------------------------

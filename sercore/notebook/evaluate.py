@@ -41,9 +41,11 @@ def evaluate(
     datasets: Datasets | None = None,
     backbones: Backbones | Mapping[str, Callable[..., Any]] | None = None,
     *,
+    corpora: str | Sequence[str] = (),
     data: str | Path | Sequence[str | Path] = (),
     demo: bool = False,
     protocol: str = "standard",
+    accept_shared_speakers: bool = False,
     class_rules: str | Sequence[str] = (),
     small_clusters: bool = False,
     labels: str | None = None,
@@ -82,9 +84,13 @@ def evaluate(
             (float32, mono) and a sample rate and return frames of shape (frames, width) or one
             vector. A mapping names functions. Without it, every installed backbone. Frames of a
             function are stored for later calls only if it has an attribute ``version``.
+        corpora: named sets of corpora: every corpus of ``paper`` or ``extended`` that is found in
+            `data`.
         data: folders that hold corpora under their usual names.
         demo: include the synthetic corpora and the baseline backbone.
         protocol: a name of ``sercore list protocols``.
+        accept_shared_speakers: use published folds (``official:NAME``) even if a speaker is on
+            both sides.
         class_rules: ``cluster``, ``exact-classes`` or ``shared-classes``; those of the protocol
             if empty.
         small_clusters: include the small clusters of corpora that the paper's tables leave out.
@@ -127,12 +133,14 @@ def evaluate(
     installed = registry().extended(backbones=functions)
     selection = select(
         installed,
-        everything=datasets is None and backbones is None and not demo,
+        everything=datasets is None and backbones is None and not demo and not corpora,
         demo=demo,
         datasets=_datasets(datasets),
+        sets=_several(corpora),
         backbones=(*names, *(backbone.card.id for backbone in functions)),
         data=_folders(data, settings),
         protocol=protocol,
+        accept_shared_speakers=accept_shared_speakers,
         class_rules=_several(class_rules),
         small_clusters=small_clusters,
         mapper=labels,

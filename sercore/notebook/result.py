@@ -120,6 +120,7 @@ class Result:
         probe: str | None = None,
         layer: str | int | None = None,
         class_rule: str | None = None,
+        corpora: str | None = None,
     ) -> pd.DataFrame:
         """Return one matrix: training corpora as rows, test corpora as columns.
 
@@ -130,6 +131,7 @@ class Result:
             probe: which probe; may be left out if there is one.
             layer: which layer; may be left out if there is one.
             class_rule: which class rule; may be left out if there is one.
+            corpora: which set of corpora, or ``between sets``; may be left out if there is one.
 
         Raises:
             ProtocolError: no matrix, or more than one, fits.
@@ -140,6 +142,7 @@ class Result:
             "probe": probe,
             "layer": None if layer is None else str(layer),
             "class_rule": class_rule,
+            "corpora": corpora,
         }
         found = matrices_of(self.run.scores, self.run.record, metric=metric, adjustment=adjustment)
         matrix = _only(found, {name: value for name, value in wanted.items() if value is not None})
@@ -254,17 +257,21 @@ def _only(found: Sequence[Matrix], wanted: dict[str, str]) -> Matrix:
         return fitting[0]
     labels = MatrixLabels([matrix.setting for matrix in found])
     offered = ", ".join(
-        sorted(
-            f"{labels.title(matrix.setting)} ({matrix.setting.class_rule or 'in-domain'})"
-            for matrix in (fitting or found)
-        )
+        sorted(f"{labels.title(matrix.setting)} ({_kind(matrix)})" for matrix in (fitting or found))
     )
     asked = " and ".join(f"{name} '{value}'" for name, value in wanted.items())
     many = f"{len(fitting)} matrices fit" if fitting else "no matrix fits"
     raise ProtocolError(
         many + (f" {asked}" if asked else ""),
-        hint=f"choose by backbone, probe, layer and class_rule among {offered or 'none'}",
+        hint=f"choose by backbone, probe, layer, class_rule and corpora among {offered or 'none'}",
     )
+
+
+def _kind(matrix: Matrix) -> str:
+    """Return the class rule and the set of corpora of a matrix."""
+    setting = matrix.setting
+    rule = setting.class_rule or "in-domain"
+    return f"{rule}, corpora {setting.corpora}" if setting.corpora else rule
 
 
 def _comparison_schema() -> pa.Schema:
