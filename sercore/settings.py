@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,19 +21,72 @@ if TYPE_CHECKING:
     from sercore.storage.workspace import Workspace
 
 CONFIG_NAME = "sercore.toml"
+SOURCE_KINDS = ("table", "folder", "hf", "audformat")
+"""Forms in which a user can have a corpus that no plugin reads."""
+SPEAKER_SEPARATOR = "|"
+_REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusSource:
+    """Where a corpus without a plugin comes from."""
+
+    kind: str
+    """One of `SOURCE_KINDS`."""
+    place: str
+    """Absolute path of a file or folder, or the name of a dataset repository of the Hub."""
+    revision: str | None = None
+    """Commit, tag or branch of a repository of the Hub; None for a place on this disk."""
+
+    def __str__(self) -> str:
+        suffix = f"@{self.revision}" if self.revision else ""
+        return f"{self.kind}:{self.place}{suffix}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSettings:
-    """Settings of one corpus."""
+    """Settings of one corpus. Those from `source` on are for a corpus without a plugin."""
 
     path: Path | None = None
+    """Its folder; for a table the folder that recordings are relative to."""
     ignore: tuple[str, ...] = ()
     """Glob patterns of files that no check looks at."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Native labels by another spelling in this copy."""
     ignore_labels: tuple[str, ...] = ()
     """Native labels whose utterances are left out."""
+    source: CorpusSource | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Classes by native label."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Names of columns by what they hold: ``path``, ``label``, ``speaker``, ..."""
+    files: tuple[str, ...] = ()
+    """Glob patterns of the files that are read, and downloaded; empty: all files."""
+    speaker_separator: str = SPEAKER_SEPARATOR
+    """Between the speakers of a conversation; empty: every value is one speaker."""
+    title: str | None = None
+    language: str | None = None
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        return {**asdict(self), "path": None if self.path is None else str(self.path)}
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> DatasetSettings:
+        """Return the settings that `to_plain` wrote.
+
+        Raises:
+            TypeError, KeyError: the values are not such settings.
+        """
+        plain = dict(values)
+        for name in ("ignore", "ignore_labels", "files"):
+            plain[name] = tuple(plain[name])
+        path, source = plain.pop("path"), plain.pop("source")
+        return cls(
+            path=None if path is None else Path(path),
+            source=None if source is None else CorpusSource(**source),
+            **plain,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,16 +146,7 @@ def _checked(content: Mapping[str, Any], source: Path) -> Settings:
     for name, value in _typed(content, "datasets", dict, source, {}).items():
         if not isinstance(value, dict):
             raise SettingsError(f"{source}: datasets.{name} must be a table")
-        _refuse_unknown(
-            value, ("path", "ignore", "aliases", "ignore_labels"), source, f"datasets.{name}."
-        )
-        place = _typed(value, "path", str, source, None)
-        datasets[name] = DatasetSettings(
-            path=_path(place, source) if place else None,
-            ignore=tuple(_strings(value, "ignore", source)),
-            aliases=_aliases(value, source),
-            ignore_labels=tuple(_strings(value, "ignore_labels", source)),
-        )
+        datasets[name] = _dataset(name, value, source)
     return Settings(
         workspace=_typed(content, "workspace", str, source, None),
         data=tuple(_path(folder, source) for folder in _strings(content, "data", source)),
@@ -110,6 +157,60 @@ def _checked(content: Mapping[str, Any], source: Path) -> Settings:
         datasets=datasets,
         source=source,
     )
+
+
+def _dataset(name: str, value: Mapping[str, Any], source: Path) -> DatasetSettings:
+    known = tuple(entry.name for entry in fields(DatasetSettings))
+    _refuse_unknown(value, known, source, f"datasets.{name}.")
+    place = _typed(value, "path", str, source, None)
+    origin = _typed(value, "source", str, source, None)
+    return DatasetSettings(
+        path=_path(place, source) if place else None,
+        ignore=tuple(_strings(value, "ignore", source)),
+        aliases=_names(value, "aliases", source),
+        ignore_labels=tuple(_strings(value, "ignore_labels", source)),
+        source=parse_source(origin, source.absolute().parent) if origin is not None else None,
+        labels=_names(value, "labels", source),
+        columns=_names(value, "columns", source),
+        files=tuple(_strings(value, "files", source)),
+        speaker_separator=_typed(value, "speaker_separator", str, source, SPEAKER_SEPARATOR),
+        title=_typed(value, "title", str, source, None),
+        language=_typed(value, "language", str, source, None),
+    )
+
+
+def parse_source(text: str, folder: Path) -> CorpusSource:
+    """Return the source that a text names.
+
+    Args:
+        text: ``table:FILE``, ``folder:DIR``, ``hf:ORG/NAME@REVISION``, ``hf:DIR`` or
+            ``audformat:DIR``.
+        folder: the folder that relative paths start from.
+
+    Raises:
+        SettingsError: the text is none of these.
+    """
+    kind, _, place = text.partition(":")
+    if kind not in SOURCE_KINDS or not place:
+        raise SettingsError(
+            f"'{text}' is not the source of a corpus",
+            hint="write table:FILE, folder:DIR, hf:ORG/NAME@REVISION or audformat:DIR",
+        )
+    path = folder / Path(place).expanduser()
+    if kind != "hf" or path.is_dir():
+        return CorpusSource(kind=kind, place=os.path.normpath(path.absolute()))
+    name, _, revision = place.partition("@")
+    if not _REPOSITORY.fullmatch(name):
+        raise SettingsError(
+            f"'{text}' names neither a folder nor a dataset of the Hub",
+            hint="write hf:ORG/NAME@REVISION, or hf:DIR for a snapshot on this disk",
+        )
+    if not revision:
+        raise SettingsError(
+            f"'{text}' has no revision, and the data behind a name can change",
+            hint=f"write hf:{name}@REVISION, with a commit of the dataset's history",
+        )
+    return CorpusSource(kind=kind, place=name, revision=revision)
 
 
 def _refuse_unknown(
@@ -137,10 +238,10 @@ def _strings(content: Mapping[str, Any], key: str, source: Path) -> list[str]:
     return values
 
 
-def _aliases(content: Mapping[str, Any], source: Path) -> dict[str, str]:
-    value: dict[str, Any] = _typed(content, "aliases", dict, source, {})
-    if not all(isinstance(label, str) for label in value.values()):
-        raise SettingsError(f"{source}: aliases must map labels to labels, both strings")
+def _names(content: Mapping[str, Any], key: str, source: Path) -> dict[str, str]:
+    value: dict[str, Any] = _typed(content, key, dict, source, {})
+    if not all(isinstance(name, str) for name in value.values()):
+        raise SettingsError(f"{source}: {key} must map names to names, both strings")
     return value
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from sercore.cli.options import parse_datasets
 from sercore.errors import SettingsError
+from sercore.settings import Settings
 from sercore.settings import read_settings
 
 
@@ -70,8 +71,8 @@ def test_a_named_file_must_be_there(tmp_path):
 
 @pytest.mark.parametrize("values", [("=x",), ("emodb=",), ("a", "a=/x")])
 def test_datasets_are_named_once_and_whole(values):
-    with pytest.raises(SettingsError, match="write ID or ID=PATH"):
-        parse_datasets(values)
+    with pytest.raises(SettingsError, match="write ID, ID=PATH or ID=KIND:PLACE"):
+        parse_datasets(values, Settings())
 
 
 def sercore(folder, *arguments, **environment):

@@ -80,12 +80,13 @@ def doctor(
 
     settings = shared.load_settings(config)
     folders = shared.data_folders(data, settings)
+    named, settings = shared.parse_datasets(datasets, settings)
     diagnosis = examine(
         registry(),
         settings,
         shared.open_workspace(workspace, settings),
         folders,
-        shared.parse_datasets(datasets),
+        named,
         reading=reading,
         deep=deep,
     )

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -17,8 +18,11 @@ from sercore.cli.completion import complete
 from sercore.cli.text import printable
 from sercore.cli.text import printable_json
 from sercore.errors import SettingsError
+from sercore.settings import SOURCE_KINDS
+from sercore.settings import DatasetSettings
 from sercore.settings import Settings
 from sercore.settings import open_workspace as open_workspace  # noqa: PLC0414 - for commands
+from sercore.settings import parse_source
 from sercore.settings import read_settings
 
 if TYPE_CHECKING:
@@ -69,7 +73,9 @@ def dataset_option(function: F) -> F:
         multiple=True,
         metavar="ID[=PATH]",
         shell_complete=complete("corpora"),
-        help="Name of a corpus, and its folder if it is elsewhere; repeat for several.",
+        help="Name of a corpus, and its folder if it is elsewhere; or any name and a corpus of "
+        "yours: NAME=table:FILE, folder:DIR, hf:ORG/NAME@REVISION, audformat:DIR. Repeat for "
+        "several.",
     )(function)
 
 
@@ -111,21 +117,35 @@ def data_folders(option: tuple[Path, ...], settings: Settings) -> tuple[Path, ..
     return folders
 
 
-def parse_datasets(values: tuple[str, ...]) -> dict[str, Path | None]:
-    """Return the folder of each ``ID=PATH`` by name; None for an ``ID`` without a path.
+def parse_datasets(
+    values: tuple[str, ...], settings: Settings
+) -> tuple[dict[str, Path | None], Settings]:
+    """Read the values of ``--dataset``.
+
+    Returns:
+        The folder of each ``ID=PATH`` by name, None for an ``ID`` and for ``ID=KIND:PLACE``; and
+        the settings, with the sources of corpora that have no plugin.
 
     Raises:
-        SettingsError: a name is empty or given twice.
+        SettingsError: a name is empty or given twice, or a source cannot be used.
     """
     chosen: dict[str, Path | None] = {}
+    own = dict(settings.datasets)
     for value in values:
         name, separator, place = value.partition("=")
         if not name or name in chosen or (separator and not place):
             raise SettingsError(
-                f"'--dataset {value}' is not usable", hint="write ID or ID=PATH, every ID once"
+                f"'--dataset {value}' is not usable",
+                hint="write ID, ID=PATH or ID=KIND:PLACE, every ID once",
             )
-        chosen[name] = Path(place).expanduser() if place else None
-    return chosen
+        kind, colon, _ = place.partition(":")
+        if colon and kind in SOURCE_KINDS:
+            chosen[name] = None
+            source = parse_source(place, Path())
+            own[name] = replace(own.get(name) or DatasetSettings(), source=source)
+        else:
+            chosen[name] = Path(place).expanduser() if place else None
+    return chosen, replace(settings, datasets=own)
 
 
 def hub_is_offline() -> bool:

@@ -198,7 +198,8 @@ def run(ctx: click.Context, /, **given: Any) -> None:
     settings = shared.load_settings(given["config"])
     given["offline"] = given["offline"] or settings.offline or shared.hub_is_offline()
     workspace = shared.open_workspace(given["workspace"], settings)
-    selection = _selection(given, shared.data_folders(given["data"], settings))
+    datasets, settings = shared.parse_datasets(given["datasets"], settings)
+    selection = _selection(given, shared.data_folders(given["data"], settings), datasets)
     if given["dry_run"]:
         from sercore.cli.dry_run import show_dry_run
         from sercore.storage.trial import on_trial
@@ -257,7 +258,9 @@ def _refuse_unusable(given: dict[str, Any]) -> None:
     registry().executors.get(given["executor"])
 
 
-def _selection(given: dict[str, Any], data: tuple[Path, ...]) -> Selection:
+def _selection(
+    given: dict[str, Any], data: tuple[Path, ...], datasets: dict[str, Path | None]
+) -> Selection:
     from sercore.plugins.registry import registry
     from sercore.runs.selection import select
 
@@ -269,7 +272,7 @@ def _selection(given: dict[str, Any], data: tuple[Path, ...]) -> Selection:
     )
     return select(
         registry(),
-        datasets=shared.parse_datasets(given["datasets"]),
+        datasets=datasets,
         data=data,
         protocol=given["protocol_name"],
         is_local=given["executor"] == "local",

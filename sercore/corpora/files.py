@@ -90,6 +90,8 @@ class CorpusFiles:
             beside the archive; a problem if it cannot be unpacked.
         aliases: native labels by another spelling that this copy uses.
         ignored_labels: native labels whose utterances are left out.
+        folders: the only folders that are listed, without their subfolders, as paths in the corpus
+            without case; None: all folders. The corpus's own folder is always listed.
 
     Raises:
         CorpusMissingError: the folder does not exist.
@@ -104,12 +106,14 @@ class CorpusFiles:
         *,
         aliases: Mapping[str, str] | None = None,
         ignored_labels: Iterable[str] = (),
+        folders: Iterable[str] | None = None,
     ) -> None:
         self.root = root
         self.ignore = tuple(ignore)
         self.unpacked = dict(unpacked or {})
         self.aliases = dict(aliases or {})
         self.ignored_labels = frozenset(ignored_labels)
+        self._folders = None if folders is None else frozenset(folders)
         if not root.is_dir():
             raise CorpusMissingError(f"the folder {root} does not exist")
 
@@ -145,7 +149,7 @@ class CorpusFiles:
             for child in entries:
                 path = shown + _readable(child.name)
                 if child.is_dir(follow_symlinks=False):
-                    if not is_litter_folder(child.name):
+                    if self._is_listed(child.name, path):
                         pending.append((child.path, f"{path}/"))
                 elif not (_is_litter(child.name) or self._is_ignored(path)):
                     self._add(child, path, found)
@@ -190,7 +194,7 @@ class CorpusFiles:
             )
             return
         if stat.S_ISDIR(facts.st_mode):
-            if not is_litter_folder(child.name):
+            if self._is_listed(child.name, path):
                 found.links.append((child.path, path))
         elif not stat.S_ISREG(facts.st_mode):
             found.problems.append(
@@ -262,6 +266,12 @@ class CorpusFiles:
         """Return the bytes of a file by its path inside the corpus."""
         with self.open(path) as file:
             return file.read()
+
+    def _is_listed(self, name: str, path: str) -> bool:
+        """Return whether a folder is listed, by its name and by its path in the corpus."""
+        if self._folders is not None:
+            return path.casefold() in self._folders
+        return not is_litter_folder(name)
 
     def _is_ignored(self, path: str) -> bool:
         # Called for every file of a corpus, so the usual case must be fast.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sercore.corpora.files import CorpusFiles
     from sercore.corpora.problems import Problem
+    from sercore.storage.workspace import Workspace
 
 READINGS = ("paper", "corrected")
 """Named subsets of a corpus's utterances: the ones of the paper, and a corrected one (default)."""
@@ -117,6 +118,8 @@ class CorpusCard:
     """Ids of utterances that no copy has in a usable form, with the reason."""
     demo: bool = False
     """Synthetic: joins a run only by name or with ``--demo``, never an average with real ones."""
+    declared: bool = False
+    """Declared by the user, not registered by a plugin: it belongs to no published set."""
     downloads: tuple[Download, ...] = ()
     """Files that ``sercore fetch`` can download; empty if only the authors give access."""
     unread: tuple[str, ...] = ()
@@ -221,6 +224,29 @@ def classes_of(corpora: Iterable[Corpus]) -> frozenset[str]:
         for emotion, count in counts.classes.items()
         if count
     )
+
+
+@runtime_checkable
+class PlacedCorpus(Corpus, Protocol):
+    """A corpus that knows its own place, as one that the user declared."""
+
+    def find(self, *, offline: bool) -> Path:
+        """Return where it is on this disk, downloaded first if it may and must be.
+
+        Raises:
+            CorpusMissingError: it is not there.
+            CorpusError: it cannot be downloaded.
+        """
+
+    def open(self, place: Path, workspace: Workspace) -> CorpusFiles:
+        """Return its files.
+
+        Raises:
+            CorpusError: they cannot be read.
+        """
+
+    def stamp(self, place: Path) -> str:
+        """Return a digest of all that its utterances depend on beside its files."""
 
 
 @runtime_checkable

@@ -70,6 +70,28 @@ CONCEPTS: dict[str, Emotion] = {
     "excitement": Emotion.HAPPINESS,
 }
 
+_SPELLINGS: dict[Emotion, tuple[str, ...]] = {
+    Emotion.HAPPINESS: ("happy", "hap", "joy", "joyful"),
+    Emotion.SADNESS: ("sad",),
+    Emotion.DISGUST: ("dis", "disgusted"),
+    Emotion.FEAR: ("fea", "fearful", "afraid", "scared"),
+    Emotion.SURPRISE: ("sur", "surprised"),
+    Emotion.ANGER: ("ang", "angry"),
+    Emotion.OTHER: ("oth", "others"),
+    Emotion.NEUTRAL: ("neu", "neutrality"),
+}
+"""Well-known spellings of classes, which messages suggest. They are not read unasked."""
+
+
+def suggested_class(label: str) -> Emotion | None:
+    """Return the class that a label probably means, or None."""
+    folded = label.strip().casefold()
+    for emotion, spellings in _SPELLINGS.items():
+        if folded == emotion or folded in spellings:
+            return emotion
+    return None
+
+
 _VALENCE = {
     Emotion.HAPPINESS: "positive",
     Emotion.NEUTRAL: "neutral",

@@ -22,6 +22,7 @@ from sercore.corpora.files import CorpusFiles
 from sercore.corpora.files import composed
 from sercore.corpora.interface import GeneratedCorpus
 from sercore.corpora.interface import NamedCorpus
+from sercore.corpora.interface import PlacedCorpus
 from sercore.corpora.problems import Problem
 from sercore.errors import CorpusError
 from sercore.settings import DatasetSettings
@@ -80,9 +81,27 @@ def has_files_of(corpus: NamedCorpus, place: Path) -> bool:
 
 
 def locate(
-    corpus: Corpus, selection_data: Iterable[Path], settings: Settings, workspace: Workspace
+    corpus: Corpus,
+    selection_data: Iterable[Path],
+    settings: Settings,
+    workspace: Workspace,
+    *,
+    offline: bool = True,
 ) -> Path | None:
-    """Return the place of a corpus from the settings, the data folders or its own generator."""
+    """Return the place of a corpus from the settings, the data folders or its own generator.
+
+    Args:
+        corpus: the corpus.
+        selection_data: the data folders.
+        settings: the user's settings.
+        workspace: gets the files of a corpus that can generate them.
+        offline: whether a corpus that the user declared may not be downloaded.
+
+    Raises:
+        CorpusError: a corpus that the user declared is missing or cannot be downloaded.
+    """
+    if isinstance(corpus, PlacedCorpus):
+        return corpus.find(offline=offline)
     configured = settings.datasets.get(corpus.card.id)
     if configured is not None and configured.path is not None:
         return configured.path
@@ -108,6 +127,20 @@ def open_files(
         CorpusError: the place does not exist, cannot be read, or is an archive without a file of
             the corpus.
     """
+    own = settings.datasets.get(corpus.card.id) or DatasetSettings()
+    return open_place(corpus, place, own, workspace)
+
+
+def open_place(
+    corpus: Corpus, place: Path, settings: DatasetSettings, workspace: Workspace
+) -> CorpusFiles:
+    """Return the files of a corpus at a place, under the user's settings for this corpus.
+
+    Raises:
+        CorpusError: as `open_files`.
+    """
+    if isinstance(corpus, PlacedCorpus):
+        return corpus.open(place, workspace)
     return open_corpus(
         place,
         workspace,
@@ -115,7 +148,7 @@ def open_files(
         skip=corpus.card.unread,
         reads=corpus.reads if isinstance(corpus, NamedCorpus) else None,
         title=corpus.card.title,
-        settings=settings.datasets.get(corpus.card.id),
+        settings=settings,
     )
 
 

@@ -45,6 +45,7 @@ def load_manifest(
     workspace: Workspace,
     module: str,
     *,
+    stamp: str = "",
     progress: Progress | None = None,
     note: Callable[[str], None] | None = None,
 ) -> Manifest:
@@ -59,6 +60,7 @@ def load_manifest(
         reading: which utterances.
         workspace: keeps the manifest.
         module: the entry point of the plugin that registered the corpus.
+        stamp: a digest of all else that the utterances depend on.
         progress: called with the bytes of audio that are read; not called if nothing is read.
         note: given one sentence where a stored file was damaged and is computed again.
 
@@ -66,7 +68,7 @@ def load_manifest(
         CorpusError, UnknownLabelError: as `sercore.corpora.manifest.build_manifest`.
         WorkspaceError: the manifest cannot be written.
     """
-    return _Cache(corpus, files, reading, workspace, progress, note or _ignore).load(module)
+    return _Cache(corpus, files, reading, workspace, progress, note or _ignore).load(module, stamp)
 
 
 class _Cache:
@@ -91,9 +93,9 @@ class _Cache:
             known_contents, corpus.card.id, workspace=workspace, progress=progress, note=note
         )
 
-    def load(self, module: str) -> Manifest:
+    def load(self, module: str, extra: str) -> Manifest:
         code = code_identity(module.partition(":")[0], type(self._corpus).__module__, __name__)
-        stamp = digest_of([self._files.stamp(), code])
+        stamp = digest_of([self._files.stamp(), code, extra])
         kept = self._read()
         before = None
         if kept is not None:

@@ -36,6 +36,8 @@ class EmbeddedAudio:
     """Bytes of the audio; None if the row has none."""
     values: Mapping[str, Any]
     """The requested columns."""
+    name: str | None = None
+    """The path of the original file, where the column of audio states it."""
 
 
 def decode_text(data: bytes) -> str:
@@ -130,14 +132,17 @@ def embedded_audio(
             wanted = [*columns, *(name for name in optional if name in parquet.schema_arrow.names)]
             row = 0
             outer, _, inner = audio.partition(".")
-            for batch in parquet.iter_batches(batch_size=32, columns=[*wanted, audio]):
+            named = inner and parquet.schema_arrow.field(outer).type.get_field_index("path") >= 0
+            read = [*wanted, audio, *([f"{outer}.path"] if named else [])]
+            for batch in parquet.iter_batches(batch_size=32, columns=read):
                 held = batch.column(batch.schema.get_field_index(outer))
+                names = held.field("path").to_pylist() if named else [None] * len(batch)
                 if inner:
                     held = held.field(inner)
                 values = batch.select(wanted).to_pylist()
                 sizes = pc.binary_length(held).to_pylist()
-                for row_values, size in zip(values, sizes, strict=True):
-                    yield EmbeddedAudio(row=row, size=size, values=row_values)
+                for row_values, size, name in zip(values, sizes, names, strict=True):
+                    yield EmbeddedAudio(row=row, size=size, values=row_values, name=name)
                     row += 1
         except pa.ArrowException as error:
             raise CorpusError(

@@ -24,6 +24,7 @@ from sercore.environment import library_version
 from sercore.environment import torchaudio_error
 from sercore.errors import BackboneError
 from sercore.errors import SercoreError
+from sercore.plugins.declared import all_corpora
 
 if TYPE_CHECKING:
     from sercore.corpora.interface import Corpus
@@ -148,8 +149,9 @@ def examine(
         reading: which utterances.
         deep: whether every recording is decoded.
     """
-    chosen = [registry.corpora.get(name) for name in named] or [
-        corpus for corpus in registry.corpora if not corpus.card.demo
+    known = all_corpora(registry, settings)
+    chosen = [known.get(name) for name in named] or [
+        corpus for corpus in known if not corpus.card.demo
     ]
     folders = tuple(data)
     checks = tuple(

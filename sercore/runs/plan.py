@@ -21,6 +21,7 @@ from sercore.errors import SettingsError
 from sercore.errors import UnknownNameError
 from sercore.evaluation.class_rules import in_domain_rule
 from sercore.evaluation.class_rules import rules_between
+from sercore.plugins.declared import all_corpora
 from sercore.probes.interface import pools
 from sercore.runs.fold_facts import describe_folds
 from sercore.runs.fold_facts import require_disjoint
@@ -36,6 +37,7 @@ from sercore.runs.resolve import folds_of
 from sercore.runs.resolve import probe_code
 from sercore.runs.resolve import read_corpus
 from sercore.runs.resolve import resolve_backbone
+from sercore.settings import DatasetSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +71,7 @@ def make_plan(
         settings: where corpora lie.
         registry: what is installed.
         workspace: where archives are unpacked, demo corpora written, manifests kept.
-        download: whether weights that are needed and missing may be downloaded.
+        download: whether weights and declared corpora that are missing may be downloaded.
         progress: called with the bytes of audio that are read to compute digests, and their
             total, for every corpus that has new or changed recordings.
 
@@ -81,7 +83,13 @@ def make_plan(
     missing += [_conflict(text) for text in registry.conflicts]
     repairs: list[str] = []
     corpora, absent = _corpora(
-        selection, settings, registry, workspace, progress=progress, note=repairs.append
+        selection,
+        settings,
+        registry,
+        workspace,
+        download=download,
+        progress=progress,
+        note=repairs.append,
     )
     missing += absent
     found = _backbones(selection, registry, corpora, download=download)
@@ -163,6 +171,7 @@ def _corpora(
     registry: Registry,
     workspace: Workspace,
     *,
+    download: bool,
     progress: Callable[[int, int], None] | None,
     note: Callable[[str], None],
 ) -> tuple[list[PlannedCorpus], list[Missing]]:
@@ -172,7 +181,7 @@ def _corpora(
     for corpus, path, named in _chosen_corpora(selection, settings, registry):
         name = corpus.card.id
         try:
-            place = _place(corpus, path, selection, settings, workspace)
+            place = _place(corpus, path, selection, settings, workspace, download=download)
             corpora.append(
                 read_corpus(
                     name,
@@ -194,13 +203,14 @@ def _chosen_corpora(
     selection: Selection, settings: Settings, registry: Registry
 ) -> list[tuple[Corpus, Path | None, bool]]:
     """Return corpora with the folder that the user gave and whether they were named."""
-    named = [(registry.corpora.get(name), path, True) for name, path in selection.datasets.items()]
+    known = all_corpora(registry, settings)
+    named = [(known.get(name), path, True) for name, path in selection.datasets.items()]
     _require_sets(selection, registry)
     if selection.datasets and not (selection.everything or selection.sets):
         return named
     others = [
         (corpus, None, False)
-        for corpus in registry.corpora
+        for corpus in known
         if corpus.card.id not in selection.datasets
         and (selection.demo or not corpus.card.demo or corpus.card.id in settings.datasets)
         and (
@@ -228,17 +238,20 @@ def _place(
     selection: Selection,
     settings: Settings,
     workspace: Workspace,
+    *,
+    download: bool,
 ) -> CorpusPlace:
     name = corpus.card.id
-    root = path or locate(corpus, selection.data, settings, workspace)
+    root = path or locate(
+        corpus, selection.data, settings, workspace, offline=selection.offline or not download
+    )
     if root is None:
         looked = ", ".join(map(str, selection.data)) or "no data folder was named"
         raise CorpusMissingError(
             f"it was not found ({looked})",
             hint=f"{corpus.card.obtain} Then --data DIR or --dataset {name}=PATH",
         )
-    configured = settings.datasets.get(name)
-    return CorpusPlace(path=root, ignore=configured.ignore if configured else ())
+    return CorpusPlace(path=root, settings=settings.datasets.get(name) or DatasetSettings())
 
 
 @dataclass(frozen=True)

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import Literal
 
 from sercore.backbones.interface import EncoderOptions
 from sercore.backbones.interface import split_name
-from sercore.corpora.locate import open_corpus
+from sercore.corpora.interface import PlacedCorpus
+from sercore.corpora.locate import open_place
 from sercore.corpora.manifest_cache import load_manifest
 from sercore.errors import BackboneError
 from sercore.errors import ProtocolError
 from sercore.evaluation.published_folds import published_name
 from sercore.evaluation.splits import SPLITS
 from sercore.evaluation.splits import published_split
+from sercore.plugins.declared import all_corpora
 from sercore.plugins.identity import plugin_code
 from sercore.runs.planned import PlannedBackbone
 from sercore.runs.planned import PlannedCorpus
+from sercore.settings import DatasetSettings
+from sercore.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Mapping
 
     from sercore.backbones.interface import Backbone
     from sercore.corpora.labels import LabelMapper
@@ -33,10 +40,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusPlace:
-    """Where one corpus lies, and which of its files are left out."""
+    """Where one corpus lies, and the user's settings for it."""
 
     path: Path
-    ignore: tuple[str, ...] = ()
+    settings: DatasetSettings = field(default_factory=DatasetSettings)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the place as JSON values."""
+        return {"path": str(self.path), "settings": self.settings.to_plain()}
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> CorpusPlace:
+        """Return the place that `to_plain` wrote.
+
+        Raises:
+            TypeError, KeyError: the values are not a place.
+        """
+        settings = DatasetSettings.from_plain(values["settings"])
+        return cls(path=Path(values["path"]), settings=settings)
 
 
 def read_corpus(
@@ -64,18 +85,19 @@ def read_corpus(
         CorpusError: it is missing, unreadable, or carries an unknown label.
         WorkspaceError: the workspace cannot be written.
     """
-    corpus = registry.corpora.get(name)
     mapper: LabelMapper = registry.label_mappers.get(protocol.mapper)
-    files = open_corpus(
-        place.path,
-        workspace,
-        f"corpora/{name}",
-        ignore=place.ignore,
-        skip=corpus.card.unread,
-    )
-    module = registry.corpora.owners[name].module
+    corpora = all_corpora(registry, Settings(datasets={name: place.settings}))
+    corpus = corpora.get(name)
+    files = open_place(corpus, place.path, place.settings, workspace)
     manifest = load_manifest(
-        corpus, files, protocol.reading, workspace, module, progress=progress, note=note
+        corpus,
+        files,
+        protocol.reading,
+        workspace,
+        corpora.owners[name].module,
+        stamp=corpus.stamp(place.path) if isinstance(corpus, PlacedCorpus) else "",
+        progress=progress,
+        note=note,
     )
     labels = manifest.labels(corpus, mapper)
     own = {folds.name: folds for folds in registry.folds if folds.corpus == name}

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
@@ -20,6 +19,7 @@ from sercore.errors import SercoreError
 from sercore.errors import TaskError
 from sercore.evaluation.protocols import Protocol
 from sercore.runs.resolve import CorpusPlace
+from sercore.settings import DatasetSettings
 from sercore.storage.digests import digest_of
 
 if TYPE_CHECKING:
@@ -58,10 +58,7 @@ class RunSpec:
         """Return the specification as JSON values."""
         return {
             **asdict(self),
-            "corpora": {
-                name: {"path": str(place.path), "ignore": list(place.ignore)}
-                for name, place in sorted(self.corpora.items())
-            },
+            "corpora": {name: place.to_plain() for name, place in sorted(self.corpora.items())},
         }
 
     @classmethod
@@ -83,8 +80,7 @@ class RunSpec:
             for name in ("class_rules", "adjustments"):
                 protocol[name] = tuple(protocol[name])
             corpora = {
-                name: CorpusPlace(path=Path(place["path"]), ignore=tuple(place["ignore"]))
-                for name, place in plain.pop("corpora").items()
+                name: CorpusPlace.from_plain(place) for name, place in plain.pop("corpora").items()
             }
             return cls(protocol=Protocol(**protocol), corpora=corpora, **plain)
         except (TypeError, KeyError, AttributeError) as error:
@@ -94,12 +90,13 @@ class RunSpec:
 def spec_of(plan: Plan, settings: Settings, options: RunOptions, threads: int) -> RunSpec:
     """Return the specification of a planned run."""
     selection = plan.selection
-    places = {}
-    for corpus in plan.corpora:
-        configured = settings.datasets.get(corpus.id)
-        places[corpus.id] = CorpusPlace(
-            path=corpus.place.absolute(), ignore=configured.ignore if configured else ()
+    places = {
+        corpus.id: CorpusPlace(
+            path=corpus.place.absolute(),
+            settings=settings.datasets.get(corpus.id) or DatasetSettings(),
         )
+        for corpus in plan.corpora
+    }
     return RunSpec(
         protocol=selection.protocol,
         corpora=places,
