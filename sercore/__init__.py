@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from sercore.corpora.readers import Annotation
     from sercore.corpora.readers import FileNameCorpus
     from sercore.corpora.readers import ParquetCorpus
+    from sercore.corpora.table_corpus import TableCorpus
     from sercore.corpora.tables import column_positions
     from sercore.corpora.tables import csv_rows
     from sercore.corpora.tables import decode_text
@@ -109,6 +110,7 @@ _HOMES = {
     "RunEvent": "sercore.plugins.events",
     "Scan": "sercore.corpora.interface",
     "SercoreError": "sercore.errors",
+    "TableCorpus": "sercore.corpora.table_corpus",
     "Task": "sercore.executors",
     "TaskReport": "sercore.executors",
     "TransformersBackbone": "sercore.backbones.huggingface",
@@ -166,6 +168,7 @@ __all__ = [
     "RunEvent",
     "Scan",
     "SercoreError",
+    "TableCorpus",
     "Task",
     "TaskReport",
     "TransformersBackbone",

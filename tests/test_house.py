@@ -57,6 +57,7 @@ PUBLIC = [
     "RunEvent",
     "Scan",
     "SercoreError",
+    "TableCorpus",
     "Task",
     "TaskReport",
     "TransformersBackbone",

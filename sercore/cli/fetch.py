@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sercore.corpora.interface import Corpus
     from sercore.corpora.interface import CorpusCard
     from sercore.corpora.transfer import Progress
+    from sercore.settings import Settings
 
 _FAILED = 3
 """Exit status if a named corpus is not on disk in the end."""
@@ -83,11 +84,14 @@ def fetch(
     """
     settings = shared.load_settings(config)
     folder = data or next(iter(settings.data), None)
+    corpora = _selected(ids, settings, all_open=all_open)
     if folder is None:
-        raise SettingsError(
-            "fetch needs a folder for corpora", hint="name it with --data DIR or in sercore.toml"
-        )
-    corpora = _selected(ids, all_open=all_open)
+        if not all(corpus.card.declared for corpus in corpora):
+            raise SettingsError(
+                "fetch needs a folder for corpora",
+                hint="name it with --data DIR or in sercore.toml",
+            )
+        folder = Path()  # a declared corpus has a place of its own
     if addresses and len(corpora) > 1:
         raise SettingsError(
             "--from belongs to one corpus, and several were named",
@@ -112,12 +116,13 @@ def fetch(
     ctx.exit(0 if all(result["status"] == "here" for result in results) else _FAILED)
 
 
-def _selected(ids: Iterable[str], *, all_open: bool) -> list[Corpus]:
+def _selected(ids: Iterable[str], settings: Settings, *, all_open: bool) -> list[Corpus]:
     """Return the named corpora, and all that are open if these are wanted."""
     from sercore.corpora.download import is_offered
+    from sercore.plugins.declared import all_corpora
     from sercore.plugins.registry import registry
 
-    found = registry().corpora
+    found = all_corpora(registry(), settings)
     names = list(dict.fromkeys(ids))
     if all_open:
         names += [one.card.id for one in found if is_offered(one.card) and one.card.id not in names]
@@ -139,6 +144,7 @@ def _sizes(cards: Iterable[CorpusCard]) -> str:
 def _fetched(corpus: Corpus, folder: Path, *arguments: Any, **options: Any) -> dict[str, Any]:
     """Fetch one corpus and return the result; a failure does not stop the other corpora."""
     from sercore.corpora.download import fetch as download
+    from sercore.corpora.interface import PlacedCorpus
     from sercore.errors import NotOfferedError
     from sercore.errors import SercoreError
 
@@ -156,7 +162,10 @@ def _fetched(corpus: Corpus, folder: Path, *arguments: Any, **options: Any) -> d
         message = f"{card.title} is generated, so there is nothing to download"
         return result | {"status": "not offered", "message": message}
     try:
-        path = download(card, folder, *arguments, corpus=corpus, **options)
+        if isinstance(corpus, PlacedCorpus):
+            path = corpus.find(offline=False)
+        else:
+            path = download(card, folder, *arguments, corpus=corpus, **options)
     except SercoreError as error:
         status = "not offered" if isinstance(error, NotOfferedError) else "failed"
         return result | {"status": status, "message": error.message, "hint": error.hint}

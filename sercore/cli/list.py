@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -15,6 +17,7 @@ from sercore.cli.text import printable
 if TYPE_CHECKING:
     from sercore.plugins.registry import Catalog
     from sercore.plugins.registry import Registry
+    from sercore.settings import Settings
 
 _KINDS = ("datasets", "backbones", "protocols", "mappers", "probes", "metrics", "executors")
 _LISTED = (*_KINDS, "plugins")
@@ -45,24 +48,28 @@ def _complete_kind(ctx: click.Context, param: click.Parameter, incomplete: str) 
 @click.argument(
     "kind", required=False, metavar="[KIND]", callback=_kind, shell_complete=_complete_kind
 )
+@shared.config_option
 @shared.json_option
 @click.pass_context
 def list_(
     ctx: click.Context,
     kind: str | None,
+    config: Path | None,
     as_json: bool,  # noqa: FBT001 - click passes flags so
 ) -> None:
     """List what is installed.
 
     KIND is datasets, backbones, protocols, mappers, probes, metrics, executors or plugins. Without
-    KIND, everything is listed. Broken plugins are listed with their error.
+    KIND, everything is listed. Datasets include those that sercore.toml declares. Broken plugins
+    are listed with their error.
 
     Exit status: 0 no conflict, 1 two plugins claim one name, 2 usage.
     """
     from sercore.plugins.registry import registry
 
     found = registry()
-    listing = {name: _ROWS[name](found) for name in ([kind] if kind else [*_KINDS, "plugins"])}
+    names = [kind] if kind else [*_KINDS, "plugins"]
+    listing = {name: _rows(name, found, config) for name in names}
     if as_json:
         shared.print_json(listing)
     else:
@@ -70,6 +77,12 @@ def list_(
     for conflict in found.conflicts:
         click.echo(printable(f"sercore: {conflict}; uninstall one of the two"), err=True)
     ctx.exit(1 if found.conflicts else 0)
+
+
+def _rows(name: str, found: Registry, config: Path | None) -> list[dict[str, Any]]:
+    if name == "datasets":
+        return _datasets(found, shared.load_settings(config))
+    return _ROWS[name](found)
 
 
 def _print(listing: dict[str, list[dict[str, Any]]], found: Registry, *, every_kind: bool) -> None:
@@ -119,9 +132,12 @@ _SHOWN = {
 }
 
 
-def _datasets(found: Registry) -> list[dict[str, Any]]:
+def _datasets(found: Registry, settings: Settings) -> list[dict[str, Any]]:
+    from sercore.plugins.declared import all_corpora
+
     rows = []
-    for name, corpus in sorted(found.corpora.items.items()):
+    known = all_corpora(found, settings)
+    for name, corpus in known.items.items():
         card = corpus.card
         expected = card.expected.get("corrected")
         rows.append(
@@ -138,7 +154,7 @@ def _datasets(found: Registry) -> list[dict[str, Any]]:
                 "homepage": card.homepage,
                 "cluster": card.cluster,
                 "demo": card.demo,
-                "distribution": found.corpora.owners[name].distribution,
+                "distribution": known.owners[name].distribution,
             }
         )
     return rows
@@ -186,8 +202,7 @@ def _plugins(found: Registry) -> list[dict[str, Any]]:
     ]
 
 
-_ROWS = {
-    "datasets": _datasets,
+_ROWS: dict[str, Callable[[Registry], list[dict[str, Any]]]] = {
     "backbones": _backbones,
     "protocols": lambda found: _summaries(found.protocols),
     "mappers": lambda found: _summaries(found.label_mappers),

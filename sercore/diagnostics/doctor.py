@@ -23,6 +23,7 @@ from sercore.environment import import_error
 from sercore.environment import library_version
 from sercore.environment import torchaudio_error
 from sercore.errors import BackboneError
+from sercore.errors import CorpusMissingError
 from sercore.errors import SercoreError
 from sercore.plugins.declared import all_corpora
 
@@ -214,14 +215,17 @@ def _check_corpus(
     root = place
     try:
         root = place or locate(corpus, data, settings, workspace)
-        if root is None:
-            return replace(check, obtain=how_to_obtain(card))
+    except CorpusMissingError as error:
+        return replace(check, obtain=str(error))
+    except SercoreError as error:
+        return _unusable(check, root, error)
+    if root is None:
+        return replace(check, obtain=how_to_obtain(card))
+    try:
         files = open_files(corpus, root, settings, workspace)
         manifest = build_manifest(corpus, files, reading)
     except SercoreError as error:
-        problem = Problem(kind="unreadable", where=card.id, message=error.message, hint=error.hint)
-        at = str(root) if root else None
-        return replace(check, verdict="unusable", place=at, root=at, problems=(problem,))
+        return _unusable(check, root, error)
     problems = list(manifest.problems)
     if deep:
         from sercore.audio.audit import audit_audio
@@ -237,6 +241,13 @@ def _check_corpus(
         classes=paper_counts(manifest, corpus),
         problems=tuple(problems),
     )
+
+
+def _unusable(check: CorpusCheck, root: Path | None, error: SercoreError) -> CorpusCheck:
+    """Return the check of a corpus that cannot be read."""
+    problem = Problem(kind="unreadable", where=check.id, message=error.message, hint=error.hint)
+    at = str(root) if root else None
+    return replace(check, verdict="unusable", place=at, root=at, problems=(problem,))
 
 
 def _verdict(problems: Iterable[Problem]) -> str:

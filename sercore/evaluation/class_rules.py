@@ -34,6 +34,8 @@ class LabelSet:
     ood_eligible: bool = False
     """Whether the paper's out-of-domain averages include the corpus."""
     demo: bool = False
+    declared: bool = False
+    """Whether the user declared the corpus, so that no cluster can include it."""
 
     @property
     def named(self) -> frozenset[str]:
@@ -55,7 +57,9 @@ def rules_between(
 ) -> tuple[Rule, ...]:
     """Return the rules under which a pair of different corpora is scored.
 
-    The result is empty if the pair is no cell. Demo corpora and real corpora never form a cell.
+    The result is empty if the pair is no cell. Demo corpora and real corpora never form a cell. A
+    corpus that the user declared is in no cluster: for pairs with it the rule ``cluster`` stands
+    for ``shared-classes``.
 
     Args:
         train: the training corpus.
@@ -68,8 +72,24 @@ def rules_between(
     """
     if train.demo != test.demo:
         return ()
-    found = ((name, class_rule(name, train, test, small_clusters=small_clusters)) for name in names)
+    applied = applied_rules(names, declared=train.declared or test.declared)
+    found = (
+        (name, class_rule(name, train, test, small_clusters=small_clusters)) for name in applied
+    )
     return tuple(Rule(name, allowed) for name, allowed in found if allowed)
+
+
+def applied_rules(names: Iterable[str], *, declared: bool) -> tuple[str, ...]:
+    """Return the class rules of a protocol as they apply to a pair of corpora.
+
+    Args:
+        names: the rules of the protocol.
+        declared: whether the user declared one of the two corpora.
+    """
+    if not declared:
+        return tuple(names)
+    instead = {str(ClassRule.CLUSTER): str(ClassRule.SHARED_CLASSES)}
+    return tuple(dict.fromkeys(instead.get(name, name) for name in names))
 
 
 def class_rule(

@@ -38,6 +38,8 @@ class CorpusRecord:
     """Utterances per class, under the label mapper of the run."""
     whole: bool | None
     """Whether the copy is complete."""
+    declared: bool = False
+    """Whether the user declared it; no published set includes it."""
 
     @property
     def label_set(self) -> LabelSet:
@@ -47,6 +49,7 @@ class CorpusRecord:
             cluster=self.cluster,
             ood_eligible=self.ood_eligible,
             demo=self.demo,
+            declared=self.declared,
         )
 
 
@@ -74,6 +77,7 @@ def corpora_of(record: Mapping[str, Any]) -> dict[str, CorpusRecord]:
             expected=entry.get("expected"),
             classes=_mapping(entry.get("classes")),
             whole=entry.get("whole"),
+            declared=bool(entry.get("declared")),
         )
         for name, entry in _entries(record, "corpora")
     }

@@ -103,6 +103,7 @@ class PlannedCorpus:
             cluster=card.cluster,
             ood_eligible=card.ood_eligible,
             demo=card.demo,
+            declared=card.declared,
         )
 
     @cached_property

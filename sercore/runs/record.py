@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC
@@ -10,8 +11,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Any
 
+from sercore.corpora.declared import DeclaredCorpus
 from sercore.corpora.problems import summarized
 from sercore.environment import environment
+from sercore.evaluation.protocols import ClassRule
 
 if TYPE_CHECKING:
     from sercore.corpora.problems import Problem
@@ -102,7 +105,22 @@ def notes_of(plan: Plan) -> list[str]:
     for corpus in plan.corpora:
         problems = summarized(corpus.manifest.problems)
         found += [_sentence(corpus, problem) for problem in problems if not problem.is_fault]
-    return found
+    return [*found, *_about_rules(plan)]
+
+
+def _about_rules(plan: Plan) -> Iterator[str]:
+    """Yield what a reader must know about the class rule of corpora that the user declared."""
+    declared = [corpus.id for corpus in plan.corpora if corpus.corpus.card.declared]
+    if (
+        declared
+        and len(plan.corpora) > 1
+        and ClassRule.CLUSTER in plan.selection.protocol.class_rules
+    ):
+        yield (
+            f"{', '.join(declared)}: no published cluster includes a corpus of your own, so its "
+            "out-of-domain cells are scored on the classes that both corpora have (class rule "
+            "shared-classes)"
+        )
 
 
 def _sentence(corpus: PlannedCorpus, problem: Problem) -> str:
@@ -132,6 +150,8 @@ def _corpus(corpus: PlannedCorpus) -> dict[str, Any]:
         "citation": card.citation,
         "demo": card.demo,
         "sets": list(card.sets),
+        "declared": card.declared,
+        "source": str(corpus.corpus.source) if isinstance(corpus.corpus, DeclaredCorpus) else None,
         "cluster": card.cluster,
         "ood_eligible": card.ood_eligible,
         "root": str(corpus.files.root),

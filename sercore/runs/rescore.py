@@ -26,6 +26,7 @@ from sercore.errors import ProtocolError
 from sercore.errors import SercoreError
 from sercore.errors import WorkspaceError
 from sercore.evaluation.class_rules import IN_DOMAIN
+from sercore.evaluation.class_rules import applied_rules
 from sercore.evaluation.class_rules import in_domain_rule
 from sercore.evaluation.class_rules import rules_between
 from sercore.evaluation.held_out import HeldOutParts
@@ -122,7 +123,7 @@ def rescore(
     unpredicted = tuple(rules.unpredicted(cells))
     tables = [
         *scored,
-        _without_predictions(run.scores, protocol),
+        _without_predictions(run.scores, rules.names),
         table_of(_unavailable(unpredicted, cells, protocol)),
     ]
     read = partial(read_predictions, run.workspace)
@@ -233,6 +234,13 @@ class _PairRules:
             small_clusters=self._small_clusters,
         )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The rules that apply to any pair of corpora of the run."""
+        declared = any(corpus.declared for corpus in self._sets.values())
+        more = applied_rules(self.protocol.class_rules, declared=declared)
+        return tuple(dict.fromkeys((*self.protocol.class_rules, *more)))
+
     def unpredicted(self, cells: Collection[ScoredCell]) -> Iterator[UnpredictedPair]:
         """Yield the pairs that a rule includes and no cell covers."""
         covered = {(cell.train_corpus, cell.test_corpus) for cell in cells}
@@ -268,9 +276,9 @@ def _require_known(kind: str, names: Sequence[str], known: Sequence[str]) -> Non
         )
 
 
-def _without_predictions(scores: pa.Table, protocol: Protocol) -> pa.Table:
-    """Return the rows of cells without predictions, under the rules of the protocol."""
-    undone = under_rules(without_status(scores, DONE), [IN_DOMAIN, *protocol.class_rules])
+def _without_predictions(scores: pa.Table, rules: Sequence[str]) -> pa.Table:
+    """Return the rows of cells without predictions, under some class rules."""
+    undone = under_rules(without_status(scores, DONE), [IN_DOMAIN, *rules])
     undone = without_refused_adjustments(undone)
     return undone.select(SCORE_SCHEMA.names).cast(SCORE_SCHEMA)
 
