@@ -24,7 +24,7 @@ CONFIG_NAME = "sercore.toml"
 SOURCE_KINDS = ("table", "folder", "hf", "audformat")
 """Forms in which a user can have a corpus that no plugin reads."""
 SPEAKER_SEPARATOR = "|"
-_REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_REPOSITORY = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

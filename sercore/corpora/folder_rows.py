@@ -74,6 +74,8 @@ def folder_rows(
 def unread_columns(table: Table, columns: Columns) -> Iterator[Problem]:
     """Yield a note if columns of a table look useful and are not read."""
     similar = columns.similar(table.header)
+    if table.embeds_audio:
+        similar.pop("path", None)
     if similar and columns.section is not None:
         line = column_line({**columns.names, **similar})
         yield Problem(

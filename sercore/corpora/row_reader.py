@@ -252,10 +252,11 @@ class RowReader:
             self._add("unreadable", f"{row.where} ({path})", message, hint)
 
     def _note_unused(self, used: set[str]) -> None:
+        known = used | {problem.where for problem in self._problems}
         unused = sorted(
             path
             for path in self._sizes
-            if path not in used and splitext(path)[1].lower() in AUDIO_SUFFIXES
+            if path not in known and splitext(path)[1].lower() in AUDIO_SUFFIXES
         )
         if unused:
             where = unused[0] if len(unused) == 1 else f"{unused[0]} and {len(unused) - 1} more"
@@ -263,9 +264,12 @@ class RowReader:
 
     def _nothing(self, n_rows: int) -> CorpusError:
         """Return why no row gives an utterance."""
-        if not n_rows:
-            return CorpusError(f"{self._root} has no row", hint="add one for every recording")
-        if len(self._missing) == n_rows:
+        if not n_rows and not self._problems:
+            return CorpusError(
+                f"{self._root} holds no recording that a table or folder labels",
+                hint="add a row, or a folder with the name of its label, for every recording",
+            )
+        if self._missing and len(self._missing) == n_rows:
             hint = "paths are relative to the folder of the table"
             if self._section is not None:
                 hint += f', or to path = "DIR" under {self._section} in sercore.toml'
@@ -276,7 +280,7 @@ class RowReader:
             )
         first = self._problems[0]
         return CorpusError(
-            f"none of the {n_rows} rows can be used; {first.where}: {first.message}",
+            f"{self._root} holds no usable recording; {first.where}: {first.message}",
             hint=first.hint,
         )
 

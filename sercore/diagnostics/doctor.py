@@ -26,6 +26,7 @@ from sercore.errors import BackboneError
 from sercore.errors import CorpusMissingError
 from sercore.errors import SercoreError
 from sercore.plugins.declared import all_corpora
+from sercore.plugins.declared import named_corpora
 
 if TYPE_CHECKING:
     from sercore.corpora.interface import Corpus
@@ -151,7 +152,7 @@ def examine(
         deep: whether every recording is decoded.
     """
     known = all_corpora(registry, settings)
-    chosen = [known.get(name) for name in named] or [
+    chosen = [corpus for corpus, _ in named_corpora(known, named)] or [
         corpus for corpus in known if not corpus.card.demo
     ]
     folders = tuple(data)

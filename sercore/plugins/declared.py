@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 from sercore.corpora.declared import DeclaredCorpus
 from sercore.errors import SettingsError
+from sercore.errors import UnknownNameError
 from sercore.plugins.info import PluginInfo
 from sercore.plugins.registry import NAME
 from sercore.plugins.registry import Catalog
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from sercore.corpora.interface import Corpus
     from sercore.plugins.registry import Registry
     from sercore.settings import Settings
@@ -50,6 +54,28 @@ def all_corpora(registry: Registry, settings: Settings) -> Catalog[Corpus]:
         items[name] = DeclaredCorpus(name=name, settings=own)
         owners[name] = DECLARED
     return Catalog(known.kind, dict(sorted(items.items())), owners, known.conflicts)
+
+
+def named_corpora(
+    known: Catalog[Corpus], named: Mapping[str, Path | None]
+) -> list[tuple[Corpus, Path | None]]:
+    """Return the corpora that the user named, with their folders.
+
+    Args:
+        known: all corpora.
+        named: names, with the folder where the user gave one.
+
+    Raises:
+        UnknownNameError: a name is that of no corpus.
+        DuplicateNameError: two plugins claim a name.
+    """
+    for name, folder in named.items():
+        if folder is not None and name not in known.owners:
+            raise UnknownNameError(
+                f"there is no {known.kind} named '{name}' among the installed plugins",
+                hint=f"write {name}=folder:DIR or {name}=table:FILE for a corpus of your own",
+            )
+    return [(known.get(name), folder) for name, folder in named.items()]
 
 
 def _refuse_unused(name: str, settings: Settings, known: Catalog[Corpus]) -> None:

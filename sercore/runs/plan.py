@@ -22,6 +22,7 @@ from sercore.errors import UnknownNameError
 from sercore.evaluation.class_rules import in_domain_rule
 from sercore.evaluation.class_rules import rules_between
 from sercore.plugins.declared import all_corpora
+from sercore.plugins.declared import named_corpora
 from sercore.probes.interface import pools
 from sercore.runs.fold_facts import describe_folds
 from sercore.runs.fold_facts import require_disjoint
@@ -204,7 +205,7 @@ def _chosen_corpora(
 ) -> list[tuple[Corpus, Path | None, bool]]:
     """Return corpora with the folder that the user gave and whether they were named."""
     known = all_corpora(registry, settings)
-    named = [(known.get(name), path, True) for name, path in selection.datasets.items()]
+    named = [(corpus, path, True) for corpus, path in named_corpora(known, selection.datasets)]
     _require_sets(selection, registry)
     if selection.datasets and not (selection.everything or selection.sets):
         return named
