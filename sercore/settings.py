@@ -10,6 +10,7 @@ from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import fields
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -211,6 +212,35 @@ def parse_source(text: str, folder: Path) -> CorpusSource:
             hint=f"write hf:{name}@REVISION, with a commit of the dataset's history",
         )
     return CorpusSource(kind=kind, place=name, revision=revision)
+
+
+def with_sources(
+    settings: Settings, datasets: Mapping[str, str | Path | None]
+) -> tuple[dict[str, Path | None], Settings]:
+    """Read the places of corpora that a user gave.
+
+    Args:
+        settings: the settings.
+        datasets: by name a folder, the source of a corpus without a plugin (as `parse_source`
+            reads it; relative to the current folder), or None.
+
+    Returns:
+        The folders, None for the others, and the settings with the sources.
+
+    Raises:
+        SettingsError: a source cannot be used.
+    """
+    folders: dict[str, Path | None] = {}
+    own = dict(settings.datasets)
+    for name, place in datasets.items():
+        kind, colon, _ = str(place).partition(":")
+        if place is not None and colon and kind in SOURCE_KINDS:
+            folders[name] = None
+            source = parse_source(str(place), Path())
+            own[name] = replace(own.get(name) or DatasetSettings(), source=source)
+        else:
+            folders[name] = None if place is None else Path(place).expanduser()
+    return folders, replace(settings, datasets=own)
 
 
 def _refuse_unknown(

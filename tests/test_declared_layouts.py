@@ -239,8 +239,8 @@ class TestSnapshots:
             read(declare("hf:org/name@v1"), tmp_path / "workspace")
 
         assert str(error.value) == (
-            "hf:org/name@v1 is not in the cache of the Hugging Face Hub; run 'sercore fetch mine' "
-            "with a network, or name a snapshot on this disk as hf:DIR"
+            "hf:org/name@v1 is not in the cache of the Hugging Face Hub; download it with 'sercore "
+            "run --download', or name a snapshot on this disk as mine=hf:DIR"
         )
 
 

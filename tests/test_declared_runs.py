@@ -16,6 +16,7 @@ from small_corpora import write_urdu
 from small_corpora import write_wav
 
 from sercore.cli import cli
+from sercore.notebook.evaluate import evaluate
 
 pytestmark = pytest.mark.torch
 
@@ -134,6 +135,17 @@ class TestOneCommand:
 
         assert (found["exit_status"], found["problems"]) == (0, [])
         assert values(found)["mine", "mine", "in-domain"] > 0.9
+
+    @pytest.mark.usefixtures("here")
+    def test_from_python(self):
+        found = evaluate(
+            {"mine": "table:labels.csv"}, "logmel", probes="logistic", seeds=1, threads=1,
+            workspace="results", progress=False,
+        )  # fmt: skip
+        again = run("--dataset", "mine=table:labels.csv")
+
+        assert found.problems == ()
+        assert again["computed"] == {}
 
     def test_an_unknown_label_is_a_problem_of_one_line(self, here):
         (here / "sercore.toml").unlink()

@@ -33,6 +33,19 @@ def complete(catalog: str) -> Complete:
     return names
 
 
+def complete_corpora(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the corpora of plugins and of the settings in the current folder."""
+    del ctx, parameter
+    from sercore.plugins.declared import all_corpora
+    from sercore.plugins.registry import registry
+    from sercore.settings import read_settings
+
+    try:
+        return _starting(all_corpora(registry(), read_settings()).items, incomplete)
+    except SercoreError:
+        return _starting(registry().corpora.items, incomplete)
+
+
 def complete_runs(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Return the runs of the workspace that the command line names so far."""
     del parameter

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from sercore.cli import options as shared
-from sercore.cli.completion import complete
+from sercore.cli.completion import complete_corpora
 from sercore.cli.text import printable
 from sercore.errors import SettingsError
 
@@ -27,7 +27,7 @@ _FAILED = 3
 
 
 @click.command()
-@click.argument("ids", nargs=-1, metavar="ID...", shell_complete=complete("corpora"))
+@click.argument("ids", nargs=-1, metavar="ID...", shell_complete=complete_corpora)
 @click.option(
     "--open",
     "all_open",

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -14,16 +13,14 @@ from typing import TypeVar
 
 import click
 
-from sercore.cli.completion import complete
+from sercore.cli.completion import complete_corpora
 from sercore.cli.text import printable
 from sercore.cli.text import printable_json
 from sercore.errors import SettingsError
-from sercore.settings import SOURCE_KINDS
-from sercore.settings import DatasetSettings
 from sercore.settings import Settings
 from sercore.settings import open_workspace as open_workspace  # noqa: PLC0414 - for commands
-from sercore.settings import parse_source
 from sercore.settings import read_settings
+from sercore.settings import with_sources
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -72,7 +69,7 @@ def dataset_option(function: F) -> F:
         "datasets",
         multiple=True,
         metavar="ID[=PATH]",
-        shell_complete=complete("corpora"),
+        shell_complete=complete_corpora,
         help="Name of a corpus, and its folder if it is elsewhere; or any name and a corpus of "
         "yours: NAME=table:FILE, folder:DIR, hf:ORG/NAME@REVISION, audformat:DIR. Repeat for "
         "several.",
@@ -129,23 +126,16 @@ def parse_datasets(
     Raises:
         SettingsError: a name is empty or given twice, or a source cannot be used.
     """
-    chosen: dict[str, Path | None] = {}
-    own = dict(settings.datasets)
+    given: dict[str, str | None] = {}
     for value in values:
         name, separator, place = value.partition("=")
-        if not name or name in chosen or (separator and not place):
+        if not name or name in given or (separator and not place):
             raise SettingsError(
                 f"'--dataset {value}' is not usable",
                 hint="write ID, ID=PATH or ID=KIND:PLACE, every ID once",
             )
-        kind, colon, _ = place.partition(":")
-        if colon and kind in SOURCE_KINDS:
-            chosen[name] = None
-            source = parse_source(place, Path())
-            own[name] = replace(own.get(name) or DatasetSettings(), source=source)
-        else:
-            chosen[name] = Path(place).expanduser() if place else None
-    return chosen, replace(settings, datasets=own)
+        given[name] = place or None
+    return with_sources(settings, given)
 
 
 def hub_is_offline() -> bool:

@@ -210,7 +210,14 @@ def run(ctx: click.Context, /, **given: Any) -> None:
     from sercore.cli.reading import show_reading
 
     with show_reading(quiet=given["quiet"] or given["as_json"]) as progress:
-        prepared = prepare(selection, settings, workspace, download=False, progress=progress)
+        prepared = prepare(
+            selection,
+            settings,
+            workspace,
+            download=False,
+            fetch=given["download"],
+            progress=progress,
+        )
     if prepared.plan.downloads and _may_download(prepared.plan.downloads, given):
         prepared = prepare(selection, settings, workspace, download=True)
     result = execute(

@@ -53,10 +53,11 @@ def find_snapshot(
             )
         )
     except LocalEntryNotFoundError:
+        hint = "download it with 'sercore run --download'" if offline else "check the connection"
         raise CorpusMissingError(
-            f"{source} is not in the cache of the Hugging Face Hub",
-            hint=f"run 'sercore fetch {corpus}' with a network, or name a snapshot on this disk as "
-            "hf:DIR",
+            f"{source} is not in the cache of the Hugging Face Hub"
+            + ("" if offline else " and cannot be downloaded"),
+            hint=f"{hint}, or name a snapshot on this disk as {corpus}=hf:DIR",
         ) from None
     except (HFValidationError, HfHubHTTPError, OSError) as error:
         reason = " ".join(str(error).split()).rstrip(".")

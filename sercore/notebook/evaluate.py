@@ -27,6 +27,7 @@ from sercore.runs.selection import BASE_SEED
 from sercore.runs.selection import select
 from sercore.settings import open_workspace
 from sercore.settings import read_settings
+from sercore.settings import with_sources
 
 if TYPE_CHECKING:
     from sercore.backbones.interface import Backbone
@@ -78,8 +79,9 @@ def evaluate(
     >>> result.leaderboard()  # doctest: +SKIP
 
     Args:
-        datasets: names of corpora, or a mapping from names to folders. Without it, every corpus
-            that is found in `data`.
+        datasets: names of corpora, or a mapping from names to folders, or to the source of a corpus
+            of your own (``table:FILE``, ``folder:DIR``, ...). Without it, every corpus that is
+            found in `data`.
         backbones: names of backbones, ``hf:PATH_OR_REPO``, or functions that take a waveform
             (float32, mono) and a sample rate and return frames of shape (frames, width) or one
             vector. A mapping names functions. Without it, every installed backbone. Frames of a
@@ -111,7 +113,7 @@ def evaluate(
         config: settings file; ``sercore.toml`` in the current folder if None.
         name: name of the run.
         replace: allow a run of this name to be replaced by a smaller one.
-        download: download weights that are missing.
+        download: download weights, and snapshots of corpora from the Hub, that are missing.
         offline: do not use the network.
         progress: show progress in a notebook or terminal.
 
@@ -131,11 +133,12 @@ def evaluate(
             hint="use executor='local', or publish the function as a backbone plugin",
         )
     installed = registry().extended(backbones=functions)
+    named, settings = with_sources(settings, _datasets(datasets))
     selection = select(
         installed,
         everything=datasets is None and backbones is None and not demo and not corpora,
         demo=demo,
-        datasets=_datasets(datasets),
+        datasets=named,
         sets=_several(corpora),
         backbones=(*names, *(backbone.card.id for backbone in functions)),
         data=_folders(data, settings),
@@ -158,7 +161,7 @@ def evaluate(
     )
     observer = choose_observer(progress=progress)
     done = execute(
-        prepare(selection, settings, place, installed, download=download),
+        prepare(selection, settings, place, installed, download=download, fetch=download),
         observer,
         RunOptions(name=name, replace=replace, threads=threads),
         executor,
@@ -214,15 +217,10 @@ def _split_backbones(
     return functions, [one for one in several if isinstance(one, str)]
 
 
-def _datasets(given: Datasets | None) -> dict[str, Path | None]:
+def _datasets(given: Datasets | None) -> Mapping[str, str | Path | None]:
     if given is None:
         return {}
-    if isinstance(given, Mapping):
-        return {
-            name: None if folder is None else Path(folder).expanduser()
-            for name, folder in given.items()
-        }
-    return dict.fromkeys(_several(given))
+    return given if isinstance(given, Mapping) else dict.fromkeys(_several(given))
 
 
 def _folders(given: str | Path | Sequence[str | Path], settings: Settings) -> tuple[Path, ...]:

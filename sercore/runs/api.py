@@ -44,6 +44,7 @@ def prepare(
     registry: Registry | None = None,
     *,
     download: bool = True,
+    fetch: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
     """Plan a run without computing anything. Arguments as in `sercore.runs.plan.make_plan`.
@@ -52,7 +53,15 @@ def prepare(
         SercoreError: a name is unknown or a setting unusable.
     """
     registry = registry or installed()
-    plan = make_plan(selection, settings, registry, workspace, download=download, progress=progress)
+    plan = make_plan(
+        selection,
+        settings,
+        registry,
+        workspace,
+        download=download,
+        fetch=fetch,
+        progress=progress,
+    )
     return Prepared(plan, settings, workspace, registry)
 
 

@@ -63,6 +63,7 @@ def make_plan(
     workspace: Workspace,
     *,
     download: bool = True,
+    fetch: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Plan:
     """Return what a run will do.
@@ -72,7 +73,8 @@ def make_plan(
         settings: where corpora lie.
         registry: what is installed.
         workspace: where archives are unpacked, demo corpora written, manifests kept.
-        download: whether weights and declared corpora that are missing may be downloaded.
+        download: whether weights that are needed and missing may be downloaded.
+        fetch: whether declared corpora that are missing may be downloaded.
         progress: called with the bytes of audio that are read to compute digests, and their
             total, for every corpus that has new or changed recordings.
 
@@ -88,7 +90,7 @@ def make_plan(
         settings,
         registry,
         workspace,
-        download=download,
+        offline=selection.offline or not fetch,
         progress=progress,
         note=repairs.append,
     )
@@ -172,7 +174,7 @@ def _corpora(
     registry: Registry,
     workspace: Workspace,
     *,
-    download: bool,
+    offline: bool,
     progress: Callable[[int, int], None] | None,
     note: Callable[[str], None],
 ) -> tuple[list[PlannedCorpus], list[Missing]]:
@@ -182,7 +184,7 @@ def _corpora(
     for corpus, path, named in _chosen_corpora(selection, settings, registry):
         name = corpus.card.id
         try:
-            place = _place(corpus, path, selection, settings, workspace, download=download)
+            place = _place(corpus, path, selection, settings, workspace, offline=offline)
             corpora.append(
                 read_corpus(
                     name,
@@ -240,12 +242,10 @@ def _place(
     settings: Settings,
     workspace: Workspace,
     *,
-    download: bool,
+    offline: bool,
 ) -> CorpusPlace:
     name = corpus.card.id
-    root = path or locate(
-        corpus, selection.data, settings, workspace, offline=selection.offline or not download
-    )
+    root = path or locate(corpus, selection.data, settings, workspace, offline=offline)
     if root is None:
         looked = ", ".join(map(str, selection.data)) or "no data folder was named"
         raise CorpusMissingError(
