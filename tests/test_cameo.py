@@ -18,6 +18,7 @@ from sounds import noise
 from sounds import wav_bytes
 
 from sercore.corpora.declared import DeclaredCorpus
+from sercore.errors import CorpusMissingError
 from sercore.settings import read_settings
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "cameo" / "sercore.toml"
@@ -112,46 +113,53 @@ def test_every_section_reads_its_split_and_no_other(tmp_path):
         assert problems(found) == []
 
 
-def test_fetch_downloads_the_files_of_one_corpus_and_a_run_needs_no_network(content, tmp_path):
-    words = [sys.executable, "-m", "sercore"]
-    quiet = {**os.environ, "SERCORE_CONFIG": str(EXAMPLE), "HF_HUB_CACHE": str(tmp_path / "hub")}
+def test_fetch_downloads_the_files_of_one_corpus_and_a_run_needs_no_network(
+    content, tmp_path, monkeypatch
+):
+    from huggingface_hub import constants
+
     with hub("amu-cai/CAMEO", COMMIT, content) as (address, asked):
-        online = {**quiet, "HF_ENDPOINT": address, "HF_HUB_OFFLINE": "0"}
-        fetched = _call([*words, "fetch", "cameo-crema-d"], online, tmp_path)
-    checked = _call(
-        [*words, "doctor", "--dataset", "cameo-crema-d", "--workspace", "w"], quiet, tmp_path
-    )
+        fetched = _fetch("cameo-crema-d", address, tmp_path)
 
     assert fetched.returncode == 0, fetched.stderr
     assert fetched.stdout.strip().endswith(f"snapshots/{COMMIT}")
     assert sorted(asked) == [f"data/crema_d-0000{shard}-of-00002.parquet" for shard in (0, 1)]
-    assert "complete" in checked.stdout
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    settings = read_settings(EXAMPLE).datasets["cameo-crema-d"]
+    found = read(DeclaredCorpus(name="cameo-crema-d", settings=settings), tmp_path / "workspace")
+    assert (len(found), problems(found)) == (6, [])
 
 
-@pytest.mark.parametrize(
-    ("serves", "sentence"),
-    [
-        (True, f"hf:amu-cai/CAMEO@{COMMIT} cannot be downloaded: "),
-        (False, "is not in the cache of the Hugging Face Hub and cannot be downloaded; check the"),
-    ],
-)
-def test_a_repository_that_cannot_be_had_is_one_sentence(tmp_path, serves, sentence):
+def test_a_repository_that_does_not_exist_is_one_sentence(tmp_path):
     with hub("other/name", COMMIT, {}) as (address, _):
-        online = {
-            **os.environ,
-            "HF_ENDPOINT": address if serves else "http://127.0.0.1:9",
-            "HF_HUB_OFFLINE": "0",
-            "HF_HUB_CACHE": str(tmp_path / "hub"),
-            "SERCORE_CONFIG": str(EXAMPLE),
-        }
-        fetched = _call([sys.executable, "-m", "sercore", "fetch", "cameo-cafe"], online, tmp_path)
+        fetched = _fetch("cameo-cafe", address, tmp_path)
 
     assert fetched.returncode == 3
-    assert sentence in fetched.stderr
+    assert f"cameo-cafe: hf:amu-cai/CAMEO@{COMMIT} cannot be downloaded: " in fetched.stderr
     assert "Traceback" not in fetched.stderr
 
 
-def _call(words, environment, folder):
+def test_a_snapshot_without_a_network_is_one_sentence(tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    settings = read_settings(EXAMPLE).datasets["cameo-cafe"]
+
+    with pytest.raises(CorpusMissingError, match=r"and cannot be downloaded; check the connection"):
+        DeclaredCorpus(name="cameo-cafe", settings=settings).find(offline=False)
+
+
+def _fetch(name, address, folder):
     return subprocess.run(
-        words, capture_output=True, text=True, check=False, env=environment, cwd=folder
+        [sys.executable, "-m", "sercore", "fetch", name],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **os.environ,
+            "HF_ENDPOINT": address,
+            "HF_HUB_OFFLINE": "0",
+            "HF_HUB_CACHE": str(folder / "hub"),
+            "SERCORE_CONFIG": str(EXAMPLE),
+        },
     )

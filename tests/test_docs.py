@@ -17,6 +17,7 @@ PAGES = sorted(
         *REPOSITORY.glob("*.md"),
         *REPOSITORY.glob("docs/**/*.md"),
         *REPOSITORY.glob("plugins/*/*/*.md"),
+        *REPOSITORY.glob("examples/*/*.md"),
     ]
 )
 

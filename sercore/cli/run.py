@@ -166,8 +166,8 @@ if TYPE_CHECKING:
 @click.option(
     "--download",
     is_flag=True,
-    help="Download the weights that are missing; their sizes are printed first. A terminal asks "
-    "without this option, too.",
+    help="Download the weights that are missing, and snapshots of datasets of your own from the "
+    "Hub. The sizes of weights are printed first; a terminal asks without this option, too.",
 )
 @click.option("--offline", is_flag=True, help="Do not use the network.")
 @click.option("--dry-run", is_flag=True, help="Print what a run would do, and do nothing.")
