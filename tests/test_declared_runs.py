@@ -197,7 +197,7 @@ class TestDeclared:
             ("urdu", "mine", "shared-classes"),
         }
         assert any(
-            "no published cluster includes a corpus of your own" in n for n in found["notes"]
+            "no published cluster includes your own corpora (mine)" in n for n in found["notes"]
         )
 
     def test_a_run_with_it_can_be_rescored(self, here):

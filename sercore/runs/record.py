@@ -117,7 +117,7 @@ def _about_rules(plan: Plan) -> Iterator[str]:
         and ClassRule.CLUSTER in plan.selection.protocol.class_rules
     ):
         yield (
-            f"{', '.join(declared)}: no published cluster includes a corpus of your own, so its "
+            f"no published cluster includes your own corpora ({', '.join(declared)}), so their "
             "out-of-domain cells are scored on the classes that both corpora have (class rule "
             "shared-classes)"
         )
