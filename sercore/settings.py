@@ -222,7 +222,8 @@ def with_sources(
     Args:
         settings: the settings.
         datasets: by name a folder, the source of a corpus without a plugin (as `parse_source`
-            reads it; relative to the current folder), or None.
+            reads it; relative to the current folder), or None. For a corpus with a source in the
+            settings, a file or folder is another source of the same kind.
 
     Returns:
         The folders, None for the others, and the settings with the sources.
@@ -233,13 +234,14 @@ def with_sources(
     folders: dict[str, Path | None] = {}
     own = dict(settings.datasets)
     for name, place in datasets.items():
-        kind, colon, _ = str(place).partition(":")
-        if place is not None and colon and kind in SOURCE_KINDS:
-            folders[name] = None
-            source = parse_source(str(place), Path())
-            own[name] = replace(own.get(name) or DatasetSettings(), source=source)
-        else:
+        before = own.get(name) or DatasetSettings()
+        is_source = str(place).partition(":")[0] in SOURCE_KINDS and ":" in str(place)
+        if place is None or not (is_source or before.source):
             folders[name] = None if place is None else Path(place).expanduser()
+            continue
+        kind = f"{before.source.kind}:" if before.source and not is_source else ""
+        folders[name] = None
+        own[name] = replace(before, source=parse_source(f"{kind}{place}", Path()))
     return folders, replace(settings, datasets=own)
 
 

@@ -114,6 +114,12 @@ class TestCommandLine:
         assert str(settings.datasets["mine"].source) == f"folder:{written}/speech"
         assert settings.datasets["mine"].labels == {"Wut": "anger"}
 
+    def test_a_file_for_a_declared_corpus_is_another_source_of_its_kind(self, written):
+        chosen, settings = parse_datasets(("mine=other.csv",), read_settings())
+
+        assert chosen == {"mine": None}
+        assert str(settings.datasets["mine"].source) == f"table:{written}/other.csv"
+
     def test_two_tables_of_one_name_are_one_sentence(self):
         with pytest.raises(SettingsError, match="every ID once"):
             parse_datasets(("mine=table:a.csv", "mine=table:b.csv"), Settings())
