@@ -4,14 +4,19 @@ from dataclasses import fields
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sercore.errors import WorkspaceError
 from sercore.evaluation.scores import SCORE_SCHEMA
+from sercore.evaluation.scores import ClassValues
 from sercore.evaluation.scores import ScoredCell
+from sercore.evaluation.scores import ScoreKey
 from sercore.evaluation.scores import ScoreRow
 from sercore.evaluation.scores import by_prediction
 from sercore.evaluation.scores import cells_of
 from sercore.evaluation.scores import rows_of
+from sercore.evaluation.scores import shown_rows
 from sercore.evaluation.scores import sort_scores
 from sercore.evaluation.scores import table_of
 from sercore.evaluation.scores import with_predictions
@@ -95,3 +100,41 @@ def test_nothing_has_no_rows_cells_or_slices():
     assert rows_of(empty) == cells_of(empty) == []
     assert by_prediction(empty) == {}
     assert table_of([]).equals(empty)
+
+
+NAMES = st.sampled_from([None, "a", "b", "c"])
+
+
+@given(
+    st.lists(
+        st.tuples(NAMES, NAMES, NAMES, st.sampled_from(["x", "y"]), st.floats(0, 9)), max_size=30
+    )
+)
+def test_class_values_are_those_of_a_loop_over_rows(listed):
+    expected: dict[ScoreKey, list[tuple[str, float]]] = {}
+    rows = []
+    for key, rule, adjustment, class_name, value in listed:
+        found = expected.setdefault(ScoreKey(key, rule, adjustment), [])
+        found.append((class_name, value))
+        rows.append(
+            row("a", "b", prediction_key=key, class_rule=rule, adjustment=adjustment,
+                class_name=class_name, value=value)
+        )  # fmt: skip
+
+    values = ClassValues(table_of(rows))
+
+    assert {key: values.get(key) for key in expected} == expected
+    assert values.get(ScoreKey("other", None, None)) is None
+
+
+def test_a_matrix_needs_its_metric_the_headlines_and_what_is_not_done():
+    rows = [
+        row("a", "b", metric="uar", value=0.5),
+        row("a", "b", metric="macro-f1", value=0.4, headline=True),
+        row("a", "b", metric="accuracy", value=0.6),
+        row("b", "a", status="failed"),
+    ]
+
+    shown = rows_of(shown_rows(table_of(rows), "uar"))
+
+    assert shown == [rows[0], rows[1], rows[3]]

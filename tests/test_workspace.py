@@ -11,7 +11,9 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -185,3 +187,19 @@ def test_new_folder_is_whole_or_absent(tmp_path):
 
     assert (Path(workspace.path("corpora/x")) / "a.wav").read_bytes() == b"1"
     assert os.listdir(tmp_path / "corpora") == ["x"]
+
+
+def test_only_texts_are_stored_with_a_dictionary(tmp_path):
+    """A dictionary makes logits larger, and reading them slower."""
+    logits = pa.FixedSizeListArray.from_arrays(np.arange(8, dtype=np.float32), 4)
+    table = pa.table({"id": ["a", "a"], "speaker": [["s"], ["s", "t"]], "logits": logits})
+    place = Workspace(tmp_path)
+
+    place.write_table("t.parquet", table)
+
+    group = pq.read_metadata(tmp_path / "t.parquet").row_group(0)
+    columns = [group.column(place_) for place_ in range(group.num_columns)]
+    assert {column.path_in_schema: column.has_dictionary_page for column in columns} == {
+        "id": True, "speaker.list.element": True, "logits.list.element": False
+    }  # fmt: skip
+    assert place.read_table("t.parquet").equals(table)

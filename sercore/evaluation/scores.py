@@ -256,6 +256,17 @@ def of_metric(table: pa.Table, metric: str) -> pa.Table:
     return table.filter(pc.and_(pc.equal(table["metric"], metric), pc.is_valid(table["value"])))
 
 
+def shown_rows(table: pa.Table, metric: str) -> pa.Table:
+    """Return the rows that a matrix of one metric is built from.
+
+    Those are the rows of the metric, the headlines, and all rows that are not done.
+    """
+    measured = pc.fill_null(pc.equal(table["metric"], metric), False)
+    undone = pc.not_equal(table["status"], DONE)
+    headline = pc.fill_null(table["headline"], False)
+    return table.filter(pc.or_(pc.or_(measured, headline), undone))
+
+
 def with_predictions(table: pa.Table) -> pa.Table:
     """Return the done rows that name their predictions. Rows over all folds do not."""
     return table.filter(
@@ -304,17 +315,45 @@ def by_prediction(table: pa.Table) -> dict[tuple[str, str], pa.Table]:
     }
 
 
-def class_values(table: pa.Table) -> dict[ScoreKey, list[tuple[str, float]]]:
-    """Return class names and values of the rows of one metric, by what they were scored from.
+class ClassValues:
+    """Class names and values of the rows of one metric, by what they were scored from.
 
-    A full run has hundreds of thousands of these rows, so only the columns in use are read.
+    A full run has hundreds of thousands of these rows, and most readers want a part of them. So
+    rows become Python values when they are asked for.
+
+    Args:
+        table: rows of one metric, at least with the columns that a `ScoreKey` and a value need.
     """
-    columns = ("prediction_key", "class_rule", "adjustment", "class", "value")
-    found: dict[ScoreKey, list[tuple[str, float]]] = {}
-    lists = (table[name].to_pylist() for name in columns)
-    for key, rule, adjustment, class_name, value in zip(*lists, strict=True):
-        found.setdefault(ScoreKey(key, rule, adjustment), []).append((class_name, value))
-    return found
+
+    def __init__(self, table: pa.Table) -> None:
+        encoded = [_encoded(table, name) for name in ("prediction_key", "class_rule", "adjustment")]
+        codes = np.stack([column.indices.to_numpy() for column in encoded])
+        order = np.lexsort(codes[::-1])
+        codes = codes[:, order]
+        starts = np.flatnonzero(np.r_[len(order) > 0, (codes[:, 1:] != codes[:, :-1]).any(axis=0)])
+        ends = np.r_[starts[1:], len(order)] if len(starts) else starts
+        names = [column.dictionary.to_pylist() for column in encoded]
+        self._places = {
+            ScoreKey(*(known[code] for known, code in zip(names, group, strict=True))): place
+            for group, *place in zip(codes[:, starts].T.tolist(), starts, ends, strict=True)
+        }
+        classes = _encoded(table, "class")
+        self._names = classes.dictionary.to_pylist()
+        self._classes = classes.indices.to_numpy()[order]
+        self._values = table["value"].to_numpy()[order]
+
+    def get(self, key: ScoreKey) -> list[tuple[str, float]] | None:
+        """Return class names and values in the order of their rows; None if there are none."""
+        place = self._places.get(key)
+        if place is None:
+            return None
+        rows = slice(*place)
+        names = (self._names[code] for code in self._classes[rows].tolist())
+        return list(zip(names, self._values[rows].tolist(), strict=True))
+
+
+def _encoded(table: pa.Table, name: str) -> pa.DictionaryArray:
+    return pc.dictionary_encode(table[name].combine_chunks(), null_encoding="encode")
 
 
 def _values(table: pa.Table, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

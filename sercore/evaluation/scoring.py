@@ -56,10 +56,10 @@ def evaluate(
     outside the rule are dropped; see `sercore.evaluation.adjustment.adjust` for the rest.
     """
     kept = kept_by(rule, predictions)
-    logits = predictions.logits.astype(np.float64)
+    logits = predictions.logits[kept].astype(np.float64)
     if rule.name != IN_DOMAIN:
         logits = adjust(
-            logits[kept],
+            logits,
             predictions.classes,
             rule=rule,
             adjustment=adjustment,

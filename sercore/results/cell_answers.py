@@ -18,11 +18,12 @@ from sercore.evaluation.confusion import Confusion
 from sercore.evaluation.confusion import confusion_counts
 from sercore.evaluation.held_out import HeldOutParts
 from sercore.evaluation.metrics import CONFUSION
+from sercore.evaluation.metrics import MAIN_METRIC
 from sercore.evaluation.predictions import read_predictions
 from sercore.evaluation.protocols import SUPPORTED
 from sercore.evaluation.protocols import Adjustment
+from sercore.evaluation.scores import ClassValues
 from sercore.evaluation.scores import ScoreKey
-from sercore.evaluation.scores import class_values
 from sercore.evaluation.scores import of_metric
 from sercore.evaluation.scores import rows_of
 from sercore.evaluation.scores import whole_cells
@@ -123,7 +124,8 @@ class CellAnswers:
 
     @cached_property
     def _rows(self) -> dict[ScoreKey, ScoreRow]:
-        done = with_predictions(whole_cells(self._run.scores))
+        # The rows of one set of predictions differ in metric and value; one of them is enough.
+        done = with_predictions(whole_cells(of_metric(self._run.scores, MAIN_METRIC)))
         return {
             ScoreKey(row.cell.prediction_key, row.class_rule, row.adjustment): row
             for row in rows_of(done)
@@ -139,9 +141,9 @@ class CellAnswers:
         return HeldOutParts(partial(read_predictions, self._run.workspace, ids=False), in_domain)
 
     @cached_property
-    def _pairs(self) -> dict[ScoreKey, list[tuple[str, float]]]:
+    def _pairs(self) -> ClassValues:
         # A full run has forty columns: filtering them all costs more than the intervals.
-        return class_values(of_metric(self._run.scores.select(_PAIR_COLUMNS), CONFUSION))
+        return ClassValues(of_metric(self._run.scores.select(_PAIR_COLUMNS), CONFUSION))
 
 
 def _agree(rebuilt: AdjustedPredictions, stored: Confusion) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from sercore.statistics.answers import UnitCounts
     from sercore.statistics.intervals import Interval
     from sercore.statistics.jackknife import CellEstimate
+
+_THREADS = 2
+"""Cells that are read and counted at a time; most of the time is spent outside Python."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,12 +100,13 @@ class CellStatistics:
             if matrix.setting.metric in MEASURES:
                 for cell in matrix.cells.values():
                     wanted[_cell_key(cell, matrix.setting)].append((matrix.setting, cell))
-        cells: dict[CellKey, CellEstimate] = {}
-        for key, members in wanted.items():
-            setting, cell = members[0]
-            estimate = self._estimate(setting, cell)
-            if estimate is not None:
-                cells[key] = estimate
+        with ThreadPoolExecutor(_THREADS) as pool:
+            found = pool.map(self._estimate, (members[0] for members in wanted.values()))
+            cells = {
+                key: estimate
+                for key, estimate in zip(wanted, found, strict=True)
+                if estimate is not None
+            }
         intervals = dict(_intervals(cells, {key: wanted[key][0] for key in cells}))
         return {
             (setting, (cell.train, cell.test)): Estimate(
@@ -133,7 +138,8 @@ class CellStatistics:
             return None  # without a manifest no speaker is known
         return count_by_unit(answers, units, n_classes)
 
-    def _estimate(self, setting: Setting, cell: Cell) -> CellEstimate | None:
+    def _estimate(self, member: tuple[Setting, Cell]) -> CellEstimate | None:
+        setting, cell = member
         seeds = self._fits(cell, setting)
         if not seeds:
             return None

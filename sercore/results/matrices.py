@@ -17,6 +17,7 @@ from sercore.evaluation.class_rules import IN_DOMAIN
 from sercore.evaluation.metrics import MAIN_METRIC
 from sercore.evaluation.scores import DONE
 from sercore.evaluation.scores import rows_of
+from sercore.evaluation.scores import shown_rows
 from sercore.evaluation.scores import whole_cells
 
 if TYPE_CHECKING:
@@ -207,7 +208,8 @@ def matrices(
         expected: by class rule (``in-domain`` too), the pairs that a complete matrix of real
             corpora has.
     """
-    rows = _chosen(rows_of(whole_cells(scores)), metric, adjustment)
+    shown = shown_rows(whole_cells(scores), metric or MAIN_METRIC)
+    rows = _chosen(rows_of(shown), metric, adjustment)
     done = [row for row in rows if _is_done(row)]
     undone = [row for row in rows if not _is_done(row)]
     return tuple(

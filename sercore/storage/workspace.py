@@ -124,7 +124,12 @@ class Workspace:
 
         buffer = io.BytesIO()
         try:
-            with pq.ParquetWriter(buffer, table.schema, compression="zstd") as writer:
+            with pq.ParquetWriter(
+                buffer,
+                table.schema,
+                compression="zstd",
+                use_dictionary=_texts(table.schema),
+            ) as writer:
                 writer.write_table(table)
                 writer.add_key_value_metadata({seals.KEY: seals.BLANK_SEAL})
         except pa.ArrowException as error:
@@ -315,6 +320,22 @@ class Workspace:
     def _sweep_once(self) -> None:
         if not self._is_swept:
             self.sweep()
+
+
+def _texts(schema: pa.Schema) -> list[str]:
+    """Return the Parquet paths of the columns of texts, and of lists of texts.
+
+    Texts repeat, and a dictionary makes them small. Numbers do not repeat: with a dictionary,
+    logits take half as much space again, and a quarter more time to read.
+    """
+    import pyarrow as pa
+
+    paths = []
+    for field in schema:
+        listed = pa.types.is_list(field.type)
+        if pa.types.is_string(field.type.value_type if listed else field.type):
+            paths.append(f"{field.name}.list.element" if listed else field.name)
+    return paths
 
 
 @contextmanager
