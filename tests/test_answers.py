@@ -7,8 +7,8 @@ from sercore.errors import ProtocolError
 from sercore.evaluation.units import Units
 from sercore.statistics.answers import FitAnswers
 from sercore.statistics.answers import count_by_unit
-from sercore.statistics.answers import estimate_from_answers
 from sercore.statistics.intervals import Note
+from sercore.statistics.jackknife import estimate_cell
 from sercore.statistics.leak import leak_gap
 from sercore.statistics.seeds import cell_intervals
 
@@ -46,7 +46,9 @@ def test_one_speaker_is_noted_and_utterances_are_the_units():
 
 
 def test_two_speakers_stay_speakers():
-    (found,) = cell_intervals([estimate_from_answers([[answers(1, np.arange(50))]], SPEAKERS, 3)])
+    counted = count_by_unit([[answers(1, np.arange(50))]], SPEAKERS, 3)
+
+    (found,) = cell_intervals([estimate_cell(counted.seeds, unit=counted.unit)])
 
     assert (found.unit, found.n_units, found.df) == ("speaker", 2, 1)
     assert Note.FEW_UNITS in found.notes
@@ -55,7 +57,7 @@ def test_two_speakers_stay_speakers():
 def test_unknown_speakers_are_noted():
     unknown = Units(kind="utterance", codes=np.arange(100))
 
-    found = estimate_from_answers([[answers(1, np.arange(100))]], unknown, 3)
+    found = count_by_unit([[answers(1, np.arange(100))]], unknown, 3)
 
     assert found.unit == "utterance"
     assert found.notes == (Note.UNKNOWN_SPEAKERS,)

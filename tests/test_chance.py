@@ -12,9 +12,6 @@ from sercore.errors import ProtocolError
 from sercore.evaluation.metrics import MEASURES
 from sercore.statistics.chance import blind_score
 from sercore.statistics.chance import chance
-from sercore.statistics.chance import is_above_chance
-from sercore.statistics.intervals import Component
-from sercore.statistics.intervals import t_interval
 
 IMBALANCED = np.array([470, 170, 120, 100, 70, 50, 20])
 
@@ -114,13 +111,6 @@ def test_the_best_guess_is_the_best(support, seed, measure):
     assert found.best_blind_guess <= 1 + 1e-12
     if found.own_answers is not None:
         assert found.own_answers <= found.best_blind_guess + 1e-12
-
-
-def test_above_chance_is_the_lower_end():
-    level = chance(np.full(4, 25))
-
-    assert is_above_chance(t_interval(0.5, Component(variance=0.01, df=30)), level)
-    assert not is_above_chance(t_interval(0.5, Component(variance=0.04, df=30)), level)
 
 
 def test_what_has_no_chance_is_refused_or_undefined():

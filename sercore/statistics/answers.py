@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sercore.errors import ProtocolError
-from sercore.evaluation.protocols import SUPPORTED
 from sercore.evaluation.units import UTTERANCE
 from sercore.evaluation.units import unit_counts
 from sercore.evaluation.units import units_in
 from sercore.statistics.intervals import Note
-from sercore.statistics.jackknife import CellEstimate
-from sercore.statistics.jackknife import estimate_cell
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -90,38 +87,6 @@ def count_by_unit(
         unit=found.kind,
         unit_ids=ids,
         notes=_notes(units, found),
-    )
-
-
-def estimate_from_answers(
-    seeds: Sequence[Sequence[FitAnswers]],
-    units: Units,
-    n_classes: int,
-    *,
-    averaging: str = SUPPORTED,
-    measure: str = "macro-f1",
-) -> CellEstimate:
-    """Return the value of a cell with all that its interval needs.
-
-    Args:
-        seeds: for each seed its fits: in domain one (its folds together), out of domain one per
-            probe.
-        units: of the whole test manifest.
-        n_classes: the size of the class space.
-        averaging: see `sercore.evaluation.metrics.Evaluation.averaging`.
-        measure: a key of `sercore.evaluation.metrics.MEASURES`.
-
-    Raises:
-        ProtocolError: as `count_by_unit` and `sercore.statistics.jackknife.estimate_cell`.
-    """
-    counted = count_by_unit(seeds, units, n_classes)
-    return estimate_cell(
-        counted.seeds,
-        averaging=averaging,
-        measure=measure,
-        unit=counted.unit,
-        unit_ids=counted.unit_ids,
-        notes=counted.notes,
     )
 
 

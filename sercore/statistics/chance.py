@@ -14,8 +14,6 @@ from sercore.evaluation.metrics import MEASURES
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from sercore.statistics.intervals import Interval
-
     Counts = npt.NDArray[Any]
     Values = npt.NDArray[np.float64]
 
@@ -93,11 +91,6 @@ def blind_score(labels: Values, answers: Values, measure: str) -> float:
         measure: a key of `sercore.evaluation.metrics.MEASURES`.
     """
     return float(MEASURES[measure](np.outer(labels, answers), "supported"))
-
-
-def is_above_chance(interval: Interval, level: Chance) -> bool:
-    """Return whether the lower end of an interval lies above the best blind guess."""
-    return interval.low > level.best_blind_guess
 
 
 def _best_answers(p: Values, said: Values, measure: str) -> Values:

@@ -44,7 +44,7 @@ class CrossedDesign:
         present: bool (corpora, corpora), train first; the diagonal is ignored.
 
     Raises:
-        ProtocolError: the cells do not allow to tell rows, columns and noise apart.
+        ProtocolError: there are too few cells to separate rows, columns and noise.
     """
 
     def __init__(self, present: Mask) -> None:

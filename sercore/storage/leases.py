@@ -111,7 +111,6 @@ class Lease:
         self._leases = leases
         self._holder = holder
         self._stop = threading.Event()
-        self._lost = False
         self._thread = threading.Thread(target=self._beat, name=f"lease {holder.key}", daemon=True)
         self._thread.start()
 
@@ -120,13 +119,8 @@ class Lease:
         """What the lease is for."""
         return self._holder.key
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether another process took the lease because the signs of life stopped for too long."""
-        return self._lost
-
     def release(self) -> None:
-        """Free the lease, unless it is lost."""
+        """Free the lease, unless another process took it because this one showed no life."""
         self._stop.set()
         self._thread.join()
         # A lease that cannot be removed is free when this process ends.
@@ -138,7 +132,6 @@ class Lease:
             # A full disk or a network that is away for a moment: the next beat tries again.
             with suppress(OSError, WorkspaceError):
                 if not self._leases.renew(self._holder):
-                    self._lost = True
                     return
 
 
