@@ -97,6 +97,7 @@ def plan(root: Path) -> Prepared:
         data=(root / "data",),
         protocol=registry.protocols.get("standard"),
         probes=("grid",),
+        n_seeds=1,
         offline=True,
     )
     return prepare(selection, Settings(), Workspace(root / "workspace"), registry)

@@ -46,6 +46,7 @@ def run(data, tmp_path, listener):
         backbones=("logmel",),
         protocol=registry().protocols.get("standard"),
         probes=("logistic",),
+        n_seeds=1,
         offline=True,
     )
     seen = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from sercore.evaluation.class_rules import Rule
 from sercore.evaluation.class_rules import class_rule
 from sercore.evaluation.class_rules import rules_between
 from sercore.evaluation.protocols import PROTOCOLS
+from sercore.runs.selection import Selection
 
 SEVEN = frozenset(CLASSES) - {"other"}
 CLUSTER = Rule("cluster", SEVEN)
@@ -199,3 +201,11 @@ def test_nothing_to_say_and_unknown_rules_are_refused():
 def test_every_protocol_names_its_headline_among_its_adjustments():
     for protocol in PROTOCOLS:
         assert protocol.headline in protocol.adjustments
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.id)
+def test_a_selection_has_as_many_seeds_as_its_protocol_says(protocol):
+    selection = Selection(protocol=protocol)
+
+    assert selection.seeds == range(34, 34 + protocol.n_seeds)
+    assert replace(selection, n_seeds=2, seed=7).seeds == range(7, 9)

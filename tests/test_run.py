@@ -165,6 +165,26 @@ def test_a_second_run_computes_nothing_and_changes_nothing(finished, corpora):
     assert results(workspace) == before
 
 
+def test_a_run_of_one_seed_continues_as_a_run_of_three(corpora, tmp_path):
+    logistic = ("--probe", "logistic")
+    run_json(corpora, tmp_path / "grown", "--seeds", "1", *logistic)
+    before = results(tmp_path / "grown")
+
+    said = run_json(corpora, tmp_path / "grown", "--seeds", "3", *logistic)
+
+    assert said["cells"] == {"done": 12}
+    assert said["computed"] == {"fit": 4, "predict": 8, "score": 8}
+    assert {row["split_seed"] for row in said["scores"]} == {34, 35, 36}
+    after = results(tmp_path / "grown")
+    scores = "runs/default/scores.parquet"
+    assert {name: after[name] for name in before if name != scores} == {
+        name: data for name, data in before.items() if name != scores
+    }
+    at_once = run_json(corpora, tmp_path / "at-once", "--seeds", "3", *logistic)
+    assert at_once["computed"] == {"extract": 2, "fit": 6, "predict": 12, "score": 12}
+    assert results(tmp_path / "at-once") == after
+
+
 def test_moving_the_corpora_computes_nothing(finished, tmp_path):
     workspace, _, _ = finished
     write_urdu(tmp_path / "elsewhere" / "URDU-Dataset-master")

@@ -317,8 +317,7 @@ def _belong_together(backbone: Backbone, corpus: PlannedCorpus, *, named: bool) 
 
 def _folds(corpus: PlannedCorpus, selection: Selection) -> list[tuple[int, Fold]]:
     protocol = selection.protocol
-    seeds = range(selection.seed, selection.seed + selection.n_seeds)
-    folds = [(seed, fold) for seed in seeds for fold in folds_of(corpus, protocol, seed)]
+    folds = [(seed, fold) for seed in selection.seeds for fold in folds_of(corpus, protocol, seed)]
     require_disjoint(
         corpus,
         protocol.split,

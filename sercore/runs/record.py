@@ -78,7 +78,7 @@ def _settings(selection: Selection, spec: RunSpec) -> dict[str, Any]:
         "dtype": selection.dtype,
         "device": selection.device,
         "seed": selection.seed,
-        "n_seeds": selection.n_seeds,
+        "n_seeds": len(selection.seeds),
         "corpora": list(selection.sets),
         "accept_shared_speakers": selection.accept_shared_speakers,
         "small_clusters": selection.small_clusters,

@@ -51,8 +51,16 @@ class Selection:
     dtype: str = "float32"
     device: str = "cpu"
     seed: int = BASE_SEED
-    n_seeds: int = 1
+    """The first split seed."""
+    n_seeds: int | None = None
+    """How many splits and trainings; as many as the protocol says if None."""
     offline: bool = False
+
+    @property
+    def seeds(self) -> range:
+        """The split seeds."""
+        n_seeds = self.protocol.n_seeds if self.n_seeds is None else self.n_seeds
+        return range(self.seed, self.seed + n_seeds)
 
 
 def select(
@@ -140,7 +148,7 @@ def select(
         dtype=choose_dtype(dtype, device),
         device=device,
         seed=seed,
-        n_seeds=n_seeds or plain.n_seeds,
+        n_seeds=n_seeds,
         offline=offline,
     )
 
