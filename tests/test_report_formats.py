@@ -21,7 +21,7 @@ pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
 
 from sercore.cli import cli
-from sercore.cli.closing import reductions_table
+from sercore.cli.closing import averages_table
 from sercore.errors import ProtocolError
 from sercore.errors import SettingsError
 from sercore.errors import WorkspaceError
@@ -38,9 +38,9 @@ from sercore.reports.latex import latex_text
 from sercore.reports.markdown import markdown_page
 from sercore.reports.verdict_tables import verdict_tables
 from sercore.reports.write import require_libraries
-from sercore.results.averages import intervals_of
 from sercore.results.matrices import matrices
-from sercore.results.reductions import reduce_scores
+from sercore.results.overview import overview_of
+from sercore.results.reductions import reduce_matrix
 from sercore.results.stored_run import read_run
 from sercore.results.summary import summary_markdown
 from sercore.results.text import interval_text
@@ -267,14 +267,15 @@ def test_latex_is_escaped_and_complete(whole):
 
     assert r"small\_\&\_\%" in text
     assert "\\textbf" in text
-    assert text.count("\\begin{table}") == text.count("\\end{table}") == 3
+    assert text.count("\\begin{table}") == text.count("\\end{table}") == 7
     assert text.count("\\begin{tabular}") == text.count("\\bottomrule")
     (group,) = whole.groups
     around = group.backbones[0].intervals.weighted
     assert f"[{around.low:.3f}, {around.high:.3f}]" in text
     assert "given this one probe" in text
-    averages, trained, tested = text.split("\\end{table}")[:3]
+    averages, matched, trained, tested = text.split("\\end{table}")[:4]
     assert averages.count("\\textbf") == 3
+    assert matched.count("\\textbf") == 0
     assert trained.count("\\textbf") == tested.count("\\textbf") == 3
     for row in averages.splitlines():
         if row.startswith("large"):
@@ -494,7 +495,7 @@ def test_probes_layers_and_variants_are_told_apart_in_every_text(many, file):
         assert (latex_text(shown) if file.endswith("tex") else shown) in text
     if file == "report.tex":
         captions = re.findall(r"\\caption\{(.*)\}", text)
-        assert len(captions) == len(set(captions)) == 6
+        assert len(captions) == len(set(captions)) == 14
         rows = re.findall(r"^tiny.*\\\\$", text.split(r"\end{table}")[0], re.MULTILINE)
         assert len({row.split("&")[0] for row in rows}) == 4
     if file == "report.md":
@@ -531,12 +532,13 @@ def test_the_summary_and_the_terminal_tell_probes_and_layers_apart(many):
     run = read_run(many, "many")
     console = Console(width=200, file=io.StringIO())
 
-    reductions = reduce_scores(run.scores)
-    intervals = intervals_of(run, matrices(run.scores), reductions)
-    console.print(reductions_table(reductions, intervals))
+    found = matrices(run.scores)
+    overview = overview_of(run, found, [reduce_matrix(matrix) for matrix in found])
+    console.print(averages_table(overview))
 
     summary = summary_markdown(run.scores, run.record, many)
-    for around in intervals:
+    assert len(overview.matrices) == 8
+    for around in [one.intervals for one in overview.matrices]:
         assert range_text(around.weighted) in console.file.getvalue()
         assert range_text(around.weighted) in summary
     assert "given this one probe" in console.file.getvalue()

@@ -68,6 +68,9 @@ class BackboneCard:
     """Upper bound of the relative difference of frames between batches."""
     demo: bool = False
     """True if it takes part only when it is named, or with ``--demo``."""
+    floor: bool = False
+    """True for features without pre-training. Reports mark it, and warn where it scores above an
+    encoder: then a corpus can be solved without what pre-training brings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

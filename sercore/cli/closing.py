@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sercore.results.averages import AverageIntervals
+    from sercore.results.overview import RunOverview
     from sercore.results.reductions import Average
-    from sercore.results.reductions import Reductions
     from sercore.runs.events import RunResult
     from sercore.runs.planned import Plan
     from sercore.statistics.intervals import Interval
@@ -55,10 +55,11 @@ def plan_line(plan: Plan) -> str:
 def print_summary(console: Console, result: RunResult) -> None:
     """Print notes, averages, problems, and where the results are."""
     _print_sentences(console, "notes", _short_notes(result), "dim")
-    reductions, intervals = _averages(result)
-    if reductions:
+    overview = _overview(result)
+    if overview.matrices:
         console.print()
-        console.print(reductions_table(reductions, intervals))
+        console.print(averages_table(overview))
+    _print_sentences(console, "floors above encoders", overview.findings, "yellow")
     _print_sentences(console, "problems", result.problems, "red")
     counts = ", ".join(f"{n} {status}" for status, n in sorted(result.counts.items()))
     did = ", ".join(f"{n} {_DID[kind]}" for kind, n in sorted(result.computed.items()))
@@ -80,11 +81,9 @@ def print_summary(console: Console, result: RunResult) -> None:
     )
 
 
-def _averages(
-    result: RunResult,
-) -> tuple[Sequence[Reductions], Sequence[AverageIntervals]]:
-    """Return the averages of a run and their intervals."""
-    from sercore.results.averages import intervals_of
+def _overview(result: RunResult) -> RunOverview:
+    """Return the averages of a run, and what they stand between."""
+    from sercore.results.overview import overview_of
     from sercore.results.stored_run import StoredRun
     from sercore.results.stored_run import matrices_of
     from sercore.results.stored_run import reduce_of
@@ -96,7 +95,7 @@ def _averages(
     run = StoredRun(
         name=result.name, record=result.record, scores=result.scores, workspace=workspace
     )
-    return reductions, intervals_of(run, found, reductions)
+    return overview_of(run, found, reductions)
 
 
 def _idle(result: RunResult) -> str:
@@ -139,13 +138,12 @@ _DID = {
 }
 
 
-def reductions_table(
-    reductions: Sequence[Reductions], intervals: Sequence[AverageIntervals]
-) -> Table:
-    """Return the averages of a run with their 95 % intervals below them."""
+def averages_table(overview: RunOverview) -> Table:
+    """Return the averages of a run with their 95 % intervals below them, chance and shortcuts."""
+    from sercore.results.floors import FLOOR_MARK
     from sercore.results.labels import MatrixLabels
 
-    labels = MatrixLabels(matrix.setting for matrix in reductions)
+    labels = MatrixLabels(one.matrix.setting for one in overview.matrices)
     table = Table(title="macro-F1", title_justify="left", title_style="bold", pad_edge=False)
     table.add_column("backbone", no_wrap=True)
     table.add_column("corpora")
@@ -153,21 +151,44 @@ def reductions_table(
     for name in ("in-domain", "out-of-domain", "weighted"):
         table.add_column(name, justify="right")
     table.add_column("complete")
-    for matrix, around in zip(reductions, intervals, strict=True):
-        outside = matrix.out_of_domain
+    for one in overview.matrices:
+        setting, averages, around = one.matrix.setting, one.reductions, one.intervals
+        outside = averages.out_of_domain
+        title = labels.title(setting) + FLOOR_MARK * one.is_floor
         table.add_row(
-            plain(labels.title(matrix.setting) + (" (demo)" if matrix.setting.demo else "")),
-            matrix.setting.corpora or "-",
-            matrix.setting.class_rule or "-",
-            _spread(matrix.in_domain) + _ends(around.in_domain),
+            plain(title + (" (demo)" if setting.demo else "")),
+            setting.corpora or "-",
+            setting.class_rule or "-",
+            _spread(averages.in_domain) + _ends(around.in_domain),
             (_spread(outside.average) if outside else "-") + _ends(around.out_of_domain),
-            ("-" if matrix.weighted is None else f"{matrix.weighted:.3f}") + _ends(around.weighted),
-            f"{matrix.in_domain.coverage} in-domain" + (f", {outside.coverage}" if outside else ""),
+            _value(averages.weighted) + _ends(around.weighted),
+            f"{averages.in_domain.coverage} in-domain"
+            + (f", {outside.coverage}" if outside else ""),
         )
+    _add_levels(table, overview)
+    intervals = [one.intervals for one in overview.matrices]
     if any(around.in_domain for around in intervals):
         table.caption = _caption(intervals)
         table.caption_justify = "left"
     return table
+
+
+def _add_levels(table: Table, overview: RunOverview) -> None:
+    """Add chance and shortcuts below the backbones."""
+    table.add_section()
+    for level in overview.level_rows:
+        table.add_row(
+            plain(level.title + (" (demo)" if level.demo else "")),
+            level.class_rule or "-",
+            _value(level.in_domain) + _ends(level.interval),
+            _value(level.out_of_domain),
+            "",
+            f"{level.coverage} in-domain" if level.coverage else "",
+        )
+
+
+def _value(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _caption(intervals: Sequence[AverageIntervals]) -> str:

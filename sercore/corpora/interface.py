@@ -116,6 +116,8 @@ class CorpusCard:
     """Whether the paper's Table 1 marks it as eligible for out-of-domain cells."""
     known_bad: Mapping[str, str] = field(default_factory=dict)
     """Ids of utterances that no copy has in a usable form, with the reason."""
+    human_accuracy: float | None = None
+    """Share of utterances whose label human listeners recognized, as the authors published it."""
     demo: bool = False
     """Synthetic: joins a run only by name or with ``--demo``, never an average with real ones."""
     declared: bool = False

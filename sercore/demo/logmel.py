@@ -157,5 +157,6 @@ LOGMEL = LogMel(
         parameters=0,
         notes="the baseline that every pre-trained backbone should exceed",
         demo=True,
+        floor=True,
     )
 )

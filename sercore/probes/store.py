@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sercore.errors import UnknownNameError
 from sercore.errors import WorkspaceError
@@ -104,7 +105,7 @@ def write_probe(
     weights = {name: value.copy() for name, value in fitted.weights.items()}
     packed = safetensors.numpy.save(weights, metadata={seals.KEY: seals.BLANK_SEAL})
     workspace.write_sealed(to_weights, packed)
-    workspace.write_table(to_split, _split_table(split, utterance_ids))
+    workspace.write_table(to_split, split_table(split, utterance_ids))
     workspace.write_table(to_log, pa.Table.from_pylist([asdict(epoch) for epoch in fitted.log]))
     workspace.write_json(to_record, asdict(record))
 
@@ -133,10 +134,10 @@ def read_split(workspace: Workspace, key: str) -> StoredSplit:
     Raises:
         WorkspaceError: it is missing or not readable.
     """
-    table = workspace.read_table(f"probes/{key}/split.parquet")
+    table = workspace.read_table(f"probes/{key}/split.parquet", ("row", "part"))
     rows = table.column("row").to_numpy()
-    parts = np.array(table.column("part").to_pylist())
-    return StoredSplit(np.sort(rows[parts == _TRAIN]), np.sort(rows[parts == _TEST]))
+    train, test = (pc.equal(table.column("part"), part).to_numpy() for part in (_TRAIN, _TEST))
+    return StoredSplit(np.sort(rows[train]), np.sort(rows[test]))
 
 
 def read_probe(workspace: Workspace, key: str, probe: Probe, *, device: str = "cpu") -> FittedProbe:
@@ -182,7 +183,13 @@ def stored_probes(workspace: Workspace) -> list[str]:
     return [key for key in workspace.list("probes") if workspace.exists(probe_record_path(key))]
 
 
-def _split_table(split: StoredSplit, utterance_ids: list[str]) -> pa.Table:
+def split_table(split: StoredSplit, utterance_ids: list[str]) -> pa.Table:
+    """Return a division as it is stored.
+
+    Args:
+        split: the division.
+        utterance_ids: ids of the training corpus, in manifest order.
+    """
     rows = [*split.train.tolist(), *split.test.tolist()]
     parts = [_TRAIN] * len(split.train) + [_TEST] * len(split.test)
     return pa.table(

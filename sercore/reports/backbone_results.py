@@ -14,17 +14,19 @@ from sercore.evaluation.metrics import f1
 from sercore.evaluation.protocols import ClassRule
 from sercore.published import published_matrices
 from sercore.published import published_summaries
-from sercore.reports.chance import chance_of
 from sercore.reports.views import BackboneResult
 from sercore.reports.views import CellView
 from sercore.reports.views import ClassF1
 from sercore.results.averages import average_intervals
+from sercore.results.chance_levels import chance_of
 from sercore.results.record import backbones_of
 from sercore.results.stored_run import reduce_of
 
 if TYPE_CHECKING:
+    from sercore.results.calibration import Calibrations
     from sercore.results.cell_statistics import CellStatistics
     from sercore.results.cell_statistics import Estimate
+    from sercore.results.matched import MatchedMatrices
     from sercore.results.matrices import Matrix
     from sercore.results.matrices import Pair
     from sercore.results.matrices import Setting
@@ -35,6 +37,8 @@ def backbone_result(
     record: Mapping[str, Any],
     statistics: CellStatistics,
     estimates: Mapping[tuple[Setting, Pair], Estimate],
+    matched: MatchedMatrices,
+    calibrations: Calibrations,
 ) -> BackboneResult:
     """Return everything that a report says about one matrix.
 
@@ -42,7 +46,9 @@ def backbone_result(
         matrix: the cells of the backbone.
         record: of the run.
         statistics: confusion counts of the cells of the run.
-        estimates: of the cells of the run.
+        estimates: of the cells of the run, and of the matched matrices.
+        matched: matrices with one adjustment in and out of domain.
+        calibrations: of the run.
     """
     setting = matrix.setting
     own = {pair: estimates[setting, pair] for pair in matrix.cells if (setting, pair) in estimates}
@@ -63,6 +69,9 @@ def backbone_result(
         statistics=statistics,
         estimates=own,
         by_seed=tuple(reduce_of(matrix.at_seed(seed), record) for seed in seeds),
+        is_floor=described.floor if described else False,
+        matched=matched.average(setting, estimates),
+        calibration=calibrations.of(matrix),
     )
 
 

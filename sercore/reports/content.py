@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from sercore.errors import ProtocolError
 from sercore.published import DEFECTIVE_TRAIN_CORPUS
 from sercore.reports.backbone_results import backbone_result
-from sercore.reports.chance import chance_row
 from sercore.reports.leaks import leak_notices
 from sercore.reports.leaks import leak_tables
 from sercore.reports.notices import notices_of
@@ -20,11 +19,19 @@ from sercore.reports.verdicts import verdicts_of
 from sercore.reports.views import ComparisonGroup
 from sercore.reports.views import Content
 from sercore.reports.views import RunContent
+from sercore.results.calibration import Calibrations
 from sercore.results.cell_statistics import CellStatistics
+from sercore.results.chance_levels import chance_row
+from sercore.results.floors import FLOOR_MARK
+from sercore.results.floors import Contestant
+from sercore.results.floors import floor_findings
 from sercore.results.labels import MatrixLabels
+from sercore.results.matched import MatchedMatrices
 from sercore.results.matrices import common_cells
+from sercore.results.record import corpora_of
 from sercore.results.record import sentences
 from sercore.results.reductions import require_comparable
+from sercore.results.shortcuts import Shortcuts
 from sercore.results.stored_run import matrices_of
 from sercore.results.stored_run import require_adjustment
 from sercore.statistics.posterior import ROPE
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
     from sercore.results.matrices import Matrix
     from sercore.results.matrices import Setting
     from sercore.results.reductions import Reductions
+    from sercore.results.shortcuts import Shortcut
     from sercore.results.stored_run import StoredRun
 
 
@@ -46,6 +54,7 @@ class _Options:
     rope: float
     rank_tests: bool
     metric: str | None
+    adjustment: str | None
     labels: MatrixLabels
 
 
@@ -78,7 +87,12 @@ def build_content(
     ]
     labels = MatrixLabels(matrix.setting for found in matrices for matrix in found)
     options = _Options(
-        common=common, rope=rope, rank_tests=rank_tests, metric=metric, labels=labels
+        common=common,
+        rope=rope,
+        rank_tests=rank_tests,
+        metric=metric,
+        adjustment=adjustment,
+        labels=labels,
     )
     contents: list[RunContent] = []
     notices: list[Notice] = []
@@ -127,34 +141,56 @@ def _groups_of_run(
         together.setdefault(matrix.setting.comparison_key, []).append(matrix)
     comparable = [common_cells(group) if options.common else group for group in together.values()]
     groups = [[matrix for matrix in group if matrix.cells] for group in comparable]
+    shown = [matrix for group in groups for matrix in group]
     statistics = CellStatistics(run)
-    estimates = statistics.estimates([matrix for group in groups for matrix in group])
+    matched = MatchedMatrices(run, shown, options.metric)
+    estimates = statistics.estimates([*shown, *matched.matrices])
+    calibrations = Calibrations(run, options.adjustment)
     results = [
-        [backbone_result(matrix, run.record, statistics, estimates) for matrix in group]
+        [
+            backbone_result(matrix, run.record, statistics, estimates, matched, calibrations)
+            for matrix in group
+        ]
         for group in groups
     ]
-    recoveries = Recoveries(run, options.metric)
-    return [_group(group, content.name, options, recoveries) for group in results if group]
+    recoveries, shortcuts = Recoveries(run, options.metric), Shortcuts(run)
+    return [
+        _group(group, content, options, recoveries, shortcuts.of(group[0].matrix.setting))
+        for group in results
+        if group
+    ]
 
 
 def _group(
-    results: Sequence[BackboneResult], run: str, options: _Options, recoveries: Recoveries
+    results: Sequence[BackboneResult],
+    run: RunContent,
+    options: _Options,
+    recoveries: Recoveries,
+    shortcuts: tuple[Shortcut, ...],
 ) -> ComparisonGroup:
     named = _distinct(results, options.labels)
     ranked = sorted(named, key=lambda result: (-result.rank_value, result.title))
     reductions = [result.reductions for result in ranked]
+    in_domain = sorted({corpus for result in ranked for corpus in result.matrix.in_domain})
+    fullest = max(ranked, key=lambda result: len(result.reductions.cells))
+    chances = {pair: view.chance for pair, view in fullest.cells.items()}
     return ComparisonGroup(
         id="",
-        run=run,
+        run=run.name,
         setting=ranked[0].matrix.setting,
         backbones=tuple(ranked),
-        in_domain_corpora=tuple(
-            sorted({corpus for result in ranked for corpus in result.matrix.in_domain})
-        ),
+        in_domain_corpora=tuple(in_domain),
         clusters=_clusters(reductions),
         refusal=_refusal(reductions),
-        chance=chance_row(ranked),
+        chance=chance_row(chances, fullest.reductions.cells),
         verdicts=verdicts_of(ranked, rope=options.rope, rank_tests=options.rank_tests),
+        shortcuts=shortcuts,
+        findings=tuple(floor_findings([_contestant(result) for result in ranked], shortcuts)),
+        human_accuracy={
+            name: corpus.human_accuracy
+            for name, corpus in corpora_of(run.record).items()
+            if corpus.human_accuracy is not None and name in in_domain
+        },
         recoveries=tuple(
             found
             for result in ranked
@@ -162,6 +198,17 @@ def _group(
         ),
         details=options.labels.shared(ranked[0].matrix.setting),
         common=options.common,
+    )
+
+
+def _contestant(result: BackboneResult) -> Contestant:
+    return Contestant(
+        title=result.title,
+        is_floor=result.is_floor,
+        matrix=result.matrix,
+        intervals={
+            pair: view.interval for pair, view in result.cells.items() if view.interval is not None
+        },
     )
 
 
@@ -190,6 +237,7 @@ def _distinct(results: Sequence[BackboneResult], labels: MatrixLabels) -> list[B
     """Return results with different titles.
 
     Backbones with the same title show their names; matrices of one backbone show what differs.
+    A floor is marked.
     """
     names: dict[str, set[str]] = defaultdict(set)
     for result in results:
@@ -198,6 +246,8 @@ def _distinct(results: Sequence[BackboneResult], labels: MatrixLabels) -> list[B
     for result in results:
         own = labels.own(result.matrix.setting)
         title = result.backbone if len(names[result.title]) > 1 else result.title
+        if result.is_floor:
+            title += FLOOR_MARK
         named.append(replace(result, title=" · ".join((title, *own)), details=own))
     return named
 

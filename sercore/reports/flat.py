@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import dataclass
 from dataclasses import fields
 from dataclasses import is_dataclass
 from typing import TYPE_CHECKING
@@ -21,112 +21,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from sercore.reports.flat_lines import AverageLine
+from sercore.reports.flat_lines import BackboneColumns
+from sercore.reports.flat_lines import CellLine
+from sercore.reports.flat_lines import IntervalColumns
+
 if TYPE_CHECKING:
     from sercore.reports.views import BackboneResult
     from sercore.reports.views import CellView
     from sercore.reports.views import ComparisonGroup
     from sercore.reports.views import Content
+    from sercore.results.calibration import CalibrationMeasure
+    from sercore.results.matrices import Cell
     from sercore.results.reductions import Average
     from sercore.statistics.intervals import Interval
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackboneColumns:
-    """Which backbone, measured how."""
-
-    run: str
-    protocol: str
-    class_rule: str | None
-    adjustment: str | None
-    metric: str
-    split: str | None
-    probe: str | None
-    probe_settings: str | None
-    """Canonical JSON."""
-    demo: bool
-    corpora: str | None
-    """The set of corpora that the averages are over."""
-    backbone: str
-    """With its variant."""
-    layer: str | None
-    dtype: str | None
-    checkpoint: str | None
-    revision: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntervalColumns:
-    """An interval; all null without one."""
-
-    low: float | None = None
-    high: float | None = None
-    interval_level: float | None = None
-    interval_unit: str | None = None
-    """What was left out one at a time: ``speaker``, a weaker grouping, or ``utterance``."""
-    interval_units: int | None = None
-    """How many of them there are."""
-    interval_effective_units: float | None = None
-    """Below `interval_units` where they have unequal numbers of utterances."""
-    interval_df: float | None = None
-    """Degrees of freedom of its quantile of Student's t."""
-    interval_notes: str | None = None
-    """`sercore.statistics.intervals.Note`, separated by spaces: ``one-probe`` and others."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellLine:
-    """A cell; missing cells have a status, a reason and no value."""
-
-    backbone_of: BackboneColumns
-    train_corpus: str
-    test_corpus: str
-    in_domain: bool
-    status: str
-    """``done`` or ``missing``."""
-    reason: str | None = None
-    value: float | None = None
-    """Mean over seeds."""
-    deviation: float | None = None
-    """Over seeds, or over folds if there is one seed."""
-    lowest: float | None = None
-    """Over seeds."""
-    highest: float | None = None
-    seeds: int | None = None
-    folds: int | None = None
-    pooled: bool | None = None
-    """Whether the value is that of the predictions of all folds together."""
-    interval: IntervalColumns = IntervalColumns()
-    chance: float | None = None
-    """The best blind guess."""
-    chance_majority: float | None = None
-    chance_own_answers: float | None = None
-    paper: float | None = None
-    n_classes: int | None = None
-    n_train: int | None = None
-    n_test: int | None = None
-    n_dropped: int | None = None
-    n_missing: int | None = None
-    shared_speakers: int | None = None
-    shared_texts: int | None = None
-    complete: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AverageLine:
-    """An average of a backbone."""
-
-    backbone_of: BackboneColumns
-    reduction: str
-    """``in-domain``, ``out-of-domain``, ``weighted``, ``trained-on`` or ``tested-on``."""
-    corpus: str | None = None
-    mean: float | None
-    deviation: float | None = None
-    n: int
-    of: int
-    complete: bool
-    interval: IntervalColumns
-    paper_mean: float | None = None
-    paper_deviation: float | None = None
 
 
 _TYPES = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
@@ -212,6 +120,7 @@ def _backbone(group: ComparisonGroup, result: BackboneResult) -> BackboneColumns
         demo=setting.demo,
         corpora=setting.corpora,
         backbone=setting.backbone,
+        floor=result.is_floor,
         layer=setting.layer,
         dtype=setting.dtype,
         checkpoint=setting.checkpoint,
@@ -237,7 +146,7 @@ def _interval(interval: Interval | None) -> IntervalColumns:
 def _cell_lines(group: ComparisonGroup, result: BackboneResult) -> Iterator[CellLine]:
     backbone = _backbone(group, result)
     for view in result.cells.values():
-        yield _done(backbone, view)
+        yield _done(backbone, view, _beside_cell(group, result, view.cell))
     for (train, test), reason in result.matrix.missing.items():
         yield CellLine(
             backbone_of=backbone,
@@ -250,7 +159,7 @@ def _cell_lines(group: ComparisonGroup, result: BackboneResult) -> Iterator[Cell
         )
 
 
-def _done(backbone: BackboneColumns, view: CellView) -> CellLine:
+def _done(backbone: BackboneColumns, view: CellView, beside: Mapping[str, Any]) -> CellLine:
     cell, chance = view.cell, view.chance
     seeds = list(cell.by_seed.values())
     return CellLine(
@@ -270,6 +179,7 @@ def _done(backbone: BackboneColumns, view: CellView) -> CellLine:
         chance=chance.best_blind_guess if chance else None,
         chance_majority=chance.majority if chance else None,
         chance_own_answers=chance.own_answers if chance else None,
+        **beside,
         paper=view.published,
         n_classes=cell.n_classes,
         n_train=cell.n_train,
@@ -280,6 +190,52 @@ def _done(backbone: BackboneColumns, view: CellView) -> CellLine:
         shared_texts=cell.shared_texts,
         complete=cell.complete,
     )
+
+
+def _beside_cell(group: ComparisonGroup, result: BackboneResult, cell: Cell) -> dict[str, Any]:
+    """Return the columns of a cell about shortcuts, listeners and calibration."""
+    columns: dict[str, Any] = {}
+    if cell.in_domain:
+        columns["human_accuracy"] = group.human_accuracy.get(cell.test)
+        for shortcut in group.shortcuts:
+            found = shortcut.cells.get(cell.test)
+            if found is not None:
+                columns |= _shortcut(shortcut.known, found.cell.value, found.interval)
+    for column, measure in _measures(result):
+        columns[column] = measure.cells.get((cell.train, cell.test))
+    return columns
+
+
+def _beside_average(
+    group: ComparisonGroup, result: BackboneResult, *, inside: bool
+) -> dict[str, Any]:
+    """Return the columns of an average about chance, shortcuts and calibration."""
+    columns: dict[str, Any] = {}
+    level = group.chance.in_domain if inside else group.chance.out_of_domain
+    columns["chance"] = level.best_blind_guess if level else None
+    for shortcut in group.shortcuts if inside else ():
+        columns |= _shortcut(shortcut.known, shortcut.mean, shortcut.interval)
+    for column, measure in _measures(result):
+        average = measure.in_domain if inside else measure.out_of_domain
+        columns[column] = average.mean if average else None
+    return columns
+
+
+def _measures(result: BackboneResult) -> Iterator[tuple[str, CalibrationMeasure]]:
+    """Yield the measures of calibration with the names of their columns."""
+    found = result.calibration
+    if found is not None and found.ece is not None:
+        yield "expected_calibration_error", found.ece
+    if found is not None and found.nll is not None:
+        yield "negative_log_likelihood", found.nll
+
+
+def _shortcut(known: str, value: float, interval: Interval | None) -> dict[str, float | None]:
+    return {
+        f"{known}_alone": value,
+        f"{known}_alone_low": interval.low if interval else None,
+        f"{known}_alone_high": interval.high if interval else None,
+    }
 
 
 def _average_lines(group: ComparisonGroup, result: BackboneResult) -> Iterator[AverageLine]:
@@ -295,6 +251,7 @@ def _average_lines(group: ComparisonGroup, result: BackboneResult) -> Iterator[A
         of=inside.of,
         complete=inside.complete,
         interval=_interval(intervals.in_domain),
+        **_beside_average(group, result, inside=True),
         paper_mean=paper.id_mean if paper else None,
         paper_deviation=paper.id_std if paper else None,
     )
@@ -309,6 +266,7 @@ def _average_lines(group: ComparisonGroup, result: BackboneResult) -> Iterator[A
         of=outside.of_cells,
         complete=outside.complete,
         interval=_interval(intervals.out_of_domain),
+        **_beside_average(group, result, inside=False),
         paper_mean=paper.ood_mean if paper else None,
         paper_deviation=paper.ood_std if paper else None,
     )
@@ -322,6 +280,16 @@ def _average_lines(group: ComparisonGroup, result: BackboneResult) -> Iterator[A
         interval=_interval(intervals.weighted),
         paper_mean=paper.weighted_average if paper else None,
     )
+    if result.matched is not None:
+        yield AverageLine(
+            backbone_of=backbone,
+            reduction="weighted-matched",
+            mean=result.matched.weighted,
+            n=inside.n + outside.n_cells,
+            of=inside.of + outside.of_cells,
+            complete=reductions.complete,
+            interval=_interval(result.matched.interval),
+        )
     for corpus, average in outside.rows.items():
         yield _corpus_line(backbone, "trained-on", corpus, average, intervals.rows.get(corpus))
     for corpus, average in outside.columns.items():

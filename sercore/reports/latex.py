@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sercore.evaluation.metrics import MEASURES
+from sercore.reports.group_tables import supporting_tables
+from sercore.results.matched import MATCHED_NOTE
 from sercore.results.text import MISSING
 from sercore.results.text import number
 from sercore.statistics.intervals import NOTE_TEXTS
@@ -14,8 +16,10 @@ from sercore.statistics.intervals import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Iterator
     from collections.abc import Sequence
 
+    from sercore.reports.tables import PlainTable
     from sercore.reports.views import BackboneResult
     from sercore.reports.views import ComparisonGroup
     from sercore.reports.views import Content
@@ -50,7 +54,7 @@ def latex_text(text: object) -> str:
 
 
 def latex_page(content: Content) -> str:
-    """Return the averages of every group, and its out-of-domain means by corpus, as tables.
+    """Return the tables of every group: averages, means by corpus, levels and calibration.
 
     They need the packages booktabs and graphicx. Captions say what is incomplete and what is demo
     data.
@@ -60,22 +64,19 @@ def latex_page(content: Content) -> str:
     for found in content.groups:
         group = replace(found, details=(*found.details, f"run {found.run}")) if several else found
         lines += ["", *_averages(group)]
+        if group.has_matched:
+            lines += ["", *_matched(group)]
         if group.clusters:
             lines += ["", *_by_corpus(group, "rows", "trained on")]
             lines += ["", *_by_corpus(group, "columns", "tested on")]
+        for place, table in enumerate(supporting_tables(group), 1):
+            lines += ["", *_plain(group, table, place)]
     return "\n".join(lines) + "\n"
 
 
 def _averages(group: ComparisonGroup) -> list[str]:
     ranked = _is_ranked(group)
     best = _best(group) if ranked else {}
-    chance = [
-        latex_text(number(level.best_blind_guess)) if level else ""
-        for level in (group.chance.in_domain, group.chance.out_of_domain)
-    ]
-    foot = (
-        [["best blind guess", chance[0], "", "", chance[1], "", "", "", ""]] if any(chance) else []
-    )
     header = [
         (
             r" & \multicolumn{3}{c}{In-domain} & \multicolumn{3}{c}{Out-of-domain} "
@@ -86,7 +87,51 @@ def _averages(group: ComparisonGroup) -> list[str]:
     ]
     caption = f"Averages per backbone: {group.title}.{_intervals(group)}{_caution(group)}"
     rows = [_average_cells(result, best) for result in group.backbones]
+    foot = list(_foot(group))
     return _table(caption, f"tab:{group.id}-averages", "lrrrrrrrr", header, rows, foot)
+
+
+def _foot(group: ComparisonGroup) -> Iterator[list[str]]:
+    """Yield the lines of chance and of the shortcuts below the averages."""
+    levels = group.chance.in_domain, group.chance.out_of_domain
+    if any(levels):
+        for title, values in (
+            ("best blind guess", [level.best_blind_guess if level else None for level in levels]),
+            ("most frequent class", [level.majority if level else None for level in levels]),
+        ):
+            inside, outside = ("" if value is None else number(value) for value in values)
+            yield [title, inside, "", "", outside, "", "", "", ""]
+    for shortcut in group.shortcuts:
+        mean, ends = number(shortcut.mean), _ends(shortcut.interval)
+        yield [shortcut.title, mean, ends, "", "", "", "", "", ""]
+
+
+def _matched(group: ComparisonGroup) -> list[str]:
+    """Return the weighted averages beside those with one adjustment on both sides."""
+    rows = []
+    for result in group.backbones:
+        found = result.matched
+        rows.append(
+            [
+                latex_text(result.title),
+                latex_text(number(result.reductions.weighted)),
+                _ends(result.intervals.weighted),
+                latex_text(number(found.weighted if found else None)),
+                _ends(found.interval if found else None),
+            ]
+        )
+    header = r"Backbone & weighted & 95\,\% & matched & 95\,\% \\"
+    caption = f"Weighted averages: {group.title}. {MATCHED_NOTE}{_caution(group)}"
+    return _table(caption, f"tab:{group.id}-matched", "lrrrr", [header], rows, [])
+
+
+def _plain(group: ComparisonGroup, table: PlainTable, place: int) -> list[str]:
+    """Return a table of texts; its sentences stand in the caption."""
+    header = " & ".join(map(latex_text, table.columns)) + r" \\"
+    rows = [[latex_text(cell.text) for cell in line] for line in table.lines]
+    columns = "ll" + "r" * (len(table.columns) - 2)
+    caption = " ".join((f"{table.title}: {group.title}.", table.text, *table.sentences))
+    return _table(caption, f"tab:{group.id}-{place}", columns, [header], rows, [])
 
 
 def _intervals(group: ComparisonGroup) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sercore.results.matched import MATCHED_NOTE
+from sercore.results.text import bracketed
 from sercore.results.text import interval_text
 from sercore.results.text import number
 from sercore.results.text import range_text
@@ -74,7 +76,7 @@ class BoardLine:
 
 @dataclass(frozen=True, slots=True)
 class FootLine:
-    """A line of chance levels."""
+    """A line of chance levels, or of a shortcut."""
 
     title: str
     texts: tuple[str, ...]
@@ -120,7 +122,7 @@ def leaderboard(group: ComparisonGroup) -> Board:
             )
             for result in group.backbones
         ),
-        foot=tuple(_chance_lines(group, columns)),
+        foot=tuple(_foot_lines(group, columns)),
     )
 
 
@@ -142,7 +144,10 @@ def _column_groups(group: ComparisonGroup) -> Iterator[ColumnGroup]:
                 BoardColumn("ood-n", "complete", _coverage_outside),
             ),
         )
-        yield ColumnGroup("Both", (BoardColumn("weighted", "weighted", _weighted),))
+        both = [BoardColumn("weighted", "weighted", _weighted)]
+        if group.has_matched:
+            both.append(BoardColumn("matched", "weighted, matched", _matched))
+        yield ColumnGroup("Both", tuple(both))
     if any(result.by_seed for result in group.backbones):
         inside = BoardColumn("seed-id", "in-domain", _over_seeds(_inside_mean))
         outside = BoardColumn("seed-ood", "out-of-domain", _over_seeds(_outside_mean))
@@ -171,6 +176,8 @@ def _caption(group: ComparisonGroup) -> str:
         text += (
             " Weighted average: half the sum of both means minus half the sum of both deviations."
         )
+    if group.has_matched:
+        text += f" {MATCHED_NOTE}"
     return f"{text} Small numbers are 95 % intervals."
 
 
@@ -251,6 +258,17 @@ def _weighted(result: BackboneResult) -> BoardCell:
     )
 
 
+def _matched(result: BackboneResult) -> BoardCell:
+    matched = result.matched
+    if matched is None:
+        return _cell(None)
+    return _cell(
+        matched.weighted,
+        interval=matched.interval,
+        partial=not result.reductions.complete,
+    )
+
+
 def _inside_mean(reductions: Reductions) -> float | None:
     return reductions.in_domain.mean
 
@@ -288,10 +306,20 @@ def _paper(
     return cell
 
 
+def _foot_lines(group: ComparisonGroup, columns: Sequence[BoardColumn]) -> Iterator[FootLine]:
+    if group.chance.in_domain or group.chance.out_of_domain:
+        yield from _chance_lines(group, columns)
+    for shortcut in group.shortcuts:
+        texts = {
+            "id": bracketed(shortcut.mean, shortcut.interval),
+            "id-n": f"{len(shortcut.cells)} of {len(group.in_domain_corpora)}",
+        }
+        title = f"without sound: {shortcut.title}"
+        yield FootLine(title, tuple(texts.get(column.id, "") for column in columns))
+
+
 def _chance_lines(group: ComparisonGroup, columns: Sequence[BoardColumn]) -> Iterator[FootLine]:
     levels = {"id": group.chance.in_domain, "ood": group.chance.out_of_domain}
-    if not any(levels.values()):
-        return
 
     def line(title: str, value_of: Callable[[Chance], float]) -> FootLine:
         found = (levels.get(column.id) for column in columns)

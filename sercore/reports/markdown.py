@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sercore.reports.content import published_note
-from sercore.reports.recovery import recovery_tables
+from sercore.reports.group_tables import group_tables
 from sercore.reports.tables import leak_board
-from sercore.reports.verdict_tables import verdict_tables
+from sercore.results.matched import MATCHED_NOTE
+from sercore.results.matched import MATCHED_TITLE
 from sercore.results.summary import matrix_lines
 from sercore.results.summary import with_deviation
 from sercore.results.text import MISSING
+from sercore.results.text import bracketed
 from sercore.results.text import markdown_cell
 from sercore.results.text import markdown_table
 from sercore.results.text import number
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from sercore.reports.views import Content
     from sercore.reports.views import Side
     from sercore.results.reductions import Average
+    from sercore.statistics.intervals import Interval
 
 _PAPER_COLUMNS = [
     *("paper: in-domain", "out-of-domain", "weighted"),
@@ -32,7 +35,7 @@ _PAPER_COLUMNS = [
 
 
 def markdown_page(content: Content) -> str:
-    """Return the report. The intervals of single cells are in the formats CSV and HTML."""
+    """Return the report."""
     lines = [f"# {markdown_cell(content.title)}", ""]
     for notice in content.notices:
         lines += [f"> **{markdown_cell(notice.title)}.** {markdown_cell(notice.text)}", ""]
@@ -65,11 +68,12 @@ def _group_lines(group: ComparisonGroup, *, several: bool) -> list[str]:
         lines += [title, "", *_corpus_lines(group, "rows"), ""]
         title = "### Out-of-domain mean by test corpus (as Figure 3 of the paper)"
         lines += [title, "", *_corpus_lines(group, "columns"), ""]
-    for table in (*verdict_tables(group), *recovery_tables(group)):
+    for table in group_tables(group):
         lines += _plain_lines(table)
     for result in group.backbones:
         title = f"Matrix of {result.title}"
-        lines += [*matrix_lines(result.matrix, title, level=3), ""]
+        intervals = {pair: view.interval for pair, view in result.cells.items()}
+        lines += [*matrix_lines(result.matrix, title, intervals, level=3), ""]
     return lines
 
 
@@ -86,11 +90,10 @@ def _plain_lines(table: PlainTable) -> list[str]:
 
 def _board_lines(group: ComparisonGroup) -> list[str]:
     header = ["backbone", "in-domain", "interval", "of", "out-of-domain", "interval", "of"]
-    header += ["weighted average", *(_PAPER_COLUMNS if group.has_published else [])]
-    rows = [
-        _board_cells(result) + (_paper_cells(result) if group.has_published else [])
-        for result in group.backbones
-    ]
+    header += ["weighted average", "interval"]
+    header += [MATCHED_TITLE, "interval"] if group.has_matched else []
+    header += _PAPER_COLUMNS if group.has_published else []
+    rows = [_board_cells(result, group) for result in group.backbones]
     levels = group.chance.in_domain, group.chance.out_of_domain
     if any(levels):
         for title, values in (
@@ -100,12 +103,17 @@ def _board_lines(group: ComparisonGroup) -> list[str]:
             inside, outside = ("" if value is None else number(value) for value in values)
             cells = [title, inside, "", "", outside]
             rows.append(cells + [""] * (len(header) - len(cells)))
-    return markdown_table(header, rows)
+    for shortcut in group.shortcuts:
+        known = f"{len(shortcut.cells)} of {len(group.in_domain_corpora)}"
+        cells = [shortcut.title, number(shortcut.mean), range_text(shortcut.interval), known]
+        rows.append(cells + [""] * (len(header) - len(cells)))
+    lines = markdown_table(header, rows)
+    return [*lines, "", MATCHED_NOTE] if group.has_matched else lines
 
 
-def _board_cells(result: BackboneResult) -> list[str]:
+def _board_cells(result: BackboneResult, group: ComparisonGroup) -> list[str]:
     inside, outside = result.reductions.in_domain, result.reductions.out_of_domain
-    return [
+    cells = [
         result.title,
         with_deviation(inside),
         range_text(result.intervals.in_domain),
@@ -114,7 +122,15 @@ def _board_cells(result: BackboneResult) -> list[str]:
         range_text(result.intervals.out_of_domain),
         outside.coverage if outside else MISSING,
         number(result.reductions.weighted),
+        range_text(result.intervals.weighted),
     ]
+    if group.has_matched:
+        matched = result.matched
+        cells += [
+            number(matched.weighted if matched else None),
+            range_text(matched.interval if matched else None),
+        ]
+    return cells + (_paper_cells(result) if group.has_published else [])
 
 
 def _paper_cells(result: BackboneResult) -> list[str]:
@@ -138,13 +154,15 @@ def _corpus_lines(group: ComparisonGroup, side: Side) -> list[str]:
     corpora = group.clusters[0]
     rows = []
     for result in group.backbones:
-        means, _ = result.means(side)
+        means, intervals = result.means(side)
         if means:
-            rows.append([result.title, *(_partial(means.get(name)) for name in corpora)])
+            cells = (_partial(means.get(name), intervals.get(name)) for name in corpora)
+            rows.append([result.title, *cells])
     return markdown_table(["backbone", *corpora], rows)
 
 
-def _partial(average: Average | None) -> str:
+def _partial(average: Average | None, interval: Interval | None) -> str:
     if average is None or average.mean is None:
         return MISSING
-    return number(average.mean) + ("" if average.complete else f" ({average.coverage})")
+    text = bracketed(average.mean, interval)
+    return text + ("" if average.complete else f" ({average.coverage})")

@@ -13,6 +13,8 @@ from sercore.features.store import FeatureStore
 from sercore.probes.store import probe_record_path
 from sercore.published import table1
 from sercore.reports.views import Notice
+from sercore.results.floors import findings_text
+from sercore.results.floors import findings_title
 from sercore.results.record import corpora_of
 from sercore.results.text import plural
 
@@ -45,6 +47,7 @@ def notices_of(
         *_unfinished(run.record.get("status")),
         *_incomplete_copies(corpora),
         *_processed_copies(run, corpora),
+        *_shortcuts(groups),
         *_notes(corpora, notes),
         *_problems(problems),
     ]
@@ -112,6 +115,13 @@ def _processed_copies(run: StoredRun, corpora: Mapping[str, CorpusRecord]) -> It
                 text=f"The mean duration of its recordings is {seconds:.1f} s; in the paper it is "
                 f"{published[name]:.1f} s. Its scores cannot be compared with published scores.",
             )
+
+
+def _shortcuts(groups: Sequence[ComparisonGroup]) -> Iterator[Notice]:
+    for group in groups:
+        if group.findings:
+            title, text = findings_title(group.findings), findings_text(group.findings)
+            yield Notice(kind="shortcut", title=title, text=text)
 
 
 def _notes(corpora: Mapping[str, CorpusRecord], notes: Sequence[str]) -> Iterator[Notice]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
@@ -17,14 +18,19 @@ if TYPE_CHECKING:
     from sercore.published import PublishedSummary
     from sercore.results.averages import AverageIntervals
     from sercore.results.averages import AverageName
+    from sercore.results.calibration import Calibration
     from sercore.results.cell_statistics import CellStatistics
     from sercore.results.cell_statistics import Estimate
+    from sercore.results.chance_levels import ChanceRow
+    from sercore.results.floors import FloorFinding
+    from sercore.results.matched import MatchedAverage
     from sercore.results.matrices import Cell
     from sercore.results.matrices import Matrix
     from sercore.results.matrices import Pair
     from sercore.results.matrices import Setting
     from sercore.results.reductions import Average
     from sercore.results.reductions import Reductions
+    from sercore.results.shortcuts import Shortcut
     from sercore.statistics.chance import Chance
     from sercore.statistics.intervals import Interval
     from sercore.statistics.leak import LeakGap as PairedGap
@@ -86,6 +92,11 @@ class BackboneResult:
     """What the intervals of its cells were computed from."""
     by_seed: tuple[Reductions, ...]
     """The averages of each split seed that every cell has; empty if there is one seed."""
+    is_floor: bool = False
+    """Whether its backbone is features without pre-training. The title says so."""
+    matched: MatchedAverage | None = None
+    """The weighted average with one adjustment in and out of domain; None if it is such."""
+    calibration: Calibration | None = None
     details: tuple[str, ...] = ()
     """What tells it apart from other matrices of its backbone: ``layer 3``. Part of the title."""
 
@@ -118,14 +129,6 @@ class BackboneResult:
         if side == "rows":
             return outside.rows, self.intervals.rows
         return outside.columns, self.intervals.columns
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChanceRow:
-    """Chance, averaged over the same cells as the scores of a backbone."""
-
-    in_domain: Chance | None
-    out_of_domain: Chance | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +185,12 @@ class ComparisonGroup:
     chance: ChanceRow
     verdicts: tuple[Verdicts, ...]
     """Which backbone is better, by average."""
+    shortcuts: tuple[Shortcut, ...] = ()
+    """In-domain scores without sound: from the text alone, from the speaker alone."""
+    findings: tuple[FloorFinding, ...] = ()
+    """Corpora on which a floor scores above an encoder."""
+    human_accuracy: Mapping[str, float] = field(default_factory=dict)
+    """By corpus: of human listeners, where the card of the corpus has it."""
     recoveries: tuple[Recovery, ...] = ()
     """What estimated class frequencies of the test corpora are worth."""
     details: tuple[str, ...] = ()
@@ -209,6 +218,11 @@ class ComparisonGroup:
     def has_out_of_domain(self) -> bool:
         """Whether any backbone has out-of-domain averages."""
         return any(result.out_of_domain for result in self.backbones)
+
+    @property
+    def has_matched(self) -> bool:
+        """Whether any backbone has a weighted average with one adjustment on both sides."""
+        return any(result.matched for result in self.backbones)
 
     @property
     def has_published(self) -> bool:
@@ -281,6 +295,6 @@ class LeakTable:
 class Notice:
     """Something that a reader must know before using the numbers."""
 
-    kind: Literal["demo", "incomplete", "copy", "problem", "note"]
+    kind: Literal["demo", "incomplete", "copy", "problem", "note", "shortcut"]
     title: str
     text: str

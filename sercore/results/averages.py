@@ -14,7 +14,6 @@ from typing import Literal
 import numpy as np
 
 from sercore.errors import ProtocolError
-from sercore.results.cell_statistics import CellStatistics
 from sercore.results.reductions import reduce_values
 from sercore.statistics.averages import MatrixLayout
 from sercore.statistics.averages import seed_strata
@@ -26,11 +25,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from sercore.results.cell_statistics import Estimate
-    from sercore.results.matrices import Matrix
     from sercore.results.matrices import Pair
     from sercore.results.reductions import Reduced
     from sercore.results.reductions import Reductions
-    from sercore.results.stored_run import StoredRun
     from sercore.statistics.intervals import Interval
 
     Values = npt.NDArray[np.float64]
@@ -166,30 +163,6 @@ def average_intervals(
         rows=_present(corpora, rows),
         columns=_present(corpora, columns),
     )
-
-
-def intervals_of(
-    run: StoredRun, matrices: Sequence[Matrix], reductions: Sequence[Reductions]
-) -> list[AverageIntervals]:
-    """Return the intervals of the averages of some matrices of a run.
-
-    Args:
-        run: the run.
-        matrices: some of its matrices.
-        reductions: the averages of each.
-    """
-    estimates = CellStatistics(run).estimates(matrices)
-    return [
-        average_intervals(
-            reduced,
-            {
-                pair: estimates[matrix.setting, pair]
-                for pair in matrix.cells
-                if (matrix.setting, pair) in estimates
-            },
-        )
-        for matrix, reduced in zip(matrices, reductions, strict=True)
-    ]
 
 
 def difference_intervals(

@@ -36,6 +36,10 @@ class CorpusRecord:
     """Utterances of a complete copy."""
     classes: Mapping[str, int]
     """Utterances per class, under the label mapper of the run."""
+    labels: Mapping[str, str | None]
+    """The class of each native label; None for one that the mapper leaves out."""
+    human_accuracy: float | None
+    """Of human listeners, as the authors of the corpus published it."""
     whole: bool | None
     """Whether the copy is complete."""
     declared: bool = False
@@ -60,6 +64,8 @@ class BackboneRecord:
     title: str
     checkpoint: str | None
     revision: str | None
+    floor: bool
+    """Whether it is features without pre-training."""
 
 
 def corpora_of(record: Mapping[str, Any]) -> dict[str, CorpusRecord]:
@@ -76,6 +82,8 @@ def corpora_of(record: Mapping[str, Any]) -> dict[str, CorpusRecord]:
             utterances=entry.get("utterances"),
             expected=entry.get("expected"),
             classes=_mapping(entry.get("classes")),
+            labels=_mapping(entry.get("labels")),
+            human_accuracy=entry.get("human_accuracy"),
             whole=entry.get("whole"),
             declared=bool(entry.get("declared")),
         )
@@ -90,6 +98,7 @@ def backbones_of(record: Mapping[str, Any]) -> dict[str, BackboneRecord]:
             title=str(entry.get("title") or name),
             checkpoint=entry.get("checkpoint"),
             revision=entry.get("revision"),
+            floor=bool(entry.get("floor")),
         )
         for name, entry in _entries(record, "backbones")
     }

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
 
-from sercore.results.averages import AverageIntervals
-from sercore.results.averages import intervals_of
+from sercore.results.floors import FLOOR_MARK
 from sercore.results.labels import MatrixLabels
+from sercore.results.matched import MATCHED_NOTE
+from sercore.results.matched import MATCHED_TITLE
+from sercore.results.overview import RunOverview
+from sercore.results.overview import overview_of
 from sercore.results.record import sentences
 from sercore.results.stored_run import StoredRun
 from sercore.results.stored_run import matrices_of
 from sercore.results.stored_run import reduce_of
 from sercore.results.text import MISSING
+from sercore.results.text import bracketed
 from sercore.results.text import markdown_cell
 from sercore.results.text import markdown_table
 from sercore.results.text import number
@@ -26,10 +31,13 @@ from sercore.statistics.intervals import Note
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from sercore.results.averages import AverageIntervals
     from sercore.results.matrices import Matrix
+    from sercore.results.matrices import Pair
+    from sercore.results.overview import MatrixOverview
     from sercore.results.reductions import Average
     from sercore.results.reductions import OutOfDomain
-    from sercore.results.reductions import Reductions
+    from sercore.statistics.intervals import Interval
     from sercore.storage.workspace import Workspace
 
 _MOST_PROBLEMS = 50
@@ -54,16 +62,17 @@ def summary_markdown(
     if not found:
         lines += ["No cell is done.", ""]
     labels = MatrixLabels(matrix.setting for matrix in found)
-    for matrix in found:
-        lines += [*matrix_lines(matrix, matrix_title(matrix, labels)), ""]
+    reductions = [reduce_of(matrix, record) for matrix in found]
+    overview = RunOverview.without_intervals(found, reductions)
+    if workspace is not None:
+        name = str(record.get("name") or "")
+        run = StoredRun(name=name, record=record, scores=scores, workspace=workspace)
+        overview = overview_of(run, found, reductions)
+    for one in overview.matrices:
+        lines += [*matrix_lines(one.matrix, matrix_title(one.matrix, labels), one.cells), ""]
     if found:
-        reductions = [reduce_of(matrix, record) for matrix in found]
-        intervals = [AverageIntervals()] * len(found)
-        if workspace is not None:
-            name = str(record.get("name") or "")
-            run = StoredRun(name=name, record=record, scores=scores, workspace=workspace)
-            intervals = intervals_of(run, found, reductions)
-        lines += [*_reduction_lines(reductions, intervals, labels), ""]
+        lines += [*_reduction_lines(overview, labels), ""]
+    lines += _finding_lines(overview)
     lines += _missing_lines(found)
     lines += _problem_lines(sentences(record, "problems"))
     return "\n".join(lines).rstrip() + "\n"
@@ -82,15 +91,23 @@ def matrix_title(matrix: Matrix, labels: MatrixLabels) -> str:
     return " · ".join(parts)
 
 
-def matrix_lines(matrix: Matrix, title: str, level: int = 2) -> list[str]:
-    """Return a matrix as Markdown, under a heading of a level."""
+def matrix_lines(
+    matrix: Matrix,
+    title: str,
+    intervals: Mapping[Pair, Interval | None] | None = None,
+    *,
+    level: int = 2,
+) -> list[str]:
+    """Return a matrix as Markdown, under a heading of a level; cells with their intervals."""
+    around = intervals or {}
     trains = sorted({train for train, _ in (*matrix.cells, *matrix.missing)})
     tests = sorted({test for _, test in (*matrix.cells, *matrix.missing)})
 
     def text(train: str, test: str) -> str:
         done = matrix.cells.get((train, test))
         if done is not None:
-            return number(done.value) + ("" if done.complete else "*")
+            text = bracketed(done.value, around.get((train, test)))
+            return text + ("" if done.complete else "*")
         return "missing" if (train, test) in matrix.missing else ""
 
     rows = [[train, *(text(train, test) for test in tests)] for train in trains]
@@ -101,45 +118,62 @@ def matrix_lines(matrix: Matrix, title: str, level: int = 2) -> list[str]:
     return lines
 
 
-def _reduction_lines(
-    reductions: Sequence[Reductions], intervals: Sequence[AverageIntervals], labels: MatrixLabels
-) -> list[str]:
+def _reduction_lines(overview: RunOverview, labels: MatrixLabels) -> list[str]:
     header = [
         *("backbone", "corpora", "protocol", "class rule", "in-domain", "interval", "of"),
         *("out-of-domain", "interval", "of", "weighted average", "interval"),
     ]
-    lines = ["## Reductions", ""]
-    rows = [
-        _reduction_cells(backbone, around, labels)
-        for backbone, around in zip(reductions, intervals, strict=True)
-    ]
-    lines += [*markdown_table(header, rows, left=4), ""]
-    lines += [f"{_INTERVALS} {note}".rstrip() for note in [_one_probe(intervals)]]
-    for backbone in reductions:
-        outside = backbone.out_of_domain
+    matched = any(one.matched for one in overview.matrices)
+    if matched:
+        header += [MATCHED_TITLE, "interval"]
+    rows = [_reduction_cells(one, labels, matched=matched) for one in overview.matrices]
+    rows += [cells + [""] * (len(header) - len(cells)) for cells in _level_cells(overview)]
+    lines = ["## Reductions", "", *markdown_table(header, rows, left=4), ""]
+    lines.append(" ".join([_INTERVALS, *_one_probe(overview), *([MATCHED_NOTE] * matched)]))
+    for one in overview.matrices:
+        outside = one.reductions.out_of_domain
         if outside is not None:
-            name = markdown_cell(labels.title(backbone.setting))
-            over = f" (corpora {backbone.setting.corpora})" if backbone.setting.corpora else ""
-            title = f"Out-of-domain means of {name} by corpus{over}:"
-            lines += ["", title, "", *_corpus_lines(outside)]
+            name = markdown_cell(labels.title(one.matrix.setting))
+            table = _corpus_lines(outside, one.intervals)
+            corpora = one.matrix.setting.corpora
+            over = f" (corpora {corpora})" if corpora else ""
+            lines += ["", f"Out-of-domain means of {name} by corpus{over}:", "", *table]
     return lines
 
 
-def _one_probe(intervals: Sequence[AverageIntervals]) -> str:
-    """Return the sentence about averages of one seed, or nothing."""
-    if not any(
-        around.in_domain and Note.ONE_PROBE in around.in_domain.notes for around in intervals
-    ):
-        return ""
-    return f"Some are {NOTE_TEXTS[Note.ONE_PROBE]}."
+def _one_probe(overview: RunOverview) -> Iterator[str]:
+    """Yield the sentence about averages of one seed, if there are any."""
+    inside = [one.intervals.in_domain for one in overview.matrices]
+    if any(interval and Note.ONE_PROBE in interval.notes for interval in inside):
+        yield f"Some are {NOTE_TEXTS[Note.ONE_PROBE]}."
 
 
-def _reduction_cells(
-    backbone: Reductions, around: AverageIntervals, labels: MatrixLabels
-) -> list[str]:
+def _level_cells(overview: RunOverview) -> Iterator[list[str]]:
+    """Yield chance and shortcuts, as cells of the table of averages."""
+    for level in overview.level_rows:
+        yield [
+            level.title + (" (demo)" if level.demo else ""),
+            level.protocol,
+            level.class_rule or MISSING,
+            number(level.in_domain),
+            range_text(level.interval),
+            level.coverage,
+            number(level.out_of_domain),
+        ]
+
+
+def _finding_lines(overview: RunOverview) -> list[str]:
+    if not overview.findings:
+        return []
+    lines = [f"- {markdown_cell(text)}" for text in overview.findings]
+    return ["## Floors above encoders", "", *lines, ""]
+
+
+def _reduction_cells(one: MatrixOverview, labels: MatrixLabels, *, matched: bool) -> list[str]:
+    backbone, around = one.reductions, one.intervals
     setting, outside = backbone.setting, backbone.out_of_domain
-    return [
-        labels.title(setting) + (" (demo)" if setting.demo else ""),
+    cells = [
+        labels.title(setting) + FLOOR_MARK * one.is_floor + (" (demo)" if setting.demo else ""),
         setting.corpora or MISSING,
         setting.protocol,
         setting.class_rule or MISSING,
@@ -152,15 +186,22 @@ def _reduction_cells(
         number(backbone.weighted),
         range_text(around.weighted),
     ]
+    if matched:
+        found = one.matched
+        cells += [
+            number(found.weighted if found else None),
+            range_text(found.interval if found else None),
+        ]
+    return cells
 
 
-def _corpus_lines(outside: OutOfDomain) -> list[str]:
+def _corpus_lines(outside: OutOfDomain, around: AverageIntervals) -> list[str]:
     rows = [
         [
             name,
-            number(outside.rows[name].mean),
+            bracketed(outside.rows[name].mean, around.rows.get(name)),
             outside.rows[name].coverage,
-            number(outside.columns[name].mean),
+            bracketed(outside.columns[name].mean, around.columns.get(name)),
             outside.columns[name].coverage,
         ]
         for name in outside.corpora

@@ -101,6 +101,13 @@ def range_text(interval: Interval | None) -> str:
     return f"{number(interval.low)} to {number(interval.high)}"
 
 
+def bracketed(value: float | None, interval: Interval | None) -> str:
+    """Return a value with its interval: ``0.512 [0.450, 0.574]``; without one, the value alone."""
+    if value is None or interval is None:
+        return number(value)
+    return f"{number(value)} [{number(interval.low)}, {number(interval.high)}]"
+
+
 def interval_text(interval: Interval) -> str:
     """Return an interval, what it was computed over, and what a reader must know about it."""
     from sercore.statistics.intervals import NOTE_TEXTS

@@ -161,7 +161,19 @@ def _corpus(corpus: PlannedCorpus) -> dict[str, Any]:
         if (expected := card.expected.get(corpus.manifest.reading))
         else None,
         "classes": corpus.manifest.class_counts(corpus.corpus, corpus.mapper),
+        "labels": _labels(corpus),
+        "human_accuracy": card.human_accuracy,
         "whole": corpus.is_whole,
+    }
+
+
+def _labels(corpus: PlannedCorpus) -> dict[str, str | None]:
+    """Return the class of each native label; None for one that the mapper leaves out."""
+    classes = {-1: None, **dict(enumerate(corpus.mapper.classes))}
+    natives = corpus.manifest.column("native_label")
+    return {
+        native: classes[label]
+        for native, label in sorted(set(zip(natives, corpus.labels.tolist(), strict=True)))
     }
 
 
@@ -172,6 +184,7 @@ def _backbone(planned: PlannedBackbone) -> dict[str, Any]:
         "family": card.family,
         "licence": card.licence,
         "demo": card.demo,
+        "floor": card.floor,
         "checkpoint": planned.checkpoint.name,
         "revision": planned.checkpoint.revision,
         "weights": planned.checkpoint.digest,

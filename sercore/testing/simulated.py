@@ -40,6 +40,8 @@ from sercore.evaluation.scores import ScoredCell
 from sercore.evaluation.scores import ScoreRow
 from sercore.evaluation.scores import table_of
 from sercore.evaluation.scoring import score
+from sercore.probes.store import StoredSplit
+from sercore.probes.store import split_table
 from sercore.storage.digests import digest_of
 
 if TYPE_CHECKING:
@@ -146,6 +148,7 @@ def simulate_run(
     probes: Mapping[str, float] = _ONE_PROBE,
     layers: Sequence[str] = ("last",),
     lacking: Sequence[tuple[str, str, str]] = (),
+    floors: Sequence[str] = (),
 ) -> None:
     """Write a run with simulated logits.
 
@@ -160,6 +163,7 @@ def simulate_run(
         probes: name to how much it adds to the quality of each backbone.
         layers: names of the layers that have a matrix of their own.
         lacking: cells (backbone, train corpus, test corpus) that failed.
+        floors: the backbones that count as features without pre-training.
     """
     chosen = next(known for known in PROTOCOLS if known.id == protocol)
     built = [_build(workspace, shape, seed) for shape in corpora]
@@ -181,7 +185,7 @@ def simulate_run(
     if chosen.n_folds > 1:
         table = add_out_of_fold(table, partial(read_predictions, workspace), chosen, METRICS)
     workspace.write_table(f"runs/{name}/scores.parquet", table)
-    record = _record(name, chosen, built, backbones, seed, len(lacking))
+    record = _record(name, chosen, built, backbones, seed, len(lacking), floors)
     record["settings"] |= {"n_seeds": n_seeds, "probes": list(probes)}
     workspace.write_json(f"runs/{name}/run.json", record)
 
@@ -359,6 +363,8 @@ def _write_probe_record(workspace: Workspace, fit: _Fit) -> None:
             "n_train": len(fit.trained),
         },
     )
+    split = split_table(StoredSplit(fit.trained, fit.test_part), train.ids)
+    workspace.write_table(f"probes/{fit.key}/split.parquet", split)
 
 
 def _record(
@@ -368,6 +374,7 @@ def _record(
     backbones: Mapping[str, tuple[str | None, float]],
     seed: int,
     failed: int,
+    floors: Sequence[str],
 ) -> dict[str, Any]:
     return {
         "schema": 1,
@@ -389,12 +396,18 @@ def _record(
                 "manifest": corpus.manifest,
                 "utterances": len(corpus.labels),
                 "classes": dict(zip(CLASSES, corpus.counts().astype(int).tolist(), strict=True)),
+                "labels": {name: name for name in corpus.shape.classes},
                 "whole": True,
             }
             for corpus in corpora
         },
         "backbones": {
-            backbone: {"title": backbone, "checkpoint": checkpoint, "demo": False}
+            backbone: {
+                "title": backbone,
+                "checkpoint": checkpoint,
+                "demo": False,
+                "floor": backbone in floors,
+            }
             for backbone, (checkpoint, _) in backbones.items()
         },
         "missing": [],

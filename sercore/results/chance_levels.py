@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sercore.evaluation.metrics import MEASURES
-from sercore.reports.views import ChanceRow
 from sercore.statistics.chance import Chance
 from sercore.statistics.chance import chance
 
 if TYPE_CHECKING:
     from sercore.evaluation.confusion import Confusion
-    from sercore.reports.views import BackboneResult
     from sercore.results.matrices import Pair
     from sercore.results.matrices import Setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChanceRow:
+    """Chance, averaged over the same cells as the scores of a backbone."""
+
+    in_domain: Chance | None
+    out_of_domain: Chance | None
 
 
 def chance_of(confusion: Confusion, setting: Setting) -> Chance | None:
@@ -35,12 +44,17 @@ def chance_of(confusion: Confusion, setting: Setting) -> Chance | None:
     )
 
 
-def chance_row(results: Sequence[BackboneResult]) -> ChanceRow:
-    """Return chance over the cells of the averages of the backbone that has most cells."""
-    fullest = max(results, key=lambda result: len(result.reductions.cells))
+def chance_row(levels: Mapping[Pair, Chance | None], cells: Iterable[Pair]) -> ChanceRow:
+    """Return chance over the cells of the averages of a backbone.
+
+    Args:
+        levels: of the backbone's cells.
+        cells: those that its averages cover.
+    """
+    pairs = sorted(cells)
 
     def over(pairs: Sequence[Pair]) -> Chance | None:
-        found = [fullest.cells[pair].chance for pair in pairs if pair in fullest.cells]
+        found = [levels[pair] for pair in pairs if pair in levels]
         known = [level for level in found if level is not None]
         if not known or len(known) < len(found):
             return None
@@ -49,7 +63,6 @@ def chance_row(results: Sequence[BackboneResult]) -> ChanceRow:
             majority=float(np.mean([level.majority for level in known])),
         )
 
-    pairs = sorted(fullest.reductions.cells)
     return ChanceRow(
         in_domain=over([pair for pair in pairs if pair[0] == pair[1]]),
         out_of_domain=over([pair for pair in pairs if pair[0] != pair[1]]),
