@@ -154,6 +154,29 @@ def test_scores_hold_every_part_of_the_three_keys(finished):
     assert "logmel" in summary
 
 
+def test_a_run_says_what_can_be_scored_without_sound(finished):
+    workspace, _, _ = finished
+
+    record = json.loads((workspace / "runs/default/run.json").read_text())
+    summary = (workspace / "runs/default/summary.md").read_text()
+    intervals = pq.read_table(workspace / "runs/default/intervals.parquet").to_pylist()
+
+    assert set(record["corpora"]["urdu"]["labels"].values()) == {
+        "anger", "happiness", "neutral", "sadness"
+    }  # fmt: skip
+    assert record["backbones"]["logmel"]["floor"] is True
+    assert "logmel (floor)" in summary
+    assert "demo" not in summary  # a floor on real corpora stands beside the encoders
+    # EmoDB names its texts, URDU does not; both name their speakers.
+    (text,) = (line for line in summary.splitlines() if line.startswith("| text alone |"))
+    assert "| 1 of 2 |" in text
+    (speaker,) = (line for line in summary.splitlines() if line.startswith("| speaker alone |"))
+    assert "| 2 of 2 |" in speaker
+    pairs = {(row["train_corpus"], row["test_corpus"]) for row in intervals}
+    assert len(pairs) == len(intervals) == 4
+    assert all(row["low"] <= row["value"] <= row["high"] for row in intervals)
+
+
 def test_a_second_run_computes_nothing_and_changes_nothing(finished, corpora):
     workspace, _, _ = finished
     before = results(workspace)

@@ -74,7 +74,8 @@ def print_summary(console: Console, result: RunResult) -> None:
     console.print(
         Text(
             printable(
-                f"scores: {result.folder}/scores.parquet · summary: {result.folder}/summary.md"
+                f"scores: {result.folder}/scores.parquet · intervals: "
+                f"{result.folder}/intervals.parquet · summary: {result.folder}/summary.md"
             )
         ),
         soft_wrap=True,

@@ -41,7 +41,7 @@ class MatrixView:
         self._trains: dict[str, list[str]] = defaultdict(list)
         for job in plan.jobs:
             name = plan.matrix_name(job)
-            self._demo[name] = job.backbone.backbone.card.demo
+            self._demo[name] = self._demo.get(name, True) and job.train.corpus.card.demo
             if job.train.id not in self._trains[name]:
                 self._trains[name].append(job.train.id)
             for test_set in job.test_sets:

@@ -62,8 +62,9 @@ def score(ctx: click.Context, /, run: str, **given: Any) -> None:
     The scores become a new run that 'report' and 'compare' accept. Exit status: 0 all cells are
     scored, 1 some could not be scored.
     """
+    from sercore.results.stored_run import StoredRun
     from sercore.results.stored_run import read_run
-    from sercore.results.summary import summary_markdown
+    from sercore.results.summary import write_summary
     from sercore.runs.rescore import rescore
     from sercore.runs.rescore import rescored_record
     from sercore.storage.names import run_folder
@@ -84,8 +85,8 @@ def score(ctx: click.Context, /, run: str, **given: Any) -> None:
         record = rescored_record(stored, name, result)
         workspace.write_table(f"{folder}/scores.parquet", result.scores)
         workspace.write_json(f"{folder}/run.json", record)
-        workspace.write_bytes(
-            f"{folder}/summary.md", summary_markdown(result.scores, record, workspace).encode()
+        write_summary(
+            StoredRun(name=name, record=record, scores=result.scores, workspace=workspace)
         )
     if given["as_json"]:
         shared.print_json(_as_json(run, name, workspace.path(folder), result))

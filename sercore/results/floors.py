@@ -78,8 +78,9 @@ def findings_title(findings: Sequence[FloorFinding]) -> str:
 def findings_text(findings: Sequence[FloorFinding]) -> str:
     """Return what findings of one comparison mean, and what to do; at least one finding."""
     which = "this corpus" if len(findings) == 1 else "these corpora"
+    places = "; ".join(finding.text for finding in findings)
     text = (
-        f"In-domain {findings[0].metric}, floor above encoder: {'; '.join(finding.text for finding in findings)}. "
+        f"In-domain {findings[0].metric}, floor above encoder: {places}. "
         f"So the classes of {which} can be told apart without what encoders learn: by "
         "recordings, speakers or texts."
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from sercore.results.floors import FLOOR_MARK
+from sercore.results.interval_table import interval_table
 from sercore.results.labels import MatrixLabels
 from sercore.results.matched import MATCHED_NOTE
 from sercore.results.matched import MATCHED_TITLE
@@ -47,6 +48,18 @@ _INTERVALS = (
 )
 
 
+def write_summary(run: StoredRun) -> None:
+    """Write the summary of a run in Markdown, and the intervals of its cells as a table.
+
+    Raises:
+        WorkspaceError: a file cannot be written.
+    """
+    overview = _overview(run)
+    text = _markdown(overview, run.record)
+    run.workspace.write_bytes(f"{run.folder}/summary.md", text.encode())
+    run.workspace.write_table(f"{run.folder}/intervals.parquet", interval_table(overview))
+
+
 def summary_markdown(
     scores: pa.Table, record: Mapping[str, Any], workspace: Workspace | None = None
 ) -> str:
@@ -55,19 +68,28 @@ def summary_markdown(
     Args:
         scores: rows as in `sercore.evaluation.scores.SCORE_SCHEMA`.
         record: of the run.
-        workspace: holds its predictions; averages have intervals only with it.
+        workspace: holds its predictions; numbers have intervals only with it.
     """
-    found = matrices_of(scores, record)
+    if workspace is None:
+        found = matrices_of(scores, record)
+        reductions = [reduce_of(matrix, record) for matrix in found]
+        return _markdown(RunOverview.without_intervals(found, reductions), record)
+    name = str(record.get("name") or "")
+    run = StoredRun(name=name, record=record, scores=scores, workspace=workspace)
+    return _markdown(_overview(run), record)
+
+
+def _overview(run: StoredRun) -> RunOverview:
+    found = matrices_of(run.scores, run.record)
+    return overview_of(run, found, [reduce_of(matrix, run.record) for matrix in found])
+
+
+def _markdown(overview: RunOverview, record: Mapping[str, Any]) -> str:
+    found = [one.matrix for one in overview.matrices]
     lines = [f"# {markdown_cell(record.get('name') or 'Run')}", ""]
     if not found:
         lines += ["No cell is done.", ""]
     labels = MatrixLabels(matrix.setting for matrix in found)
-    reductions = [reduce_of(matrix, record) for matrix in found]
-    overview = RunOverview.without_intervals(found, reductions)
-    if workspace is not None:
-        name = str(record.get("name") or "")
-        run = StoredRun(name=name, record=record, scores=scores, workspace=workspace)
-        overview = overview_of(run, found, reductions)
     for one in overview.matrices:
         lines += [*matrix_lines(one.matrix, matrix_title(one.matrix, labels), one.cells), ""]
     if found:

@@ -74,8 +74,9 @@ class RunFiles:
         self._write_scores(self.scorebook.unfinished_table(self._plan.jobs))
 
     def finish(self, *, interrupted: bool) -> tuple[pa.Table, dict[str, Any]]:
-        """Write scores, record and summary, and return the scores and the record."""
-        from sercore.results.summary import summary_markdown
+        """Write scores, intervals, record and summary; return the scores and the record."""
+        from sercore.results.stored_run import StoredRun
+        from sercore.results.summary import write_summary
 
         # Folds that an interruption left out would make a part look like the whole corpus.
         unfinished = self.scorebook.unfinished_table
@@ -84,8 +85,9 @@ class RunFiles:
         record = self._record("interrupted" if interrupted else "ended")
         try:
             self._workspace.write_json(f"{self.folder}/run.json", record)
-            summary = summary_markdown(scores, record, self._workspace)
-            self._workspace.write_bytes(f"{self.folder}/summary.md", summary.encode())
+            write_summary(
+                StoredRun(name=self._name, record=record, scores=scores, workspace=self._workspace)
+            )
         except SercoreError as error:
             self._notifier.problem(str(error))
         return scores, record

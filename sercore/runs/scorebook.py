@@ -299,9 +299,13 @@ def scored_cell(cell: CellJob, n_test: int) -> ScoredCell:
 
 
 def _is_demo(job: ProbeJob, test_set: TestSet) -> bool:
-    """Return whether a cell has synthetic speech or a backbone without real weights."""
-    cards = (job.train.corpus.card, test_set.corpus.corpus.card, job.backbone.backbone.card)
-    return any(card.demo for card in cards)
+    """Return whether a cell has synthetic speech, or a demo backbone that is no floor.
+
+    On real corpora a floor stands beside the encoders that it is a floor for.
+    """
+    backbone = job.backbone.backbone.card
+    corpora = (job.train.corpus.card, test_set.corpus.corpus.card)
+    return any(card.demo for card in corpora) or (backbone.demo and not backbone.floor)
 
 
 def _place(cell: ScoredCell, rule: str) -> tuple[object, ...]:
