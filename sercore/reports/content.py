@@ -83,7 +83,8 @@ def build_content(
     for run in runs:
         require_adjustment(run, adjustment)
     matrices = [
-        matrices_of(run.scores, run.record, metric=metric, adjustment=adjustment) for run in runs
+        matrices_of(run.whole_cells, run.record, metric=metric, adjustment=adjustment)
+        for run in runs
     ]
     labels = MatrixLabels(matrix.setting for found in matrices for matrix in found)
     options = _Options(

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Literal
 
 import matplotlib as mpl
-import numpy as np
-from matplotlib.colors import ListedColormap
 
-from sercore.reports.colours import GAMMA
 from sercore.reports.colours import MARKERS
 from sercore.reports.colours import SERIES
-from sercore.reports.colours import heat_colours
-from sercore.reports.colours import level
 from sercore.reports.drawing import GRID
 from sercore.reports.drawing import MUTED
 from sercore.reports.drawing import STYLE
 from sercore.reports.drawing import new_drawing
+from sercore.reports.heat_maps import classes
+from sercore.reports.heat_maps import matrix
 from sercore.results.text import interval_text
 from sercore.results.text import number
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     from matplotlib.axes import Axes
 
     from sercore.reports.drawing import Drawing
@@ -35,8 +30,6 @@ if TYPE_CHECKING:
     from sercore.statistics.chance import Chance
     from sercore.statistics.intervals import Interval
     from sercore.statistics.ranks import Comparison
-
-    Values = npt.NDArray[np.float64]
 
 Domain = Literal["in-domain", "out-of-domain"]
 
@@ -141,61 +134,6 @@ def ranks(group: ComparisonGroup, comparison: Comparison, domain: str) -> Drawin
     return drawing
 
 
-@mpl.rc_context(STYLE)
-def matrix(group: ComparisonGroup, result: BackboneResult) -> Drawing:
-    """Draw the matrix of one backbone."""
-    pairs = [*result.matrix.cells, *result.matrix.missing]
-    names = sorted({name for pair in pairs for name in pair})
-    values = np.full((len(names), len(names)), np.nan)
-    skills = np.full_like(values, np.nan)
-    for (train, test), view in result.cells.items():
-        values[names.index(train), names.index(test)] = view.cell.value
-        skills[names.index(train), names.index(test)] = view.skill
-    drawing = _heat_map(
-        f"{group.id}-matrix-{_slug(' '.join((result.backbone, *result.details)))}",
-        f"{result.title}: {group.setting.metric}, train in rows, test in columns",
-        values,
-        names,
-        names,
-        skills,
-    )
-    for train, test in result.matrix.missing:
-        drawing.figure.axes[0].text(
-            names.index(test), names.index(train), "\u00d7", color=MUTED, ha="center", va="center"
-        )
-    average = result.reductions.in_domain
-    drawing.alt = (
-        f"Heat map of {len(result.cells)} cells of {result.title}; in-domain mean "
-        f"{number(average.mean)} ({average.coverage})."
-    )
-    return drawing
-
-
-@mpl.rc_context(STYLE)
-def classes(group: ComparisonGroup) -> Drawing:
-    """Draw the F1 of each class per backbone, in and out of domain."""
-    names = list(dict.fromkeys(name for result in group.backbones for name in result.class_f1))
-    columns = [f"{name}, {side}" for name in names for side in ("in", "out")]
-    values = np.full((len(group.backbones), len(columns)), np.nan)
-    for index, result in enumerate(group.backbones):
-        for place, name in enumerate(names):
-            found = result.class_f1.get(name)
-            if found is not None:
-                # None becomes NaN.
-                values[index, 2 * place : 2 * place + 2] = [found.in_domain, found.out_of_domain]
-    drawing = _heat_map(
-        f"{group.id}-classes",
-        "Mean F1 of each class, in domain and out of domain",
-        values,
-        [result.title for result in group.backbones],
-        columns,
-    )
-    drawing.alt = (
-        "Heat map, one row per backbone, two columns per class; the table has the numbers."
-    )
-    return drawing
-
-
 def _overview_marks(
     drawing: Drawing, ax: Axes, y: int, result: BackboneResult, domain: Domain, colour: str
 ) -> None:
@@ -249,41 +187,6 @@ def _corpus_marks(
     ax.plot([], [], color=colour, marker=marker, linestyle="none", label=result.title)
 
 
-def _heat_map(
-    name: str,
-    title: str,
-    values: Values,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    shades: Values | None = None,
-) -> Drawing:
-    """Draw values on a scale from 0 to 1; ``shades`` are coloured in their place."""
-    shades = values if shades is None else shades
-    # Names need room beside and above the cells.
-    beside = 0.075 * max(map(len, rows), default=0)
-    above = 0.075 * max(map(len, columns), default=0)
-    size = (max(1.8, 0.7 + beside) + 0.46 * len(columns), max(1.3, 0.5 + above) + 0.32 * len(rows))
-    drawing = new_drawing(name, title, size)
-    ax = drawing.figure.subplots()
-    colours = heat_colours(dark=False)
-    shown = np.ma.masked_invalid(np.clip(shades, 0, 1) ** GAMMA)
-    ax.imshow(
-        shown, cmap=ListedColormap([ground for ground, _ in colours]), vmin=0, vmax=1,
-        aspect="auto", interpolation="nearest",
-    )  # fmt: skip
-    for (i, j), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            ink = colours[level(float(shades[i, j]))][1]
-            ax.text(j, i, f"{value:.2f}"[1:] if 0 <= value < 1 else f"{value:.1f}", color=ink,
-                    ha="center", va="center", fontsize=7.5)  # fmt: skip
-    ax.set_xticks(range(len(columns)), columns, rotation=45, ha="left", rotation_mode="anchor")
-    ax.set_yticks(range(len(rows)), rows)
-    ax.tick_params(top=True, bottom=False, labeltop=True, labelbottom=False, length=0)
-    ax.spines[:].set_visible(False)
-    ax.set_title(title, loc="left", fontsize=9.5)
-    return drawing
-
-
 def _chance_line(ax: Axes, chance: Chance | None) -> None:
     if chance is None:
         return
@@ -317,7 +220,3 @@ def _interval_tip(interval: Interval | None) -> str:
 def _color(group: ComparisonGroup, result: BackboneResult) -> str:
     titles = sorted(other.title for other in group.backbones)
     return SERIES[titles.index(result.title) % len(SERIES)][0]
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

@@ -53,7 +53,9 @@ class Recoveries:
                 matrix.setting: matrix
                 for name in _SHOWN
                 if name in computed
-                for matrix in matrices_of(run.scores, run.record, metric=metric, adjustment=name)
+                for matrix in matrices_of(
+                    run.whole_cells, run.record, metric=metric, adjustment=name
+                )
                 if matrix.setting.adjustment is not None
             }
 

@@ -63,7 +63,7 @@ class Calibrations:
             metric: {
                 matrix.setting: matrix
                 for matrix in matrices_of(
-                    run.scores, run.record, metric=metric, adjustment=adjustment
+                    run.whole_cells, run.record, metric=metric, adjustment=adjustment
                 )
             }
             for metric in (ECE, NLL)

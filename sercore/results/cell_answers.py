@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from dataclasses import replace
 from functools import cached_property
+from functools import lru_cache
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,6 @@ from sercore.evaluation.scores import ClassValues
 from sercore.evaluation.scores import ScoreKey
 from sercore.evaluation.scores import of_metric
 from sercore.evaluation.scores import rows_of
-from sercore.evaluation.scores import whole_cells
 from sercore.evaluation.scores import with_predictions
 from sercore.evaluation.scoring import evaluate
 from sercore.evaluation.scoring import kept_by
@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from sercore.results.stored_run import StoredRun
 
 _PAIR_COLUMNS = ["prediction_key", "class_rule", "adjustment", "class", "value", "metric"]
+
+
+_KEPT = 32
+"""Sets of predictions that are kept: more than the folds and seeds of a cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class CellAnswers:
         self._run = run
         self._counts = StoredClassCounts(run.workspace, run.record)
         self._confusions: dict[ScoreKey, Confusion | None] = {}
+        # The scores of one set of predictions are asked for one after the other.
+        self._read = lru_cache(maxsize=_KEPT)(partial(read_predictions, run.workspace, ids=False))
 
     def row(self, key: ScoreKey) -> ScoreRow | None:
         """Return one score row of a set of predictions, class rule and adjustment."""
@@ -94,7 +100,7 @@ class CellAnswers:
 
     def _rebuild(self, row: ScoreRow, stored: Confusion) -> AdjustedPredictions | None:
         cell, in_domain = row.cell, row.class_rule == IN_DOMAIN
-        predictions = read_predictions(self._run.workspace, cell.prediction_key or "", ids=False)
+        predictions = self._read(cell.prediction_key or "")
         classes = predictions.classes
         counts = self._counts.of(cell.probe_key, cell.train_corpus, cell.test_corpus, classes)
         if counts is None:
@@ -125,7 +131,7 @@ class CellAnswers:
     @cached_property
     def _rows(self) -> dict[ScoreKey, ScoreRow]:
         # The rows of one set of predictions differ in metric and value; one of them is enough.
-        done = with_predictions(whole_cells(of_metric(self._run.scores, MAIN_METRIC)))
+        done = with_predictions(of_metric(self._run.whole_cells, MAIN_METRIC))
         return {
             ScoreKey(row.cell.prediction_key, row.class_rule, row.adjustment): row
             for row in rows_of(done)

@@ -100,13 +100,14 @@ class CellStatistics:
             if matrix.setting.metric in MEASURES:
                 for cell in matrix.cells.values():
                     wanted[_cell_key(cell, matrix.setting)].append((matrix.setting, cell))
+        # Scores of the same predictions are computed one after the other, to read them once.
+        together: dict[tuple[str | None, ...], dict[CellKey, tuple[Setting, Cell]]] = {}
+        for key, members in wanted.items():
+            predictions = tuple(one.prediction_key for one in key.keys)
+            together.setdefault(predictions, {})[key] = members[0]
         with ThreadPoolExecutor(_THREADS) as pool:
-            found = pool.map(self._estimate, (members[0] for members in wanted.values()))
-            cells = {
-                key: estimate
-                for key, estimate in zip(wanted, found, strict=True)
-                if estimate is not None
-            }
+            found = pool.map(self._estimate_all, together.values())
+            cells = {key: estimate for part in found for key, estimate in part.items()}
         intervals = dict(_intervals(cells, {key: wanted[key][0] for key in cells}))
         return {
             (setting, (cell.train, cell.test)): Estimate(
@@ -138,8 +139,13 @@ class CellStatistics:
             return None  # without a manifest no speaker is known
         return count_by_unit(answers, units, n_classes)
 
-    def _estimate(self, member: tuple[Setting, Cell]) -> CellEstimate | None:
-        setting, cell = member
+    def _estimate_all(
+        self, members: Mapping[CellKey, tuple[Setting, Cell]]
+    ) -> dict[CellKey, CellEstimate]:
+        found = {key: self._estimate(*member) for key, member in members.items()}
+        return {key: estimate for key, estimate in found.items() if estimate is not None}
+
+    def _estimate(self, setting: Setting, cell: Cell) -> CellEstimate | None:
         seeds = self._fits(cell, setting)
         if not seeds:
             return None

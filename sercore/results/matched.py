@@ -67,7 +67,7 @@ class MatchedMatrices:
         unadjusted = {
             matrix.setting: matrix
             for matrix in matrices_of(
-                run.scores, run.record, metric=metric, adjustment=Adjustment.NONE
+                run.whole_cells, run.record, metric=metric, adjustment=Adjustment.NONE
             )
         }
         for matrix in shown:

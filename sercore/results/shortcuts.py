@@ -30,7 +30,6 @@ from sercore.evaluation.protocols import SplitScheme
 from sercore.evaluation.scores import in_domain
 from sercore.evaluation.scores import of_metric
 from sercore.evaluation.scores import rows_of
-from sercore.evaluation.scores import whole_cells
 from sercore.evaluation.scores import with_predictions
 from sercore.evaluation.units import units_of
 from sercore.probes.store import read_split
@@ -194,8 +193,8 @@ class Shortcuts:
     def _probes(self) -> dict[_Place, dict[int, dict[int, str]]]:
         """For each corpus and seed, one probe of every fold; backbones share their splits."""
         found: dict[_Place, dict[int, dict[int, str]]] = defaultdict(lambda: defaultdict(dict))
-        scored = of_metric(in_domain(self._run.scores), MAIN_METRIC)
-        for row in rows_of(with_predictions(whole_cells(scored))):
+        scored = of_metric(in_domain(self._run.whole_cells), MAIN_METRIC)
+        for row in rows_of(with_predictions(scored)):
             cell = row.cell
             place = _Place(cell.protocol, cell.split, cell.reading, cell.mapper, cell.train_corpus)
             if cell.probe_key is not None and cell.split_seed is not None:

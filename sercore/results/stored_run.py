@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import cached_property
 from itertools import permutations
 from typing import TYPE_CHECKING
 from typing import Any
@@ -58,9 +59,14 @@ class StoredRun:
         """Its folder, relative to the workspace."""
         return f"runs/{self.name}"
 
+    @cached_property
+    def whole_cells(self) -> pa.Table:
+        """Its scores without those of single classes: a tenth of them, and enough for matrices."""
+        return whole_cells(self.scores)
+
     def headline_rows(self) -> list[ScoreRow]:
         """Return the headline score of every cell."""
-        return rows_of(whole_cells(headlines(self.scores)))
+        return rows_of(headlines(self.whole_cells))
 
 
 def published_run(workspace: Workspace) -> StoredRun:
@@ -153,7 +159,7 @@ def computed_adjustments(run: StoredRun) -> tuple[str, ...]:
     """Return the adjustments of the out-of-domain scores of a run, sorted."""
     import pyarrow.compute as pc
 
-    done = with_status(run.scores, DONE)
+    done = with_status(run.whole_cells.select(["status", "in_domain", "adjustment"]), DONE)
     outside = done.filter(pc.invert(pc.fill_null(done["in_domain"], False)))
     return tuple(sorted(name for name in outside["adjustment"].unique().to_pylist() if name))
 
