@@ -6,6 +6,7 @@ import io
 import json
 import re
 import subprocess
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -468,17 +469,24 @@ def test_backbones_of_one_title_are_told_apart_by_their_names(tmp_path):
     assert {row.title for row in group.backbones} == {"tiny", "tiny:exact"}
 
 
+RULES = ["cluster", "exact-classes"]
+
+
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """Return the files of a report of two probes, two layers and a variant, as text."""
+    """Return a workspace with a report of two probes, layers, variants and class rules."""
     place = Workspace(tmp_path_factory.mktemp("many"))
-    simulate_run(place, "many", CORPORA[:2], {"tiny": (None, 0.8), "tiny:exact": (None, 0.5)},
+    simulate_run(place, "one-rule", CORPORA[:2], {"tiny": (None, 0.8), "tiny:exact": (None, 0.5)},
                  probes={"linear": 0.0, "deep": 0.4}, layers=("3", "12"))  # fmt: skip
+    scored = invoke("score", "one-rule", "--name", "many", "--workspace", place.root,
+                    *(word for rule in RULES for word in ("--class-rule", rule)))  # fmt: skip
+    assert scored.exit_code == 0, (scored.output, scored.exception)
     run = place.read_json("runs/many/run.json")
     for described in run["backbones"].values():
         described["title"] = "Tiny"
     place.write_json("runs/many/run.json", run)
-    done = invoke("report", "many", "--workspace", place.root, "--format", "all")
+    done = invoke("report", "many", "--workspace", place.root, "--format",
+                  "html,md,latex,csv,parquet,svg")  # fmt: skip
     assert done.exit_code == 0, (done.output, done.exception)
     return place
 
@@ -488,44 +496,44 @@ PROBE_NAMES = ["probe linear", "probe deep"]
 
 
 @pytest.mark.parametrize("file", ["report.md", "report.tex", "report.html"])
-def test_probes_layers_and_variants_are_told_apart_in_every_text(many, file):
+def test_probes_layers_variants_and_rules_are_told_apart_in_every_text(many, file):
     text = Path(many.path(f"runs/many/report/{file}")).read_text()
 
-    for shown in (*BACKBONE_NAMES, *PROBE_NAMES):
+    for shown in (*BACKBONE_NAMES, *PROBE_NAMES, *(f"class rule {rule}" for rule in RULES)):
         assert (latex_text(shown) if file.endswith("tex") else shown) in text
     if file == "report.tex":
         captions = re.findall(r"\\caption\{(.*)\}", text)
-        assert len(captions) == len(set(captions)) == 14
+        assert len(captions) == len(set(captions)) == 28
         rows = re.findall(r"^tiny.*\\\\$", text.split(r"\end{table}")[0], re.MULTILINE)
         assert len({row.split("&")[0] for row in rows}) == 4
     if file == "report.md":
         headings = [line for line in text.splitlines() if line.startswith("## protocol")]
-        assert len(headings) == len(set(headings)) == 2
+        assert len(headings) == len(set(headings)) == 4
     if file == "report.html":
         links = re.findall(r'<a href="#([^"]*)">([^<]*)</a>', text)
         assert len({name for _, name in links}) == len(links)
 
 
 @pytest.mark.parametrize("name", ["cells", "averages"])
-def test_probes_layers_and_variants_are_told_apart_in_every_table(many, name):
+def test_probes_layers_variants_and_rules_are_told_apart_in_every_table(many, name):
     rows = csv.read_csv(many.path(f"runs/many/report/{name}.csv")).to_pylist()
     stored = pq.read_table(many.path(f"runs/many/report/{name}.parquet")).to_pylist()
 
     assert len(rows) == len(stored)
-    columns = ("backbone", "layer", "probe", *(("train_corpus", "test_corpus")
+    columns = ("backbone", "layer", "probe", "class_rule", *(("train_corpus", "test_corpus")
                if name == "cells" else ("reduction", "corpus")))  # fmt: skip
     keys = {tuple(row[column] for column in columns) for row in rows}
     assert len(keys) == len(rows)
-    assert {(row["backbone"], str(row["layer"]), row["probe"]) for row in rows} == {
-        (name, layer, probe)
-        for name in ("tiny", "tiny:exact") for layer in ("3", "12") for probe in ("linear", "deep")
-    }  # fmt: skip
+    named = ("backbone", "layer", "probe", "class_rule")
+    assert {tuple(str(row[column]) for column in named) for row in rows} == {
+        *product(("tiny", "tiny:exact"), ("3", "12"), ("linear", "deep"), RULES)
+    }
 
 
 def test_every_matrix_has_a_figure_of_its_own(many):
     names = many.list("runs/many/report/figures")
 
-    assert sum("-matrix-" in name and name.endswith(".svg") for name in names) == 8
+    assert sum("-matrix-" in name and name.endswith(".svg") for name in names) == 16
 
 
 def test_the_summary_and_the_terminal_tell_probes_and_layers_apart(many):
@@ -537,13 +545,14 @@ def test_the_summary_and_the_terminal_tell_probes_and_layers_apart(many):
     console.print(averages_table(overview))
 
     summary = summary_markdown(run.scores, run.record, many)
-    assert len(overview.matrices) == 8
+    assert len(overview.matrices) == 16
     for around in [one.intervals for one in overview.matrices]:
         assert range_text(around.weighted) in console.file.getvalue()
         assert range_text(around.weighted) in summary
     assert "given this one probe" in console.file.getvalue()
     assert "given this one probe" in summary
     for text in (summary, console.file.getvalue()):
+        assert all(rule in text for rule in RULES)
         for backbone in ("tiny", "tiny:exact"):
             for probe in PROBE_NAMES:
                 for layer in (3, 12):
