@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections import Counter
 
 import numpy as np
 import pyarrow.compute as pc
@@ -17,6 +18,7 @@ pytest.importorskip("matplotlib")
 
 from sercore.cli import cli
 from sercore.cli.closing import averages_table
+from sercore.cli.closing import print_summary
 from sercore.reports.calibration import calibration_tables
 from sercore.reports.content import build_content
 from sercore.reports.html import html_page
@@ -35,6 +37,7 @@ from sercore.results.text import bracketed
 from sercore.results.text import markdown_cell
 from sercore.results.text import number
 from sercore.results.text import range_text
+from sercore.runs.events import RunResult
 from sercore.storage.workspace import Workspace
 from sercore.testing.simulated import SimulatedCorpus
 from sercore.testing.simulated import simulate_run
@@ -139,6 +142,22 @@ def test_a_floor_above_an_encoder_is_named_with_both_intervals(content, overview
     assert markdown_cell(notice.text) in texts["summary"]
     assert markdown_cell(notice.text) in texts["markdown"]
     assert "floor scores above an encoder on 3 corpora" in texts["html"]
+
+
+def test_the_end_of_a_run_names_a_floor_above_an_encoder(run, overview):
+    console = Console(width=200, file=io.StringIO())
+    result = RunResult(
+        name="run", folder=f"{run.workspace.root}/runs/run", scores=run.scores,
+        record=dict(run.record), counts=Counter(done=27), problems=(), notes=(),
+        computed=Counter(), missing=(), interrupted=False, seconds=1.0,
+    )  # fmt: skip
+
+    print_summary(console, result)
+
+    said = console.file.getvalue()
+    assert f"floors above encoders\n  {overview.findings[0]}\n" in said
+    assert "intervals.parquet" in said
+    assert "mel (floor)" in said
 
 
 def test_without_a_floor_above_an_encoder_nothing_is_said(tmp_path):
