@@ -44,8 +44,8 @@ def simulated(folder, protocol="standard", n_seeds=3):
 
 
 def shortcuts(run):
-    (setting,) = {matrix.setting for matrix in matrices_of(run.scores, run.record)}
-    return {found.known: found for found in Shortcuts(run).of(setting)}
+    (matrix,) = matrices_of(run.scores, run.record)
+    return {found.known: found for found in Shortcuts(run).of(matrix.setting, matrix.in_domain)}
 
 
 @given(

@@ -180,6 +180,7 @@ def _add_levels(table: Table, overview: RunOverview) -> None:
     for level in overview.level_rows:
         table.add_row(
             plain(level.title + (" (demo)" if level.demo else "")),
+            level.corpora or "-",
             level.class_rule or "-",
             _value(level.in_domain) + _ends(level.interval),
             _value(level.out_of_domain),

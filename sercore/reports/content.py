@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from sercore.results.matrices import Matrix
     from sercore.results.matrices import Setting
     from sercore.results.reductions import Reductions
-    from sercore.results.shortcuts import Shortcut
     from sercore.results.stored_run import StoredRun
 
 
@@ -155,11 +154,7 @@ def _groups_of_run(
         for group in groups
     ]
     recoveries, shortcuts = Recoveries(run, options.metric), Shortcuts(run)
-    return [
-        _group(group, content, options, recoveries, shortcuts.of(group[0].matrix.setting))
-        for group in results
-        if group
-    ]
+    return [_group(group, content, options, recoveries, shortcuts) for group in results if group]
 
 
 def _group(
@@ -167,13 +162,15 @@ def _group(
     run: RunContent,
     options: _Options,
     recoveries: Recoveries,
-    shortcuts: tuple[Shortcut, ...],
+    shortcuts: Shortcuts,
 ) -> ComparisonGroup:
     named = _distinct(results, options.labels)
     ranked = sorted(named, key=lambda result: (-result.rank_value, result.title))
     reductions = [result.reductions for result in ranked]
     in_domain = sorted({corpus for result in ranked for corpus in result.matrix.in_domain})
     fullest = max(ranked, key=lambda result: len(result.reductions.cells))
+    without_sound = shortcuts.of(ranked[0].matrix.setting, in_domain)
+    contestants = [_contestant(result) for result in ranked]
     chances = {pair: view.chance for pair, view in fullest.cells.items()}
     return ComparisonGroup(
         id="",
@@ -185,8 +182,8 @@ def _group(
         refusal=_refusal(reductions),
         chance=chance_row(chances, fullest.reductions.cells),
         verdicts=verdicts_of(ranked, rope=options.rope, rank_tests=options.rank_tests),
-        shortcuts=shortcuts,
-        findings=tuple(floor_findings([_contestant(result) for result in ranked], shortcuts)),
+        shortcuts=without_sound,
+        findings=tuple(floor_findings(contestants, without_sound)),
         human_accuracy={
             name: corpus.human_accuracy
             for name, corpus in corpora_of(run.record).items()

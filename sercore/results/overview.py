@@ -68,6 +68,8 @@ class LevelRow:
     """Chance or a shortcut, averaged like the backbones."""
 
     title: str
+    corpora: str | None
+    """The set of corpora."""
     protocol: str
     class_rule: str | None
     demo: bool
@@ -149,7 +151,8 @@ def _levels(
     levels = []
     for group in groups.values():
         setting = group[0].matrix.setting
-        own = shortcuts.of(setting)
+        corpora = {name for one in group for name in one.matrix.in_domain}
+        own = shortcuts.of(setting, corpora)
         contestants = [
             Contestant(
                 title=labels.title(one.matrix.setting),
@@ -162,7 +165,7 @@ def _levels(
         levels.append(
             LevelsOverview(
                 setting=setting,
-                n_corpora=len({name for one in group for name in one.matrix.in_domain}),
+                n_corpora=len(corpora),
                 chance=_chance(statistics, group),
                 shortcuts=own,
                 findings=tuple(floor_findings(contestants, own)),
@@ -177,6 +180,7 @@ def _level_rows(level: LevelsOverview) -> Iterator[LevelRow]:
     if inside or outside:
         yield LevelRow(
             title="best blind guess",
+            corpora=own.corpora,
             protocol=own.protocol,
             class_rule=own.class_rule,
             demo=own.demo,
@@ -186,6 +190,7 @@ def _level_rows(level: LevelsOverview) -> Iterator[LevelRow]:
     for shortcut in level.shortcuts:
         yield LevelRow(
             title=shortcut.title,
+            corpora=own.corpora,
             protocol=own.protocol,
             class_rule=own.class_rule,
             demo=own.demo,

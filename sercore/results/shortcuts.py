@@ -9,6 +9,7 @@ knows nothing there.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -107,21 +108,27 @@ class Shortcuts:
         self._corpora = corpora_of(run.record)
         self._labelled = lru_cache(maxsize=64)(self._read)
 
-    def of(self, setting: Setting) -> tuple[Shortcut, ...]:
-        """Return the shortcuts under the splits, labels and metric of a matrix."""
+    def of(self, setting: Setting, corpora: Collection[str]) -> tuple[Shortcut, ...]:
+        """Return the shortcuts under the splits, labels and metric of a matrix.
+
+        Args:
+            setting: of the matrix.
+            corpora: those with an in-domain cell.
+        """
         if setting.metric not in MEASURES:
             return ()
-        found = [self._shortcut(known, setting) for known in get_args(Known)]
+        found = [self._shortcut(known, setting, corpora) for known in get_args(Known)]
         return tuple(shortcut for shortcut in found if shortcut is not None)
 
-    def _shortcut(self, known: Known, setting: Setting) -> Shortcut | None:
+    def _shortcut(
+        self, known: Known, setting: Setting, corpora: Collection[str]
+    ) -> Shortcut | None:
         own = (setting.protocol, setting.split, setting.reading, setting.mapper)
         estimates: dict[str, CellEstimate] = {}
         seeds: dict[str, tuple[int, ...]] = {}
         folds: dict[str, int | None] = {}
         for place, probes in self._probes.items():
-            wanted = self._corpora.get(place.corpus)
-            if place[:-1] != own or wanted is None or wanted.demo != setting.demo:
+            if place[:-1] != own or place.corpus not in corpora:
                 continue
             estimate = self._estimate(place.corpus, probes, known, setting)
             if estimate is not None:
@@ -151,7 +158,7 @@ class Shortcuts:
     ) -> CellEstimate | None:
         """Return the estimate of one corpus; None where its manifest or a split is not stored."""
         try:
-            labelled = self._labelled(corpus)
+            labelled = self._labelled(corpus) if corpus in self._corpora else None
             codes = None if labelled is None else _codes(labelled.table, known)
             if labelled is None or codes is None:
                 return None

@@ -175,6 +175,7 @@ def _level_cells(overview: RunOverview) -> Iterator[list[str]]:
     for level in overview.level_rows:
         yield [
             level.title + (" (demo)" if level.demo else ""),
+            level.corpora or MISSING,
             level.protocol,
             level.class_rule or MISSING,
             number(level.in_domain),
