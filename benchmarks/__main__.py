@@ -9,7 +9,17 @@ from benchmarks.common import Figure
 from benchmarks.common import machine
 from benchmarks.common import write_results
 
-NAMES = ("startup", "manifest", "extraction", "store", "probe", "planning", "scores", "demo")
+NAMES = (
+    "startup",
+    "manifest",
+    "extraction",
+    "store",
+    "probe",
+    "planning",
+    "scores",
+    "demo",
+    "doctor",
+)
 
 
 def main() -> None:

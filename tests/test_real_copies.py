@@ -402,6 +402,13 @@ class TestFolderNames:
         assert find_corpus(corpora.get("cafe").card, tmp_path, corpora.get("cafe")) is None
         assert find_corpus(corpora.get("emodb").card, tmp_path, corpora.get("emodb")) is None
 
+    def test_a_link_in_a_circle_hides_no_corpus(self, opened, tmp_path):
+        write(tmp_path / "data/speech/EMO-DB", "wav/03a01Fa.wav")
+        for name in ("a circle", "z circle", "speech/circle"):
+            (tmp_path / "data" / name).symlink_to(tmp_path / "data" / name)
+
+        assert len(opened("emodb", tmp_path / "data")) == 1
+
     def test_the_full_folder_is_preferred_to_an_empty_one(self, opened, tmp_path):
         (tmp_path / "data/emodb").mkdir(parents=True)
         write(tmp_path / "data/EMO-DB", "wav/03a01Fa.wav")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import tarfile
 import time
 import zipfile
@@ -198,6 +199,20 @@ def test_what_was_found_by_name_is_not_told_again(corpora, tmp_path):
     write(tmp_path / "EMOVO", EMOVO)
 
     assert sentences(tmp_path, corpora, known=[str(tmp_path / "EMOVO")]) == []
+
+
+def test_a_known_folder_is_not_listed_again(corpora, tmp_path, monkeypatch):
+    write(tmp_path / "EMOVO", EMOVO)
+    write(tmp_path / "x", CAFE)
+    (tmp_path / "link").symlink_to(tmp_path / "EMOVO")
+    listed = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda place: listed.append(place) or scandir(place))
+
+    recognized = recognize(tmp_path, corpora, [tmp_path / "EMOVO"])
+
+    assert {one.corpus for one in recognized} == {"cafe"}
+    assert not [place for place in listed if "EMOVO" in str(place) or "link" in str(place)]
 
 
 def test_twenty_thousand_unrelated_recordings_take_under_a_second(corpora, tmp_path):

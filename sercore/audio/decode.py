@@ -13,13 +13,13 @@ import hashlib
 import io
 import os
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import BinaryIO
 
 from sercore.audio.embedded import embedded_bytes
+from sercore.audio.resample import resample
 from sercore.audio.truncation import missing_bytes
 from sercore.audio.truncation import tag_length
 from sercore.backbones.interface import MAX_SECONDS
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from sercore.backbones.interface import Waveform
     from sercore.corpora.files import CorpusFiles
     from sercore.corpora.interface import Utterance
-
-PAPER_RATE = 16_000
-"""Hertz to which the audio path ``paper`` resamples first (paper, section 3)."""
 
 _LENGTH_TOLERANCE_S = 0.25
 """Containers may count the priming of their codec as sound, and they round."""
@@ -77,6 +74,27 @@ class _Clip:
     samples: npt.NDArray[np.float32]
     rate: int
     duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Source:
+    """One utterance as its file holds it, before mixing and resampling."""
+
+    samples: npt.NDArray[np.float32]
+    """float32 of shape (samples, channels), at most 30 s; one channel if the utterance names it."""
+    mono: Waveform
+    """float32 of shape (samples,): the mean of the channels."""
+    rate: int
+    """Hertz."""
+    channels: int
+    """Channels of the file."""
+    duration_s: float
+    """See `Recording.duration_s`."""
+
+    @property
+    def digest(self) -> str:
+        """See `Recording.digest`."""
+        return _digest(self.samples, self.rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +154,16 @@ def read_utterance(
         AudioError: it cannot be decoded or is truncated; the message names the file.
         SilentAudioError: it has no samples, or only zeros.
     """
+    return _recording(read_source(files, utterance), rate, audio_path)
+
+
+def read_source(files: CorpusFiles, utterance: Utterance) -> Source:
+    """Decode one utterance of a corpus, without resampling. Errors are those of `read_utterance`.
+
+    Args:
+        files: the corpus on disk.
+        utterance: its file, row of a Parquet file, time span and channel.
+    """
     span = _Span(utterance.start_s or 0.0, utterance.end_s)
     name = utterance.path
     try:
@@ -148,7 +176,7 @@ def read_utterance(
             clip = _decode(io.BytesIO(embedded), span, name)
     except OSError as error:
         raise _unreadable(name, error) from error
-    return _recording(clip, utterance.channel, rate, audio_path, name)
+    return _source(clip, utterance.channel, name)
 
 
 def read_file(path: Path, rate: int, audio_path: AudioPath = "direct") -> Recording:
@@ -158,12 +186,10 @@ def read_file(path: Path, rate: int, audio_path: AudioPath = "direct") -> Record
             clip = _decode(file, _Span(), str(path))
     except OSError as error:
         raise _unreadable(str(path), error) from error
-    return _recording(clip, None, rate, audio_path, str(path))
+    return _recording(_source(clip, None, str(path)), rate, audio_path)
 
 
-def _recording(
-    clip: _Clip, channel: int | None, rate: int | None, audio_path: AudioPath, name: str
-) -> Recording:
+def _source(clip: _Clip, channel: int | None, name: str) -> Source:
     import numpy as np
 
     channels = clip.samples.shape[1]
@@ -188,13 +214,20 @@ def _recording(
         raise SilentAudioError(
             f"{name} contains {what}", hint="replace it by a copy with sound, or remove it"
         )
+    return Source(
+        samples=source, mono=mono, rate=clip.rate, channels=channels, duration_s=clip.duration_s
+    )
+
+
+def _recording(source: Source, rate: int | None, audio_path: AudioPath) -> Recording:
+    mono = source.mono
     return Recording(
-        samples=mono if rate is None else _resample(mono, clip.rate, rate, audio_path),
-        rate=rate or clip.rate,
-        source_rate=clip.rate,
-        source_channels=channels,
-        duration_s=clip.duration_s,
-        digest=_digest(source, clip.rate),
+        samples=mono if rate is None else resample(mono, source.rate, rate, audio_path),
+        rate=rate or source.rate,
+        source_rate=source.rate,
+        source_channels=source.channels,
+        duration_s=source.duration_s,
+        digest=source.digest,
     )
 
 
@@ -204,35 +237,6 @@ def _digest(samples: npt.NDArray[np.float32], rate: int) -> str:
     digest = hashlib.sha256(f"{rate} {samples.shape[1]} ".encode())
     digest.update(np.ascontiguousarray(samples, dtype="<f4").data)
     return digest.hexdigest()
-
-
-def _resample(samples: Waveform, source_rate: int, rate: int, audio_path: AudioPath) -> Waveform:
-    if audio_path == "paper":
-        samples = _resample_by_sinc(samples, source_rate, PAPER_RATE)
-        return _resample_by_sinc(samples, PAPER_RATE, rate)
-    if source_rate == rate:
-        return samples
-    import soxr
-
-    resampled: Waveform = soxr.resample(samples, source_rate, rate, quality="HQ")
-    return resampled
-
-
-def _resample_by_sinc(samples: Waveform, source_rate: int, rate: int) -> Waveform:
-    if source_rate == rate:
-        return samples
-    import torch
-
-    with torch.inference_mode():
-        resampled: Waveform = _sinc_kernel(source_rate, rate)(torch.from_numpy(samples)).numpy()
-    return resampled
-
-
-@lru_cache(maxsize=32)
-def _sinc_kernel(source_rate: int, rate: int) -> Any:
-    from torchaudio.transforms import Resample
-
-    return Resample(source_rate, rate)
 
 
 def _decode(file: BinaryIO, span: _Span, name: str) -> _Clip:

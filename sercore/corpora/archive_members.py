@@ -22,8 +22,10 @@ from typing import cast
 
 from sercore.errors import CorpusError
 
-SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-"""Suffixes of the archives that can be unpacked."""
+SUFFIXES = (".tar.bz2", ".tar.gz", ".tar.xz", ".zip", ".tar", ".tgz")
+"""Suffixes of the archives that can be unpacked, the longest first."""
+
+_LONGEST = max(map(len, SUFFIXES))
 
 FOREIGN_SUFFIXES = (".rar", ".7z", ".zst", ".lzma", ".iso", ".dmg", ".cab")
 """Suffixes of archives that a user must unpack."""
@@ -62,8 +64,12 @@ def archive_stem(name: str) -> str | None:
     >>> archive_stem("MELD.Raw.tar.gz")
     'MELD.Raw'
     """
-    for suffix in sorted(SUFFIXES, key=len, reverse=True):
-        if name.lower().endswith(suffix) and len(name) > len(suffix):
+    # Called for every file below a data folder, so the usual case must be fast.
+    end = name[-_LONGEST:].lower()
+    if not end.endswith(SUFFIXES):
+        return None
+    for suffix in SUFFIXES:
+        if end.endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
     return None
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sercore.corpora.files import CorpusFiles
     from sercore.corpora.interface import Corpus
     from sercore.corpora.interface import Utterance
+    from sercore.corpora.labels import Emotion
 
 _SHOWN = 5
 
@@ -68,7 +69,9 @@ def count_problem(corpus: Corpus, reading: str, utterances: Iterable[Utterance])
     expected = corpus.card.expected.get(reading)
     if expected is None:
         return None
-    found = Counter(label_of(corpus, utterance.native_label).paper for utterance in utterances)
+    found: Counter[Emotion] = Counter()
+    for native, number in Counter(utterance.native_label for utterance in utterances).items():
+        found[label_of(corpus, native).paper] += number
     if expected.admits(found):
         return None
     if found.total() != expected.utterances:

@@ -315,6 +315,14 @@ def _readable(name: str) -> str:
     return composed(name)
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder or a link to one; a link in a circle is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def is_litter_folder(name: str) -> bool:
     """Return whether a folder belongs to an operating system or a tool, not to a corpus."""
     return name.lower() in _LITTER_FOLDERS

@@ -20,6 +20,7 @@ from sercore.corpora.archives import is_beside
 from sercore.corpora.archives import unpack
 from sercore.corpora.files import CorpusFiles
 from sercore.corpora.files import composed
+from sercore.corpora.files import is_folder
 from sercore.corpora.interface import GeneratedCorpus
 from sercore.corpora.interface import NamedCorpus
 from sercore.corpora.interface import PlacedCorpus
@@ -40,7 +41,23 @@ _SHORTEST_PREFIX = 6
 """Letters of a usual name that may begin a longer word, as in ``subescobangla``."""
 
 
-def find_corpus(card: CorpusCard, data: Path, corpus: Corpus | None = None) -> Path | None:
+def places_in(data: Path) -> tuple[Path, ...]:
+    """Return the folders and archives in a data folder, at most two levels deep.
+
+    The first level comes before the second, and a folder before an archive.
+    """
+    places = [*_children(data)]
+    places += [inner for place in places if place.is_dir() for inner in _children(place)]
+    places.sort(key=lambda place: (len(place.parts), not place.is_dir(), place.name))
+    return tuple(places)
+
+
+def find_corpus(
+    card: CorpusCard,
+    data: Path,
+    corpus: Corpus | None = None,
+    places: Callable[[Path], Iterable[Path]] = places_in,
+) -> Path | None:
     """Return the folder or archive of a corpus in a data folder, at most two levels deep, or None.
 
     Names are compared without case, punctuation and blanks: ``EMO-DB`` is ``emodb``. A name that
@@ -52,18 +69,17 @@ def find_corpus(card: CorpusCard, data: Path, corpus: Corpus | None = None) -> P
         card: the card of the corpus.
         data: the data folder.
         corpus: recognizes its files; without it only whole names count.
+        places: `places_in`, or the same with a cache where many corpora are looked for.
     """
     names = _UsualNames.of(card)
     if names.equal(_bare(data)):
         return _inside_cache(data)
-    places = [*_children(data)]
-    places += [inner for place in places if place.is_dir() for inner in _children(place)]
-    places.sort(key=lambda place: (len(place.parts), not place.is_dir(), place.name))
-    equal = [_inside_cache(place) for place in places if names.equal(_bare(place))]
+    found = [(place, _bare(place)) for place in places(data)]
+    equal = [_inside_cache(place) for place, name in found if names.equal(name)]
     if corpus is None or not isinstance(corpus, NamedCorpus):
         return equal[0] if equal else None
     if len(equal) != 1:
-        similar = [_inside_cache(place) for place in places if names.contained_in(_bare(place))]
+        similar = [_inside_cache(place) for place, name in found if names.contained_in(name)]
         for place in [*equal, *similar]:
             if has_files_of(corpus, place):
                 return place
@@ -85,6 +101,7 @@ def locate(
     selection_data: Iterable[Path],
     settings: Settings,
     workspace: Workspace,
+    places: Callable[[Path], Iterable[Path]] = places_in,
     *,
     offline: bool = True,
 ) -> Path | None:
@@ -95,6 +112,7 @@ def locate(
         selection_data: the data folders.
         settings: the user's settings.
         workspace: gets the files of a corpus that can generate them.
+        places: as in `find_corpus`.
         offline: whether a corpus that the user declared may not be downloaded.
 
     Raises:
@@ -106,7 +124,7 @@ def locate(
     if configured is not None and configured.path is not None:
         return configured.path
     for data in selection_data:
-        found = find_corpus(corpus.card, data, corpus)
+        found = find_corpus(corpus.card, data, corpus, places)
         if found is not None:
             return found
     if isinstance(corpus, GeneratedCorpus):
@@ -215,9 +233,14 @@ def _unreadable(archive: str, error: CorpusError) -> Problem:
 def _archives_in(files: CorpusFiles, skip: tuple[str, ...]) -> Iterator[str]:
     """Yield the paths of the archives in a corpus, those that sercore cannot unpack included."""
     for entry in files:
-        is_archive = archive_stem(entry.path) or entry.path.lower().endswith(FOREIGN_SUFFIXES)
+        is_archive = _is_foreign(entry.path) or archive_stem(entry.path)
         if is_archive and not any(fnmatch(entry.path, pattern) for pattern in skip):
             yield entry.path
+
+
+def _is_foreign(name: str) -> bool:
+    """Return whether a name is that of an archive that sercore cannot unpack."""
+    return name.lower().endswith(FOREIGN_SUFFIXES)
 
 
 def _require_fit(archive: Path, reads: Callable[[str], bool] | None, title: str) -> None:
@@ -294,8 +317,9 @@ def _children(folder: Path) -> Iterator[Path]:
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = entry.name
-                is_archive = name.lower().endswith(FOREIGN_SUFFIXES) or archive_stem(name)
-                if not name.startswith(".") and (is_archive or entry.is_dir()):
+                if name.startswith("."):
+                    continue
+                if is_folder(entry) or archive_stem(name) or _is_foreign(name):
                     yield folder / name
     except OSError:
         return

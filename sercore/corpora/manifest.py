@@ -194,7 +194,9 @@ class Manifest:
 
 def paper_counts(manifest: Manifest, corpus: Corpus) -> dict[str, int]:
     """Return utterances per class under the mapper `paper`, as cards state them; zeros left out."""
-    found = Counter(label_of(corpus, native).paper for native in manifest.column("native_label"))
+    found: Counter[Emotion] = Counter()
+    for native, number in Counter(manifest.column("native_label")).items():
+        found[label_of(corpus, native).paper] += number
     return {name.value: found[name] for name in Emotion if found[name]}
 
 

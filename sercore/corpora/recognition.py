@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 from sercore.corpora.archive_members import archive_stem
 from sercore.corpora.archive_members import index_of
 from sercore.corpora.files import composed
+from sercore.corpora.files import is_folder
 from sercore.corpora.files import is_litter_folder
 from sercore.corpora.interface import NamedCorpus
 from sercore.corpora.names import AUDIO_SUFFIXES
@@ -72,17 +74,20 @@ class _Hits:
                 self.children[root[: level - 1]].add(root[:level])
 
 
-def recognize(data: Path, corpora: Iterable[Corpus]) -> tuple[Candidate, ...]:
+def recognize(
+    data: Path, corpora: Iterable[Corpus], known: Iterable[Path] = ()
+) -> tuple[Candidate, ...]:
     """Return the folders and archives below a data folder whose names fit a corpus.
 
     Args:
         data: the data folder.
         corpora: the corpora to look for; those that cannot be recognized by names are skipped.
+        known: folders of corpora that were found already; they are not listed again.
     """
     named = [corpus for corpus in corpora if isinstance(corpus, NamedCorpus)]
     hits = {corpus.card.id: _Hits() for corpus in named}
     top = data.resolve().name
-    for parts, paths in _folders(data):
+    for parts, paths in _folders(data, known):
         shown = [composed(f"{top}/{path}") for path in paths]
         for corpus in named:
             if _embeds(shown) and not corpus.reads(shown[0].partition("!")[0]):
@@ -154,10 +159,10 @@ def _has_tables(corpus: NamedCorpus, folder: Path) -> bool:
     return any(corpus.reads(name) and corpus.identify(name) is None for name in names)
 
 
-def _folders(data: Path) -> Iterator[tuple[Node, list[str]]]:
+def _folders(data: Path, known: Iterable[Path]) -> Iterator[tuple[Node, list[str]]]:
     """Yield every folder and archive with the paths of its audio files below the data folder."""
     pending: list[Node] = [()]
-    visited: set[tuple[int, int]] = set()
+    visited = {(facts.st_dev, facts.st_ino) for facts in _existing(known)}
     while pending:
         parts = pending.pop()
         folder = data.joinpath(*parts)
@@ -181,17 +186,16 @@ def _folders(data: Path) -> Iterator[tuple[Node, list[str]]]:
             elif archive_stem(entry.name) is not None:
                 if len(parts) <= LEVELS:
                     yield (*parts, entry.name), _members(folder / entry.name, prefix)
-            elif _is_folder(entry):
+            elif is_folder(entry) and not is_litter_folder(entry.name):
                 pending.append((*parts, entry.name))
         if sounds:
             yield parts, sorted(sounds)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir() and not is_litter_folder(entry.name)
-    except OSError:
-        return False
+def _existing(folders: Iterable[Path]) -> Iterator[os.stat_result]:
+    for folder in folders:
+        with suppress(OSError):
+            yield folder.stat()
 
 
 def _members(archive: Path, prefix: str) -> list[str]:

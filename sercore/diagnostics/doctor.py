@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
+from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -15,13 +20,12 @@ from typing import Any
 from sercore.corpora.download import how_to_obtain
 from sercore.corpora.locate import locate
 from sercore.corpora.locate import open_files
+from sercore.corpora.locate import places_in
 from sercore.corpora.manifest import build_manifest
 from sercore.corpora.manifest import paper_counts
 from sercore.corpora.problems import Problem
+from sercore.diagnostics.libraries import LibraryTrial
 from sercore.diagnostics.recognized import recognize_all
-from sercore.environment import import_error
-from sercore.environment import library_version
-from sercore.environment import torchaudio_error
 from sercore.errors import BackboneError
 from sercore.errors import CorpusMissingError
 from sercore.errors import SercoreError
@@ -31,19 +35,11 @@ from sercore.plugins.declared import named_corpora
 if TYPE_CHECKING:
     from sercore.corpora.interface import Corpus
     from sercore.corpora.labels import Emotion
+    from sercore.diagnostics.libraries import LibraryCheck
     from sercore.diagnostics.recognized import Recognized
     from sercore.plugins.registry import Registry
     from sercore.settings import Settings
     from sercore.storage.workspace import Workspace
-
-
-@dataclass(frozen=True, kw_only=True)
-class LibraryCheck:
-    """Whether a library loads."""
-
-    name: str
-    version: str | None
-    error: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,45 +147,58 @@ def examine(
         reading: which utterances.
         deep: whether every recording is decoded.
     """
+    libraries = _library_trial()
     known = all_corpora(registry, settings)
     chosen = [corpus for corpus, _ in named_corpora(known, named)] or [
         corpus for corpus in known if not corpus.card.demo
     ]
     folders = tuple(data)
-    checks = tuple(
-        _check_corpus(
-            corpus,
-            named.get(corpus.card.id),
-            folders,
-            settings,
-            workspace,
-            reading=reading,
-            deep=deep,
+    places = cache(places_in)  # listed once for all corpora
+    with _rare_collections():
+        checks = tuple(
+            _check_corpus(
+                corpus,
+                named.get(corpus.card.id),
+                folders,
+                settings,
+                workspace,
+                places,
+                reading=reading,
+                deep=deep,
+            )
+            for corpus in chosen
         )
-        for corpus in chosen
-    )
+        recognized = recognize_all(folders, chosen, [check.place for check in checks], reading)
     return Diagnosis(
-        libraries=check_libraries(),
+        libraries=libraries.result(),
         plugins=tuple(asdict(info) for info in registry.plugins),
         conflicts=registry.conflicts,
         corpora=checks,
-        recognized=recognize_all(folders, chosen, [check.place for check in checks], reading),
+        recognized=recognized,
         backbones=tuple(_check_backbone(registry, name) for name in registry.backbones.items),
         workspace=_check_workspace(workspace),
     )
 
 
-def check_libraries() -> tuple[LibraryCheck, ...]:
-    """Import the libraries whose own error messages explain too little."""
-    names = ("torch", "torchaudio", "transformers", "soundfile", "av", "soxr", "pyarrow")
-    return tuple(
-        LibraryCheck(
-            name=name,
-            version=library_version(name),
-            error=torchaudio_error() if name == "torchaudio" else import_error(name),
-        )
-        for name in names
-    )
+@cache
+def _library_trial() -> LibraryTrial:
+    """Return the trial of this process: what is installed does not change meanwhile."""
+    return LibraryTrial()
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let Python look for circular garbage rarely.
+
+    A listing is a hundred thousand small objects without circles, and looking at all of them again
+    and again took a fifth of the time.
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(200_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def _check_corpus(
@@ -198,6 +207,7 @@ def _check_corpus(
     data: tuple[Path, ...],
     settings: Settings,
     workspace: Workspace,
+    places: Callable[[Path], Iterable[Path]],
     *,
     reading: str,
     deep: bool,
@@ -215,7 +225,7 @@ def _check_corpus(
         return replace(check, verdict="built in")
     root = place
     try:
-        root = place or locate(corpus, data, settings, workspace)
+        root = place or locate(corpus, data, settings, workspace, places)
     except CorpusMissingError as error:
         return replace(check, obtain=str(error))
     except SercoreError as error:

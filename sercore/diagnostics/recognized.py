@@ -69,7 +69,7 @@ def recognize_all(
     roots = {os.path.realpath(root) for root in known if root is not None}
     found = []
     for folder in data:
-        for candidate in recognize(folder, by_id.values()):
+        for candidate in recognize(folder, by_id.values(), map(Path, roots)):
             place = os.path.realpath(candidate.place)
             if not any(place == root or place.startswith(f"{root}{os.sep}") for root in roots):
                 corpus = by_id[candidate.corpus]
