@@ -32,6 +32,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from scripts.distributions import ROOT
+from scripts.distributions import Plugin
 from scripts.distributions import core_version
 from scripts.distributions import files
 from scripts.distributions import plugins
@@ -59,6 +60,11 @@ class Source:
     def stem(self) -> str:
         """Start of the names of its files."""
         return self.name.replace("-", "_")
+
+    @property
+    def contents(self) -> set[str]:
+        """Names of the files that its wheel installs, if it is a plugin."""
+        return set(Plugin(self.folder).contents)
 
     def wheel(self, output: Path) -> Path:
         """Return the path of its wheel in a folder."""
@@ -185,8 +191,10 @@ def _check_wheel(source: Source, output: Path) -> None:
     if source.folder == ROOT:
         if not all(name.startswith("sercore/") for name in code) or "sercore/py.typed" not in code:
             raise BuildError("sercore: the wheel must hold the package, py.typed and nothing else")
-    elif code != {f"{source.stem}.py"}:
-        raise BuildError(f"{source.name}: the wheel holds {sorted(code)} instead of one module")
+    elif code != source.contents:
+        raise BuildError(
+            f"{source.name}: the wheel holds {sorted(code)} instead of {sorted(source.contents)}"
+        )
     dead = re.findall(r"\]\((?!https?:|mailto:|#)([^)\s]+)\)", str(metadata.get_payload()))
     if dead:
         raise BuildError(f"{source.name}: README links to {', '.join(dead)}, dead on an index")
@@ -197,7 +205,7 @@ def _check_sdist(source: Source, output: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     wanted = {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO"}
     if source.folder != ROOT:
-        extra = names - wanted - {f"{source.stem}.py", ".gitignore"}
+        extra = names - wanted - source.contents - {".gitignore"}
         if extra:
             raise BuildError(
                 f"{source.name}: the sdist holds {sorted(extra)}, which is not its own"

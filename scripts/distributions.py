@@ -56,6 +56,12 @@ dependencies = {dependencies}
 """
 """The ``pyproject.toml`` of a plugin."""
 
+WITH_FINGERPRINT = """
+[tool.hatch.build.targets.wheel]
+only-include = ["{module}.py", "{module}_fingerprint.tsv"]
+"""
+"""The end of the ``pyproject.toml`` of a corpus that ships a fingerprint."""
+
 
 @dataclass(frozen=True)
 class Plugin:
@@ -83,6 +89,14 @@ class Plugin:
     def module(self) -> str:
         """Name of its only module."""
         return self.name.replace("-", "_")
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """Names of the files that a wheel installs: the module, and a fingerprint if it has one."""
+        fingerprint = f"{self.module}_fingerprint.tsv"
+        return f"{self.module}.py", *(
+            [fingerprint] if (self.folder / fingerprint).is_file() else []
+        )
 
     @property
     def pyproject(self) -> Path:
@@ -153,7 +167,8 @@ def render(plugin: Plugin, version: str) -> str:
     """Return the ``pyproject.toml`` of a plugin; keep its description and its other libraries."""
     facts = tomllib.loads(plugin.pyproject.read_text(encoding="utf-8"))["project"]
     others = [text for text in facts["dependencies"] if not re.match(r"sercore\b(?!-)", text)]
-    return TEMPLATE.format(
+    template = TEMPLATE + (WITH_FINGERPRINT if len(plugin.contents) > 1 else "")
+    return template.format(
         name=plugin.name,
         version=version,
         description=json.dumps(facts["description"], ensure_ascii=False),

@@ -56,6 +56,8 @@ class DatasetSettings:
     """Native labels by another spelling in this copy."""
     ignore_labels: tuple[str, ...] = ()
     """Native labels whose utterances are left out."""
+    fingerprint: Path | None = None
+    """The fingerprint of another copy, which `sercore doctor --deep` compares this copy with."""
     source: CorpusSource | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     """Classes by native label."""
@@ -70,7 +72,11 @@ class DatasetSettings:
 
     def to_plain(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
-        return {**asdict(self), "path": None if self.path is None else str(self.path)}
+        places = {
+            name: None if place is None else str(place)
+            for name, place in (("path", self.path), ("fingerprint", self.fingerprint))
+        }
+        return {**asdict(self), **places}
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> DatasetSettings:
@@ -82,9 +88,10 @@ class DatasetSettings:
         plain = dict(values)
         for name in ("ignore", "ignore_labels", "files"):
             plain[name] = tuple(plain[name])
-        path, source = plain.pop("path"), plain.pop("source")
+        for name in ("path", "fingerprint"):
+            plain[name] = None if plain[name] is None else Path(plain[name])
+        source = plain.pop("source")
         return cls(
-            path=None if path is None else Path(path),
             source=None if source is None else CorpusSource(**source),
             **plain,
         )
@@ -165,6 +172,7 @@ def _dataset(name: str, value: Mapping[str, Any], source: Path) -> DatasetSettin
     _refuse_unknown(value, known, source, f"datasets.{name}.")
     place = _typed(value, "path", str, source, None)
     origin = _typed(value, "source", str, source, None)
+    fingerprint = _typed(value, "fingerprint", str, source, None)
     return DatasetSettings(
         path=_path(place, source) if place else None,
         ignore=tuple(_strings(value, "ignore", source)),
@@ -177,6 +185,7 @@ def _dataset(name: str, value: Mapping[str, Any], source: Path) -> DatasetSettin
         speaker_separator=_typed(value, "speaker_separator", str, source, SPEAKER_SEPARATOR),
         title=_typed(value, "title", str, source, None),
         language=_typed(value, "language", str, source, None),
+        fingerprint=_path(fingerprint, source) if fingerprint else None,
     )
 
 

@@ -57,7 +57,11 @@ def test_every_plugin_has_the_same_shape(folder):
     module = module_of(folder)
     files = {path.name for path in folder.iterdir() if path.is_file()}
 
-    assert files == {"pyproject.toml", "README.md", "LICENSE", f"{module}.py"}
+    usual = {"pyproject.toml", "README.md", "LICENSE", f"{module}.py"}
+    fingerprint = f"{module}_fingerprint.tsv"
+    assert files - {fingerprint} == usual
+    card = data_cards().load_corpus(folder).card
+    assert card.fingerprint == (folder / fingerprint if fingerprint in files else None)
     facts = project(folder)
     assert facts["name"] == f"sercore-dataset-{folder.name}"
     assert facts["entry-points"] == {"sercore": {folder.name: module}}
@@ -182,11 +186,13 @@ COUNT = """
 from pathlib import Path
 from sercore.corpora.files import CorpusFiles
 from sercore.corpora.manifest import build_manifest
+from sercore.diagnostics.fingerprint import read_fingerprint
 from sercore.plugins.registry import registry
 import sercore_dataset_emodb as plugin
 corpus = registry().corpora.get("emodb")
 print(len(build_manifest(corpus, CorpusFiles(Path(sys.argv[1])), "corrected")))
 print(plugin.__file__)
+print(len(read_fingerprint(corpus.card.fingerprint).prints))
 """
 
 
@@ -231,7 +237,7 @@ def test_every_plugin_that_is_not_installed_is_offered(installed):
 
 
 def test_the_installed_plugin_reads_its_corpus(installed, data):
-    count, place = installed(COUNT, data / "emodb").splitlines()
+    count, place, published = installed(COUNT, data / "emodb").splitlines()
 
-    assert int(count) == 72
+    assert (int(count), int(published)) == (72, 535)
     assert Path(place) == installed.site / "sercore_dataset_emodb.py"

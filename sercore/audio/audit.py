@@ -1,80 +1,122 @@
-"""Decode every recording of a corpus: find damaged, silent and duplicate ones."""
+"""Decode every recording of a corpus: measure it, and find damaged, silent and repeated ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import MutableMapping
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from statistics import median
 from typing import TYPE_CHECKING
+from typing import Any
 
 import pyarrow as pa
 
-from sercore.audio.decode import read_utterance
+from sercore.audio.decode import read_source
+from sercore.audio.measures import measure
 from sercore.audio.schema import AUDIO_SCHEMA
+from sercore.audio.schema import MEASURES_SCHEMA
 from sercore.backbones.interface import MAX_SECONDS
+from sercore.corpora.contents import UNREADABLE
 from sercore.corpora.problems import Problem
+from sercore.devices import available_processors
 from sercore.errors import AudioError
 from sercore.errors import SilentAudioError
 
 if TYPE_CHECKING:
     from sercore.corpora.files import CorpusFiles
+    from sercore.corpora.interface import Utterance
     from sercore.corpora.manifest import Manifest
 
-SCHEMA = pa.schema([pa.field("utterance_id", pa.string(), nullable=False), *AUDIO_SCHEMA])
-"""Columns of the audit of a corpus, one row per utterance."""
+SCHEMA = pa.schema(
+    [pa.field("utterance_id", pa.string(), nullable=False), *AUDIO_SCHEMA, *MEASURES_SCHEMA]
+)
+"""Columns of the audit of a corpus, one row per utterance. Where decoding failed, `error` is one
+sentence, and all others but the id are null."""
 
-_WORKERS = 2
 _OVERLONG_FACTOR = 8.0
 
 Progress = Callable[[int, int], None]
-"""Called with the number of decoded recordings and the number of all."""
+"""Called with the number of decoded recordings, and of all that have to be decoded."""
+
+AudioKey = tuple[str, float | None, float | None, int | None]
+"""What was heard: the content of a recording (`sercore.corpora.contents`), and the start, end and
+channel of the utterance in it."""
+
+Facts = dict[str, Any]
+"""A row of the audit without the utterance's id and without an error."""
 
 
 def audit_audio(
-    files: CorpusFiles, manifest: Manifest, progress: Progress | None = None
+    files: CorpusFiles,
+    manifest: Manifest,
+    progress: Progress | None = None,
+    known: MutableMapping[AudioKey, Facts] | None = None,
 ) -> tuple[pa.Table, tuple[Problem, ...]]:
-    """Decode every utterance of a corpus, at its own rate, two at a time.
+    """Decode every utterance of a corpus, at its own rate, one per processor at a time.
+
+    Args:
+        files: the corpus on disk.
+        manifest: its utterances.
+        progress: called after every decoded recording.
+        known: the facts of recordings that need not be decoded again, if the manifest has their
+            contents; those of all others are added. A recording that fails is never added.
 
     Returns:
         One row per utterance as in `SCHEMA`, in the order of the manifest; and problems of the
         kinds ``undecodable``, ``silent`` (no samples or only zeros), ``overlong`` (much longer
         than the others of the corpus) and ``duplicate`` (the same audio as another utterance).
     """
-
-    def decode(row: int) -> tuple[dict[str, object], Problem | None]:
-        utterance = manifest.utterance(row)
-        found: dict[str, object] = dict.fromkeys(SCHEMA.names)
-        found["utterance_id"] = utterance.utterance_id
-        try:
-            recording = read_utterance(files, utterance, rate=None)
-        except AudioError as error:
-            kind = "silent" if isinstance(error, SilentAudioError) else "undecodable"
-            return found | {"error": str(error)}, Problem(
-                kind=kind, where=utterance.utterance_id, message=error.message, hint=error.hint
-            )
-        return found | {
-            "duration_s": recording.duration_s,
-            "source_rate": recording.source_rate,
-            "channels": recording.source_channels,
-            "audio_digest": recording.digest,
-        }, None
-
-    rows: list[dict[str, object]] = []
+    known = {} if known is None else known
+    keys = audio_keys(manifest)
+    rows = [known.get(key) for key in keys]
+    missing = [number for number, row in enumerate(rows) if row is None]
     problems: list[Problem] = []
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        for row, problem in pool.map(decode, range(len(manifest))):
-            rows.append(row)
-            if problem is not None:
-                problems.append(problem)
+    with ThreadPoolExecutor(available_processors(), thread_name_prefix="sercore-audit") as pool:
+        decoded = pool.map(lambda row: _facts(files, manifest.utterance(row)), missing)
+        for done, (row, found) in enumerate(zip(missing, decoded, strict=True), start=1):
+            if isinstance(found, Problem):
+                problems.append(found)
+                rows[row] = {"error": f"{found.message}; {found.hint}"}
+            else:
+                rows[row] = found
+                if keys[row][0] not in (None, UNREADABLE):
+                    known[keys[row]] = found
             if progress is not None:
-                progress(len(rows), len(manifest))
-    table = pa.Table.from_pylist(rows, schema=SCHEMA)
-    durations = table.column("duration_s").to_pylist()
-    problems += overlong(manifest.utterance_ids, durations)
-    problems += repeated_audio(manifest.utterance_ids, table.column("audio_digest").to_pylist())
+                progress(done, len(missing))
+    ids = manifest.utterance_ids
+    complete = [
+        {**dict.fromkeys(SCHEMA.names), "utterance_id": utterance_id, **(row or {})}
+        for utterance_id, row in zip(ids, rows, strict=True)
+    ]
+    table = pa.Table.from_pylist(complete, schema=SCHEMA)
+    problems += overlong(ids, table.column("duration_s").to_pylist())
+    problems += repeated_audio(ids, table.column("audio_digest").to_pylist())
     return table, tuple(problems)
+
+
+def audio_keys(manifest: Manifest) -> list[AudioKey]:
+    """Return what is heard in each utterance of a manifest; the content may be None."""
+    return list(zip(*map(manifest.column, ("content", "start_s", "end_s", "channel")), strict=True))
+
+
+def _facts(files: CorpusFiles, utterance: Utterance) -> Facts | Problem:
+    """Decode and measure one utterance; return the reason if that is not possible."""
+    try:
+        source = read_source(files, utterance)
+    except AudioError as error:
+        kind = "silent" if isinstance(error, SilentAudioError) else "undecodable"
+        where = utterance.utterance_id
+        return Problem(kind=kind, where=where, message=error.message, hint=error.hint)
+    return {
+        "duration_s": source.duration_s,
+        "source_rate": source.rate,
+        "channels": source.channels,
+        "audio_digest": source.digest,
+        **asdict(measure(source)),
+    }
 
 
 def overlong(

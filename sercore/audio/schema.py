@@ -15,3 +15,17 @@ AUDIO_SCHEMA = pa.schema(
 )
 """Columns as in `sercore.audio.decode.Recording`. Where decoding failed, all but `error` (one
 sentence) are null."""
+
+MEASURES_SCHEMA = pa.schema(
+    [
+        pa.field("level_db", pa.float64()),
+        pa.field("peak", pa.float64()),
+        pa.field("clipped", pa.float64()),
+        pa.field("offset", pa.float64()),
+        pa.field("leading_s", pa.float64()),
+        pa.field("trailing_s", pa.float64()),
+        pa.field("padding_s", pa.float64()),
+        pa.field("envelope", pa.binary()),
+    ]
+)
+"""Columns as in `sercore.audio.measures.Measures`; null where decoding failed."""

@@ -41,6 +41,10 @@ _COMMANDS = {
     "verify": ("sercore.cli.verify:verify", "Compare all stored files with their digests."),
     "bench": ("sercore.cli.bench:bench", "Estimate what the full benchmark costs."),
     "work": ("sercore.cli.work:work", "Do one task of a run, for executors."),
+    "fingerprint": (
+        "sercore.cli.fingerprint:fingerprint",
+        "Write lengths and digests of a corpus, to compare copies.",
+    ),
     "fetch": ("sercore.cli.fetch:fetch", "Download corpora whose licence allows it."),
 }
 

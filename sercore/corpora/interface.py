@@ -126,6 +126,8 @@ class CorpusCard:
     """Files that ``sercore fetch`` can download; empty if only the authors give access."""
     unread: tuple[str, ...] = ()
     """Glob patterns of archives, and of archive members, that the reader does not need."""
+    fingerprint: Path | None = None
+    """The file that describes the recordings of the published copy, see docs/health.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

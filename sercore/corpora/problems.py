@@ -29,6 +29,8 @@ _SEVERITIES = {
     "conflict": Severity.WARNING,
     "missing-annotation": Severity.WARNING,
     "overlong": Severity.WARNING,
+    "altered": Severity.WARNING,
+    "shared": Severity.WARNING,
     "unreadable": Severity.FAULT,
     "missing-file": Severity.FAULT,
     "empty-file": Severity.FAULT,
@@ -49,7 +51,8 @@ class Problem:
     kind: str
     """Decides the severity. Notes: ``known-bad`` (unusable in every copy), ``stray-file``,
     ``duplicate-file``, ``skipped``. Warnings: ``count``, ``conflict`` (between annotations),
-    ``missing-annotation``, ``overlong``. Faults: ``unreadable``, ``missing-file``,
+    ``missing-annotation``, ``overlong``, ``altered`` (other audio than that of the published copy),
+    ``shared`` (audio that another corpus has, too). Faults: ``unreadable``, ``missing-file``,
     ``empty-file``, ``undecodable``, ``silent``, ``duplicate`` (the same audio). Any other kind is
     a warning."""
     where: str

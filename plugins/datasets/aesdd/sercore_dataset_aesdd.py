@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sercore import CorpusCard
 from sercore import Counts
 from sercore import Emotion
@@ -39,6 +41,7 @@ AESDD = FileNameCorpus(
         obtain="Download the archive named on the home page and unpack it into the data folder.",
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=6,
+        fingerprint=Path(__file__).with_name("sercore_dataset_aesdd_fingerprint.tsv"),
         sets=("paper",),
         known_bad={"sadness/s05 (3)": "the file has no audio data and cannot be decoded"},
     ),

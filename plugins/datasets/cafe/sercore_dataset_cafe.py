@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from sercore import CorpusCard
 from sercore import Counts
@@ -56,6 +57,7 @@ CAFE = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=12,
+        fingerprint=Path(__file__).with_name("sercore_dataset_cafe_fingerprint.tsv"),
         sets=("paper",),
         cluster="seven-class",
         ood_eligible=True,

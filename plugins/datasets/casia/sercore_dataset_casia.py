@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from sercore import CorpusCard
 from sercore import Counts
@@ -59,6 +60,7 @@ CASIA = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=4,
+        fingerprint=Path(__file__).with_name("sercore_dataset_casia_fingerprint.tsv"),
         sets=("paper",),
     ),
     # Two folders deep: copies with loose duplicates at the top circulate.

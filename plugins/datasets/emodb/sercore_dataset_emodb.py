@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sercore import CorpusCard
 from sercore import Counts
 from sercore import Download
@@ -46,6 +48,7 @@ EMODB = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=10,
+        fingerprint=Path(__file__).with_name("sercore_dataset_emodb_fingerprint.tsv"),
         sets=("paper",),
         downloads=(
             Download(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sercore import CorpusCard
 from sercore import Counts
 from sercore import Emotion
@@ -44,6 +46,7 @@ EMOVO = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=6,
+        fingerprint=Path(__file__).with_name("sercore_dataset_emovo_fingerprint.tsv"),
         sets=("paper",),
         cluster="seven-class",
         ood_eligible=True,

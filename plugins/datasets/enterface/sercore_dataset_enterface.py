@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from sercore import CorpusCard
 from sercore import Counts
@@ -57,6 +58,7 @@ ENTERFACE = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=44,
+        fingerprint=Path(__file__).with_name("sercore_dataset_enterface_fingerprint.tsv"),
         sets=("paper",),
         downloads=(
             Download(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from sercore import CorpusCard
 from sercore import Counts
@@ -64,6 +65,7 @@ MEAD = FileNameCorpus(
             "corrected": Counts(utterances=31729, classes=_CLASSES),
         },
         speakers=48,
+        fingerprint=Path(__file__).with_name("sercore_dataset_mead_fingerprint.tsv"),
         sets=("paper",),
         cluster="seven-class",
         ood_eligible=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from pathlib import Path
 
 from sercore import CorpusCard
 from sercore import Counts
@@ -65,6 +66,7 @@ MESD = FileNameCorpus(
             ),
         },
         speakers=None,
+        fingerprint=Path(__file__).with_name("sercore_dataset_mesd_fingerprint.tsv"),
         sets=("paper",),
         downloads=(
             Download(

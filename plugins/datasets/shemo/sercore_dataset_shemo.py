@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sercore import CorpusCard
 from sercore import Counts
 from sercore import Download
@@ -47,6 +49,7 @@ SHEMO = FileNameCorpus(
         ),
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=87,
+        fingerprint=Path(__file__).with_name("sercore_dataset_shemo_fingerprint.tsv"),
         sets=("paper",),
         downloads=(
             Download(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sercore import CorpusCard
 from sercore import Counts
 from sercore import Download
@@ -42,6 +44,7 @@ SUBESCO = FileNameCorpus(
         obtain="Download SUBESCO.zip from the home page and unpack it into the data folder.",
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=20,
+        fingerprint=Path(__file__).with_name("sercore_dataset_subesco_fingerprint.tsv"),
         sets=("paper",),
         cluster="seven-class",
         ood_eligible=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sercore import CorpusCard
 from sercore import Counts
 from sercore import Download
@@ -39,6 +41,7 @@ URDU = FileNameCorpus(
         obtain="Download the GitHub repository as a zip and unpack it into the data folder.",
         expected={"paper": _COUNTS, "corrected": _COUNTS},
         speakers=29,
+        fingerprint=Path(__file__).with_name("sercore_dataset_urdu_fingerprint.tsv"),
         sets=("paper",),
         cluster="four-class",
         downloads=(
