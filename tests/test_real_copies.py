@@ -15,6 +15,7 @@ import pytest
 
 from sercore.corpora.files import CorpusFiles
 from sercore.corpora.locate import find_corpus
+from sercore.corpora.locate import has_files_of
 from sercore.corpora.locate import locate
 from sercore.corpora.locate import open_files
 from sercore.corpora.manifest import build_manifest
@@ -408,6 +409,16 @@ class TestFolderNames:
             (tmp_path / "data" / name).symlink_to(tmp_path / "data" / name)
 
         assert len(opened("emodb", tmp_path / "data")) == 1
+
+    @pytest.mark.timeout(20)
+    def test_a_pipe_named_like_an_archive_is_no_corpus(self, corpora, tmp_path):
+        write(tmp_path / "casia/plan", "notes.txt")
+        os.mkfifo(tmp_path / "casia/plan/audio.zip")
+        os.mkfifo(tmp_path / "my casia.zip")
+        casia = corpora.get("casia")
+
+        assert not has_files_of(casia, tmp_path / "casia")
+        assert not has_files_of(casia, tmp_path / "my casia.zip")
 
     def test_the_full_folder_is_preferred_to_an_empty_one(self, opened, tmp_path):
         (tmp_path / "data/emodb").mkdir(parents=True)

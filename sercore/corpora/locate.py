@@ -87,13 +87,19 @@ def find_corpus(
 
 
 def has_files_of(corpus: NamedCorpus, place: Path) -> bool:
-    """Return whether a folder or archive contains a file of a corpus, by names alone."""
-    if place.is_dir():
-        return any(corpus.reads(path) for path in _names_below(place))
-    try:
-        return _fits(index_of(place), "", corpus.reads)
-    except (CorpusError, OSError):
-        return False
+    """Return whether a folder or archive contains a file of a corpus, by names alone.
+
+    A folder also contains what is in its archives.
+    """
+    if not place.is_dir():
+        return _archive_fits(place, "", corpus.reads)
+    archives = []
+    for path in _names_below(place):
+        if corpus.reads(path):
+            return True
+        if archive_stem(path) is not None:
+            archives.append(path)
+    return any(_archive_fits(place.parent / path, path, corpus.reads) for path in archives)
 
 
 def locate(
@@ -257,6 +263,14 @@ def _require_fit(archive: Path, reads: Callable[[str], bool] | None, title: str)
         f"{archive} contains no file of {title}: {len(index.paths)} files{example}",
         hint="name the archive or folder of the corpus with --dataset ID=PATH",
     )
+
+
+def _archive_fits(archive: Path, shown: str, reads: Callable[[str], bool]) -> bool:
+    """Return whether an archive can be read and may have a file of the corpus."""
+    try:
+        return archive.is_file() and _fits(index_of(archive), shown, reads)
+    except (CorpusError, OSError):
+        return False
 
 
 def _fits(index: Index, archive: str, reads: Callable[[str], bool]) -> bool:
