@@ -598,6 +598,22 @@ def test_baum1_believes_codes_and_reports_clips_without_a_row(tmp_path):
     assert problems["BAUM1s_MP4 - All/s031/S031_077.mp4"] == "missing-annotation"
 
 
+@needs_reference
+def test_baum1_with_the_clips_that_no_sheet_describes_is_whole(tmp_path):
+    root = write_skeleton("baum1", listing("baum1"), tmp_path)
+    acted = ["S002_008", "S007_005", "S015_003", "S017_008", "S017_009", "S018_009"]
+    acted += ["S020_005", "S022_002"]
+    for clip in acted:
+        write_files([f"BAUM1a_MP4_all/{clip[:4].lower()}/{clip}.mp4"], root)
+
+    built = manifest("baum1", root)
+
+    assert found_classes("baum1", built) == counts("baum1", "corrected")
+    assert {problem.kind for problem in built.problems} == {"known-bad"}
+    assert not any(problem.makes_incomplete for problem in built.problems)
+    assert len([problem for problem in built.problems if problem.kind == "known-bad"]) == 8
+
+
 def test_baum1_says_which_row_has_no_clip(tmp_path):
     root = sample_of("baum1", tmp_path)
     (root / "BAUM1a_MP4_all/s001/S001_003.mp4").unlink()

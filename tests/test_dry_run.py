@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -48,6 +49,26 @@ def test_a_dry_run_leaves_a_workspace_as_it_is(tmp_path, data):
     dry_run(workspace, "--all", "--demo", "--data", str(data))
 
     assert files(workspace) == before
+
+
+def test_a_dry_run_says_that_an_archive_will_be_unpacked(tmp_path, data, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    folder = data / "URDU-Dataset-master"
+    archive = shutil.make_archive(str(folder), "zip", folder)
+    shutil.rmtree(folder)
+    words = ["--dataset", "urdu", "--dataset", "emodb", "--backbone", "logmel", "--data", str(data)]
+
+    said = dry_run(tmp_path / "ws", *words)["datasets"]
+    shown = CliRunner().invoke(
+        cli, ["run", *words, "--dry-run", "--workspace", str(tmp_path / "ws")]
+    )
+
+    assert (said["urdu"]["root"], said["urdu"]["unpacks"]) == (archive, True)
+    assert said["urdu"]["utterances"] == 48
+    assert said["emodb"]["unpacks"] is False
+    assert "urdu: unpacked into a temporary folder for this; a run unpacks it once" in shown.output
+    assert not os.listdir(tmp_path / "tmp")
 
 
 class TestTrial:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -10,11 +11,13 @@ import numpy as np
 
 from sercore.backbones.interface import MAX_SECONDS
 from sercore.errors import AudioError
+from sercore.storage.trial import TrialWorkspace
 
 if TYPE_CHECKING:
     from sercore.backbones.interface import BackboneCard
     from sercore.runs.api import Prepared
     from sercore.runs.planned import PlannedCorpus
+    from sercore.storage.workspace import Workspace
 
 _SAMPLE = 32
 """Recordings of a corpus that are opened to estimate its hours."""
@@ -36,7 +39,7 @@ def show_dry_run(prepared: Prepared, *, as_json: bool) -> int:
 def describe(prepared: Prepared) -> dict[str, Any]:
     """Return what a run would do as plain values."""
     plan, workspace = prepared.plan, prepared.workspace
-    corpora = {corpus.id: _corpus(corpus) for corpus in plan.corpora}
+    corpora = {corpus.id: _corpus(corpus, workspace) for corpus in plan.corpora}
     features = []
     for backbone in plan.backbones:
         card = backbone.backbone.card
@@ -98,13 +101,22 @@ def _size(checkpoint: str | None, gigabytes: float | None) -> str:
     return f"{checkpoint}, {size}"
 
 
-def _corpus(corpus: PlannedCorpus) -> dict[str, Any]:
+def _corpus(corpus: PlannedCorpus, workspace: Workspace) -> dict[str, Any]:
     return {
-        "root": str(corpus.files.root),
+        "root": str(corpus.place if _was_unpacked(corpus, workspace) else corpus.files.root),
+        "unpacks": _was_unpacked(corpus, workspace),
         "utterances": len(corpus.manifest),
         "hours": estimate_hours(corpus),
         "problems": [str(problem) for problem in corpus.manifest.problems],
     }
+
+
+def _was_unpacked(corpus: PlannedCorpus, workspace: Workspace) -> bool:
+    """Return whether archives were unpacked for this dry run only."""
+    if not isinstance(workspace, TrialWorkspace):
+        return False
+    folders = [corpus.files.root, *corpus.files.unpacked.values()]
+    return any(isinstance(place, Path) and workspace.is_on_trial(place) for place in folders)
 
 
 def estimate_hours(corpus: PlannedCorpus) -> float | None:
@@ -147,6 +159,10 @@ def _print(described: dict[str, Any]) -> None:
         add_row(table, name, corpus["utterances"], hours, corpus["root"])
     if described["datasets"]:
         print_table(console, table)
+    for name, corpus in described["datasets"].items():
+        if corpus["unpacks"]:
+            text = f"{name}: unpacked into a temporary folder for this; a run unpacks it once"
+            console.print(plain(text), soft_wrap=True)
     table = Table(title="features", title_justify="left", pad_edge=False)
     add_columns(table, "backbone", "corpus", "cached", "disk, about", whole=("backbone", "corpus"))
     for row in described["features"]:

@@ -12,6 +12,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -22,6 +23,7 @@ from sercore.corpora.archive_members import Member
 from sercore.corpora.archive_members import archive_stem
 from sercore.corpora.archive_members import members_of
 from sercore.corpora.archive_members import reading
+from sercore.corpora.filled import filled_folder
 from sercore.errors import CorpusError
 from sercore.errors import CorpusMissingError
 from sercore.errors import DiskFullError
@@ -60,7 +62,8 @@ def unpack(archive: Path, workspace: Workspace, folder: str, *, skip: Iterable[s
     """Unpack an archive into a workspace, once.
 
     The name of the new folder contains a digest of the archive, so another version is unpacked
-    again. An interrupted call leaves no folder that looks complete.
+    again. An interrupted call leaves no folder that looks complete, and a folder that lost files
+    is unpacked again.
 
     Args:
         archive: a zip or tar file, compressed or not; archives inside it are unpacked too.
@@ -82,12 +85,7 @@ def unpack(archive: Path, workspace: Workspace, folder: str, *, skip: Iterable[s
         raise CorpusMissingError(f"the archive {archive} does not exist")
     stem = archive_stem(archive.name) or archive.name
     target = f"{folder}/{stem}-{_identity(archive, patterns)[:12]}"
-    place = Path(workspace.path(target))
-    if place.is_dir():
-        return place
-    with workspace.new_folder(target, keep_existing=True) as filling:
-        extract(archive, filling, skip=patterns)
-    return place
+    return filled_folder(workspace, target, partial(extract, archive, skip=patterns))
 
 
 def extract(archive: Path, folder: Path, *, skip: Iterable[str] = ()) -> None:

@@ -21,6 +21,7 @@ from sercore.corpora.archives import unpack
 from sercore.corpora.files import CorpusFiles
 from sercore.corpora.files import composed
 from sercore.corpora.files import is_folder
+from sercore.corpora.filled import filled_folder
 from sercore.corpora.interface import GeneratedCorpus
 from sercore.corpora.interface import NamedCorpus
 from sercore.corpora.interface import PlacedCorpus
@@ -134,11 +135,7 @@ def locate(
         if found is not None:
             return found
     if isinstance(corpus, GeneratedCorpus):
-        relative = f"corpora/{corpus.card.id}"
-        if not workspace.exists(relative):
-            with workspace.new_folder(relative, keep_existing=True) as folder:
-                corpus.write(folder)
-        return Path(workspace.path(relative))
+        return filled_folder(workspace, f"corpora/{corpus.card.id}", corpus.write)
     return None
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from sercore.storage.workspace import Workspace
 
 _SEALED = (".json", ".parquet", ".safetensors")
+_RECORD = ".files.parquet"
+"""End of the tables of files beside unpacked and generated corpora."""
 _OF_RUN = ("run.json", "scores.parquet", "journal.parquet")
 
 
@@ -62,6 +64,9 @@ def _sealed_files(workspace: Workspace) -> Iterator[str]:
     for kind in ("manifests", "contents"):
         for corpus in workspace.list(kind):
             yield from _files_in(workspace, f"{kind}/{corpus}")
+    yield from _files_in(workspace, "audits")
+    for folder in ("corpora", *(f"corpora/{name}" for name in workspace.list("corpora"))):
+        yield from (path for path in _files_in(workspace, folder) if path.endswith(_RECORD))
     yield from _files_in(workspace, "predictions")
     yield from _files_in(workspace, "specs")
 

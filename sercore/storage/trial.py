@@ -35,6 +35,10 @@ class TrialWorkspace(Workspace):
         """Return whether a file or folder is stored or was written on trial."""
         return self._scratch.exists(relative) or super().exists(relative)
 
+    def is_on_trial(self, place: Path) -> bool:
+        """Return whether a place on this disk was written on trial."""
+        return place.is_relative_to(self._scratch.root)
+
     def list(self, folder: str) -> list[str]:
         """Return the names in a folder, sorted."""
         stored = self._files.list(super().path(folder))
