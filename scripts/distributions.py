@@ -4,7 +4,7 @@ A plugin folder must build outside the repository. Its ``pyproject.toml`` theref
 version and every other fact itself, and the folder holds a copy of the licence. This script writes
 both from one template. Only the description and the dependencies on other libraries are written by
 hand; the script keeps them. It also writes the extra ``all`` of the core, which requires every
-plugin, and from which the core knows their names::
+corpus and backbone, and from which the core knows their names::
 
     python -m scripts.distributions            # update all files
     python -m scripts.distributions --check    # list outdated files; exit status 1 if there are any
@@ -22,8 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-KINDS = {"datasets": "dataset", "backbones": "backbone"}
+KINDS = {"datasets": "dataset", "backbones": "backbone", "trackers": "tracker"}
 """Folders below ``plugins``, and the word that stands for them in a distribution's name."""
+
+EXTRA_ALL = ("dataset", "backbone")
+"""Kinds that the extra ``all`` of the core requires. Others bring large libraries of services that
+only some users have, so they are installed one by one."""
 
 VERSION = re.compile(r"(?P<major>\d+)\.(?P<minor>\d+)\.\d+(?P<pre>(?:a|b|rc)\d+)?")
 """Versions that distributions of this repository may have."""
@@ -72,12 +76,12 @@ class Plugin:
 
     @property
     def id(self) -> str:
-        """Name under which the corpus or backbone is registered."""
+        """Name of its entry point, under which a corpus or backbone is registered."""
         return self.folder.name
 
     @property
     def kind(self) -> str:
-        """``dataset`` or ``backbone``."""
+        """``dataset``, ``backbone`` or ``tracker``."""
         return KINDS[self.folder.parent.name]
 
     @property
@@ -155,11 +159,12 @@ def files(root: Path = ROOT, version: str | None = None) -> dict[Path, str]:
 
 
 def _with_extra(text: str, found: Sequence[Plugin], version: str) -> str:
-    """Return the core's ``pyproject.toml`` with an extra ``all`` that requires every plugin."""
-    lines = "".join(f'    "{plugin.name}{bounds(version)}",\n' for plugin in found)
+    """Return the core's ``pyproject.toml`` with an extra ``all`` of every corpus and backbone."""
+    wanted = [plugin for plugin in found if plugin.kind in EXTRA_ALL]
+    lines = "".join(f'    "{plugin.name}{bounds(version)}",\n' for plugin in wanted)
     changed, count = re.subn(r"(?ms)^all = \[\n.*?^\]", lambda _: f"all = [\n{lines}]", text)
     if count != 1:
-        raise ValueError("pyproject.toml must hold one extra 'all', a line for each plugin")
+        raise ValueError("pyproject.toml must hold one extra 'all', a line for each of its plugins")
     return changed
 
 

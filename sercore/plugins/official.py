@@ -1,7 +1,7 @@
-"""Plugin distributions of this project, installed or not.
+"""Corpora and backbones of this project, installed or not.
 
-The extra ``all`` of sercore requires every one of them. Their names are read from there, so that no
-second list must be kept.
+The extra ``all`` of sercore requires every one of their distributions. Their names are read from
+there, so that no second list must be kept.
 """
 
 from __future__ import annotations
