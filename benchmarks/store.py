@@ -101,7 +101,7 @@ def _reading(store: FeatureStore, files: list[Path], rounds: int) -> list[Figure
 
     def ours() -> None:
         for block in store.open(verify=False).blocks:
-            np.copyto(buffer[: len(block)], block)
+            np.copyto(buffer[: len(block)], block[:])
 
     def cat() -> None:
         with subprocess.Popen(["cat", *map(str, files)], stdout=subprocess.PIPE) as reader:

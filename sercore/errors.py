@@ -122,5 +122,12 @@ class InUseError(WorkspaceError):
     """Another process works on the same thing and was not waited for."""
 
 
+class StoreUnavailableError(SercoreError):
+    """The object store that holds the workspace does not answer, or refuses; nothing is lost.
+
+    Not a WorkspaceError: a result that cannot be reached now is neither missing nor damaged.
+    """
+
+
 class DiskFullError(WorkspaceError):
     """The file system that holds the workspace has no space left."""

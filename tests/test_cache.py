@@ -20,7 +20,6 @@ from sercore.errors import SettingsError
 from sercore.errors import WorkspaceError
 from sercore.features.cache import cache_bytes
 from sercore.features.cache import cached_stores
-from sercore.features.cache import parse_size
 from sercore.features.cache import trim
 from sercore.features.cache import verify
 from sercore.features.cache import verify_corpora
@@ -30,6 +29,7 @@ from sercore.features.parts import RECORD
 from sercore.features.parts import ExtractedUtterance
 from sercore.features.store import STORE
 from sercore.features.store import FeatureStore
+from sercore.storage.sizes import parse_size
 from sercore.storage.workspace import Workspace
 
 WIDTH = 8
@@ -335,11 +335,6 @@ def test_sizes_are_understood(text, n_bytes):
 def test_other_sizes_are_refused(text):
     with pytest.raises(SettingsError, match="is not a size"):
         parse_size(text)
-
-
-def test_remote_workspaces_are_refused():
-    with pytest.raises(WorkspaceError, match="not on this machine"):
-        cached_stores(Workspace("memory://place"))
 
 
 def test_listing_as_json_and_as_a_table(workspace):

@@ -240,15 +240,6 @@ def test_a_stolen_lease_has_one_new_owner(tmp_path):
         assert sum(winners) == 1
 
 
-def test_leases_work_behind_fsspec():
-    workspace = Workspace("memory://bucket/leases")
-
-    with workspace.lease("key", "it"), workspace.try_lease("key") as second:
-        assert second is None
-        assert Workspace("memory://bucket/leases").is_leased("key")
-    assert not workspace.is_leased("key")
-
-
 def test_a_lease_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
 

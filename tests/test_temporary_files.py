@@ -283,23 +283,3 @@ def test_dots_inside_a_name_lead_nowhere(tmp_path):
     Workspace(tmp_path).write_bytes("a..b/...c", b"1")
 
     assert (tmp_path / "a..b" / "...c").read_bytes() == b"1"
-
-
-def test_behind_fsspec_temporary_files_lie_in_one_folder_too():
-    import fsspec
-
-    system = fsspec.filesystem("memory")
-    workspace = Workspace("memory://bucket/sweep")
-    left = f"/bucket/sweep/.tmp/{_name(pid=2**22 + 1)}"
-    system.pipe(left, b"half")
-
-    with workspace.write("a/x") as file:
-        file.write(b"1")
-        assert workspace.list("a") == []
-
-    assert workspace.read_bytes("a/x") == b"1"
-    assert not system.exists(left)
-    with pytest.raises(ValueError, match="stop"), workspace.write("a/y") as file:
-        raise ValueError("stop")
-    assert workspace.list("a") == ["x"]
-    assert not system.isdir("/bucket/sweep/.tmp") or system.ls("/bucket/sweep/.tmp") == []

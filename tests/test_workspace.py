@@ -129,21 +129,6 @@ def test_a_claim_excludes_others_and_dies_with_its_process(tmp_path):
         pytest.fail("the claim outlived its process")
 
 
-def test_an_fsspec_location_works_alike():
-    workspace = Workspace("memory://bucket/results")
-    table = pa.table({"a": [1, 2]})
-
-    workspace.write_table("t/x.parquet", table)
-    workspace.write_json("t/y.json", {"b": 1})
-
-    assert workspace.read_table("t/x.parquet").equals(table)
-    assert workspace.read_json("t/y.json") == {"b": 1}
-    assert workspace.list("t") == ["x.parquet", "y.json"]
-    assert workspace.exists("t/x.parquet")
-    workspace.remove("t")
-    assert workspace.list("t") == []
-
-
 def test_what_is_not_readable_is_named(tmp_path):
     workspace = Workspace(tmp_path)
     (tmp_path / "bad.json").write_text("{")

@@ -50,7 +50,8 @@ def list_(workspace: str | None, config: Path | None, as_json: bool) -> None:  #
         shared.print_json({"workspace": place.root, "stores": found, "bytes": total, "free": free})
         return
     _draw(stores, place)
-    click.echo(printable(f"{_size(total)} in {place.root}, {_size(free)} free"))
+    room = "" if free is None else f", {_size(free)} free"
+    click.echo(printable(f"{_size(total)} in {place.root}{room}"))
 
 
 @cache.command("verify")
@@ -141,8 +142,8 @@ def collect(
 
     Frames that a running sercore uses are kept. Exit status 1 if they exceed the budget.
     """
-    from sercore.features.cache import parse_size
     from sercore.features.cache import trim
+    from sercore.storage.sizes import parse_size
 
     budget = parse_size(cache_budget)
     place = _workspace(workspace, config)

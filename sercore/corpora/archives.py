@@ -67,7 +67,7 @@ def unpack(archive: Path, workspace: Workspace, folder: str, *, skip: Iterable[s
 
     Args:
         archive: a zip or tar file, compressed or not; archives inside it are unpacked too.
-        workspace: the workspace; must be on this machine.
+        workspace: the workspace; where it is a store, a folder of this machine takes its place.
         folder: the folder in the workspace that gets the new one.
         skip: glob patterns of members to leave out.
 
@@ -78,8 +78,9 @@ def unpack(archive: Path, workspace: Workspace, folder: str, *, skip: Iterable[s
         CorpusMissingError: the archive does not exist.
         CorpusError: it is not an archive, is damaged, encrypted, or not safe to unpack.
         DiskFullError: no space left.
-        WorkspaceError: the workspace cannot be written or is not on this machine.
+        WorkspaceError: the workspace cannot be written.
     """
+    workspace = workspace.on_this_machine
     patterns = tuple(skip)
     if not archive.is_file():
         raise CorpusMissingError(f"the archive {archive} does not exist")

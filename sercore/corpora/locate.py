@@ -134,9 +134,17 @@ def locate(
         found = find_corpus(corpus.card, data, corpus, places)
         if found is not None:
             return found
-    if isinstance(corpus, GeneratedCorpus):
-        return filled_folder(workspace, f"corpora/{corpus.card.id}", corpus.write)
-    return None
+    return generated(corpus, workspace)
+
+
+def generated(corpus: Corpus, workspace: Workspace) -> Path | None:
+    """Return the folder of a corpus that writes its own files, filled where it is not whole.
+
+    None for other corpora. Every machine has a copy of its own where the workspace is a store.
+    """
+    if not isinstance(corpus, GeneratedCorpus):
+        return None
+    return filled_folder(workspace.on_this_machine, f"corpora/{corpus.card.id}", corpus.write)
 
 
 def open_files(
@@ -192,7 +200,7 @@ def open_corpus(
 
     Args:
         place: the folder or archive.
-        workspace: gets the content of archives.
+        workspace: gets the content of archives, or a folder of this machine if it is a store.
         folder: the folder in the workspace for that content.
         ignore: as in `CorpusFiles`; an archive that matches is not unpacked either.
         skip: glob patterns of archives, and of members of archives, that are not needed.

@@ -8,12 +8,11 @@ Stores share parts (`sercore.features.store`). A part is removed with the last s
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import ExitStack
 from contextlib import suppress
@@ -24,7 +23,6 @@ from typing import Any
 
 from sercore.corpora.contents import changed_files
 from sercore.errors import DamagedError
-from sercore.errors import SettingsError
 from sercore.errors import WorkspaceError
 from sercore.features.parts import FRAMES
 from sercore.features.parts import MEANS
@@ -34,8 +32,6 @@ from sercore.features.store import FeatureStore
 
 if TYPE_CHECKING:
     from sercore.storage.workspace import Workspace
-
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,50 +77,19 @@ class ChangedCorpus:
     paths: tuple[str, ...]
 
 
-def parse_size(text: str) -> int:
-    """Return a number of bytes.
-
-    Raises:
-        SettingsError: it is not a size.
-
-    >>> parse_size("200GB"), parse_size("1.5 TB"), parse_size("2GiB")
-    (200000000000, 1500000000000, 2147483648)
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", text, re.IGNORECASE)
-    if match is None or (match[3] and not match[2]):
-        raise SettingsError(f"'{text}' is not a size", hint="write for example 200GB or 1.5TiB")
-    unit = _UNITS[match[2].lower()]
-    if match[3]:
-        unit = 1024 ** "bkmgt".index(match[2].lower())
-    return int(float(match[1]) * unit)
-
-
 def cached_stores(workspace: Workspace) -> list[CachedStore]:
-    """Return all stored frames, the least recently used first.
-
-    Raises:
-        WorkspaceError: the workspace is not on this machine.
-    """
-    _require_local(workspace)
+    """Return all stored frames, the least recently used first."""
     plans = _live_plans(workspace)
     stores = list(_stores(workspace))
     references = Counter(path for store in stores for path in set(_part_paths(store)))
-    found = [_cached_store(workspace, store, plans, references) for store in stores]
+    sizes = _sizes(workspace)
+    found = [_cached_store(workspace, store, plans, references, sizes) for store in stores]
     return sorted(found, key=lambda store: (store.used, store.folder))
 
 
 def cache_bytes(workspace: Workspace) -> int:
-    """Return the bytes on disk of all stored frames; a shared part counts once.
-
-    Raises:
-        WorkspaceError: the workspace is not on this machine.
-    """
-    _require_local(workspace)
-    return sum(
-        _size_of(workspace.path(f"features/{encoder}/parts/{name}"))
-        for encoder in workspace.list("features")
-        for name in workspace.list(f"features/{encoder}/parts")
-    )
+    """Return the bytes of all stored frames; a shared part counts once."""
+    return sum(_sizes(workspace).values())
 
 
 def verify(workspace: Workspace, *, discard: bool = False) -> Iterator[tuple[str, list[int]]]:
@@ -183,19 +148,21 @@ def trim(workspace: Workspace, budget: int, *, dry_run: bool = False) -> Trim:
         dry_run: compute what would be removed, and remove nothing.
 
     Raises:
-        WorkspaceError: the workspace is not on this machine, or cannot be written.
+        WorkspaceError: the workspace cannot be written.
     """
     stores = cached_stores(workspace)
     if not dry_run:
         workspace.sweep()  # what an earlier `trim` was removing when it was killed
     parts = {store.folder: _paths_of(workspace, store.folder) for store in stores}
     references = Counter(path for paths in parts.values() for path in paths)
-    left = cache_bytes(workspace) - _remove_unlisted(workspace, references, dry_run=dry_run)
+    sizes = _sizes(workspace)
+    unlisted = _remove_unlisted(workspace, references, sizes, dry_run=dry_run)
+    left = sum(sizes.values()) - unlisted
     removed: list[CachedStore] = []
     kept: list[CachedStore] = []
     for store in stores:
         own = [path for path in parts[store.folder] if references[path] == 1]
-        size = sum(_size_of(workspace.path(path)) for path in own)
+        size = sum(sizes.get(path, 0) for path in own)
         gone = left > budget and not store.in_use
         if gone and not dry_run:
             gone = _remove(workspace, store, own)
@@ -206,20 +173,23 @@ def trim(workspace: Workspace, budget: int, *, dry_run: bool = False) -> Trim:
     return Trim(removed=tuple(removed), kept=tuple(kept), n_bytes=left)
 
 
-def free_bytes(workspace: Workspace) -> int:
-    """Return the bytes that are free where a local workspace lies or will lie."""
+def free_bytes(workspace: Workspace) -> int | None:
+    """Return the bytes that are free where a workspace lies or will lie; None for a store."""
+    if not workspace.is_local:
+        return None
     place = Path(workspace.root)
     while not place.exists():
         place = place.parent
     return shutil.disk_usage(place).free
 
 
-def _require_local(workspace: Workspace) -> None:
-    if not workspace.is_local:
-        raise WorkspaceError(
-            f"{workspace.root} is not on this machine, so its cache cannot be managed from here",
-            hint="use the life-cycle rules of that storage",
-        )
+def _sizes(workspace: Workspace) -> dict[str, int]:
+    """Return the bytes of every file of every part."""
+    return {
+        f"features/{path}": n_bytes
+        for path, n_bytes in workspace.walk("features")
+        if path.split("/")[1:-1] == ["parts"]
+    }
 
 
 def _folders(workspace: Workspace) -> Iterator[str]:
@@ -251,20 +221,15 @@ def _paths_of(workspace: Workspace, folder: str) -> set[str]:
     return set()
 
 
-def _size_of(path: str) -> int:
-    try:
-        return os.stat(path).st_size  # noqa: PTH116 - called for every file of the cache
-    except OSError:
-        return 0
-
-
 def _cached_store(
     workspace: Workspace,
     store: FeatureStore,
     plans: Iterable[dict[str, Any] | None],
     references: Counter[str],
+    sizes: Mapping[str, int],
 ) -> CachedStore:
-    sizes = {path: _size_of(workspace.path(path)) for path in set(_part_paths(store))}
+    own = {path: sizes.get(path, 0) for path in set(_part_paths(store))}
+    facts = workspace.facts(f"{store.folder}/{STORE}")
     identity = store.identity
     checkpoint = identity["encoder"]["checkpoint"]
     return CachedStore(
@@ -275,9 +240,9 @@ def _cached_store(
         utterances=store.n_utterances,
         n_done=store.n_done,
         n_frames=store.n_frames,
-        n_bytes=sum(sizes.values()),
-        n_own_bytes=sum(size for path, size in sizes.items() if references[path] == 1),
-        used=Path(workspace.path(f"{store.folder}/{STORE}")).stat().st_mtime,
+        n_bytes=sum(own.values()),
+        n_own_bytes=sum(size for path, size in own.items() if references[path] == 1),
+        used=facts.changed if facts is not None else 0.0,  # it was removed in between
         in_use=any(_plans_to_use(plan, identity) for plan in plans)
         or not _is_free(workspace, store.folder),
     )
@@ -322,7 +287,9 @@ def _remove(workspace: Workspace, store: CachedStore, own: Sequence[str]) -> boo
     return True
 
 
-def _remove_unlisted(workspace: Workspace, references: Counter[str], *, dry_run: bool) -> int:
+def _remove_unlisted(
+    workspace: Workspace, references: Counter[str], sizes: Mapping[str, int], *, dry_run: bool
+) -> int:
     """Remove parts that no store lists, and return their bytes.
 
     They belong to stores that were removed by hand or whose list is damaged. While a store of the
@@ -337,7 +304,7 @@ def _remove_unlisted(workspace: Workspace, references: Counter[str], *, dry_run:
         for name in workspace.list(f"{root}/parts"):
             path = f"{root}/parts/{name}"
             if references[path] == 0:
-                n_bytes += _size_of(workspace.path(path))
+                n_bytes += sizes.get(path, 0)
                 if not dry_run:
                     workspace.remove(path)
     return n_bytes

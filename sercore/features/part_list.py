@@ -11,15 +11,22 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import TypeVar
+
+import numpy as np
 
 from sercore.errors import DamagedError
 from sercore.errors import WorkspaceError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pyarrow as pa
 
+    from sercore.features.packed import FrameBlock
     from sercore.features.parts import ExtractedUtterance
     from sercore.features.parts import PartFiles
+
+T = TypeVar("T")
 
 
 class DamagedFeaturesError(DamagedError):
@@ -132,11 +139,10 @@ class PartList:
         self._records.pop(part, None)
         self.files.discard(self.keys[part])
 
-    def read(self, kind: str, *, verify: bool = True) -> list[pa.RecordBatch]:
-        """Map one file of every part into memory.
+    def frames(self, *, verify: bool = True) -> list[tuple[npt.NDArray[np.int64], FrameBlock]]:
+        """Return the frames of every part, as `PartFiles.frames` does.
 
         Args:
-            kind: suffix of the file, as in `sercore.features.parts`.
             verify: compare the bytes of each part with its record, once per process and file.
 
         Raises:
@@ -146,7 +152,28 @@ class PartList:
         self.all()
         if verify:
             self._refuse(self.discard_damaged())
-        return self._read_all(lambda part: self.files.read(self.keys[part], kind))
+        return self._read_all(lambda part: self.files.frames(self.keys[part]))
+
+    def layer_means(
+        self, layer: int
+    ) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+        """Return positions in the part and means at one layer, for every part.
+
+        Raises:
+            DamagedFeaturesError: parts are damaged; they are forgotten.
+            WorkspaceError: a part is missing.
+        """
+        records = self.all()
+        self._refuse(self.discard_damaged())
+
+        def read(part: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+            batch = self.files.means(self.keys[part])
+            values = batch.column("means").values.to_numpy(zero_copy_only=True)
+            by_layer = values.reshape(-1, records[part]["layers"], self.files.width)
+            # A copy: the means of all layers of all parts need not be in memory at once.
+            return batch.column("position").to_numpy(), by_layer[:, layer].astype(np.float32)
+
+        return self._read_all(read)
 
     def audio(self) -> list[pa.RecordBatch]:
         """Return what decoding found out about the recordings of every part, without its frames.
@@ -203,7 +230,7 @@ class PartList:
             return True
         return False
 
-    def _read_all(self, read: Callable[[int], pa.RecordBatch]) -> list[pa.RecordBatch]:
+    def _read_all(self, read: Callable[[int], T]) -> list[T]:
         batches = []
         for part in range(len(self)):
             try:

@@ -11,12 +11,17 @@ digests of both. The record is written last: a part is done if and only if its r
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -27,17 +32,26 @@ from sercore.errors import DamagedError
 from sercore.errors import WorkspaceError
 from sercore.features.keys import SCHEMA_VERSION
 from sercore.features.recipe import recorded_versions
+from sercore.features.remote_frames import RemoteBlock
+from sercore.features.remote_frames import open_batch
 from sercore.storage.digests import digest_of
+from sercore.storage.object_store import StoreError
+from sercore.storage.workspace import read_error
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from typing_extensions import Buffer
 
+    from sercore.features.packed import FrameArray
+    from sercore.features.packed import FrameBlock
+    from sercore.storage.pages import RemoteFile
     from sercore.storage.workspace import Workspace
-
-    FrameBlock = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 
 RECORD, FRAMES, MEANS = ".json", ".arrow", ".means.arrow"
 """What the names of a part's files end in."""
+
+_STEP = 8 << 20
+"""Bytes of a remote file that are verified at a time."""
 
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 
@@ -132,14 +146,14 @@ class PartFiles:
             names=["frames", *AUDIO_SCHEMA.names],
         )
         self.discard(key)
-        self._write_batch(self.path(key, FRAMES), batch)
+        digest = self._write_batch(self.path(key, FRAMES), batch)
         # None: not requested; 0: this backbone has no inner layers.
-        layers = self._write_means(key, utterances) if layer_means else None
+        layers, means_digest = self._write_means(key, utterances) if layer_means else (None, None)
         record = {
             "schema": SCHEMA_VERSION,
             "key": key,
-            "digest": self._workspace.digest(self.path(key, FRAMES)),
-            "means_digest": self._workspace.digest(self.path(key, MEANS)) if layers else None,
+            "digest": digest,
+            "means_digest": means_digest,
             "audio_digest": digest_of(batch.select(AUDIO_SCHEMA.names).to_pylist()),
             "n_frames": len(packed),
             "dtype": packed.dtype.name,
@@ -184,25 +198,34 @@ class PartFiles:
         """Note that a part was verified: its record counts as the youngest of its files."""
         self._workspace.touch(self.path(key, RECORD))
 
-    def read(self, key: str, kind: str) -> pa.RecordBatch:
-        """Map a file of a part into memory.
+    def frames(self, key: str) -> tuple[npt.NDArray[np.int64], FrameBlock]:
+        """Return the frames of a part: the first frame of each recording and the end, and all.
 
         Raises:
-            DamagedError: it is missing or is no Arrow file.
+            DamagedError: the file is missing or is no Arrow file.
         """
-        relative = self.path(key, kind)
-        path = self._workspace.path(relative)
-        try:
+        batch, remote = self._frames(key)
+        frames = batch.column("frames")
+        offsets = frames.offsets.to_numpy()
+        values = frames.values.values
+        if remote is None:
+            return offsets, values.to_numpy(zero_copy_only=True).reshape(-1, self.width)
+        file, start = remote
+        shape = (int(offsets[-1]), self.width)
+        dtype = values.type.to_pandas_dtype()
+        return offsets, RemoteBlock(self._workspace.pages, file, start, shape, dtype)
+
+    def means(self, key: str) -> pa.RecordBatch:
+        """Return the layer means of a part.
+
+        Raises:
+            DamagedError: the file is missing or is no Arrow file.
+        """
+        relative = self.path(key, MEANS)
+        with self._reading(relative):
             if self._workspace.is_local:
-                source = pa.memory_map(path)
-            else:
-                source = pa.BufferReader(self._workspace.read_bytes(relative))
-            return pa.ipc.open_file(source).get_batch(0)
-        except (OSError, pa.ArrowException, WorkspaceError) as error:
-            raise DamagedError(
-                f"{path} cannot be read as features: {error}",
-                hint="run again: the part is extracted again",
-            ) from error
+                return _first_batch(pa.memory_map(self._workspace.path(relative)))
+            return _first_batch(pa.BufferReader(self._workspace.read_bytes(relative)))
 
     def audio(self, key: str, record: Mapping[str, Any]) -> pa.RecordBatch:
         """Return what decoding found out about each recording of a part, without its frames.
@@ -211,7 +234,7 @@ class PartFiles:
             DamagedError: it is missing or is not what was written.
         """
         try:
-            audio = self.read(key, FRAMES).select(AUDIO_SCHEMA.names)
+            audio = self._frames(key)[0].select(AUDIO_SCHEMA.names)
             audio.validate(full=True)
             matches = digest_of(audio.to_pylist()) == record["audio_digest"]
         except (pa.ArrowException, KeyError, ValueError):
@@ -229,40 +252,75 @@ class PartFiles:
         for kind in (RECORD, FRAMES, MEANS):
             self._workspace.remove(self.path(key, kind))
 
+    def _frames(self, key: str) -> tuple[pa.RecordBatch, tuple[RemoteFile, int] | None]:
+        """Return the file of frames; behind a store without them, but with their place."""
+        relative = self.path(key, FRAMES)
+        with self._reading(relative):
+            if self._workspace.is_local:
+                return _first_batch(pa.memory_map(self._workspace.path(relative))), None
+            file = self._workspace.remote_file(relative)
+            batch, start = open_batch(self._workspace.pages, file, without="frames")
+            return batch, (file, start)
+
+    @contextmanager
+    def _reading(self, relative: str) -> Iterator[None]:
+        """Raise DamagedError for what cannot be read, unless it is the store that fails."""
+        try:
+            yield
+        except StoreError as error:
+            raise read_error(self._workspace.path(relative), error) from error
+        except DamagedError:
+            raise
+        except (OSError, pa.ArrowException, WorkspaceError) as error:
+            raise DamagedError(
+                f"{self._workspace.path(relative)} cannot be read as features: {error}",
+                hint="run again: the part is extracted again",
+            ) from error
+
     def _verify_file(self, relative: str, digest: str, *, again: bool) -> None:
         path = self._workspace.path(relative)
-        state: tuple[object, ...] = (path, digest)
-        try:
-            if self._workspace.is_local:
-                now = os.stat(path)  # noqa: PTH116 - called once per part
-                times = (now.st_mtime_ns, now.st_ctime_ns)
-                state = (path, digest, now.st_ino, now.st_size, *times)
+        with self._reading(relative):
+            facts = self._workspace.facts(relative)
+            if facts is None:
+                raise _damaged(path)
+            state = (path, digest, facts.version)
             if state in _VERIFIED and not again:
                 return
-            matches = self._workspace.digest(relative) == digest
-        except (OSError, WorkspaceError):
-            matches = False
-        if not matches:
-            raise _damaged(path)
-        _VERIFIED.add(state)
+            if self._digest(relative) != digest:
+                raise _damaged(path)
+            _VERIFIED.add(state)
 
-    def _write_batch(self, relative: str, batch: pa.RecordBatch) -> None:
-        # Uncompressed: a compressed buffer cannot be mapped.
-        with (
-            self._workspace.write(relative) as file,
-            pa.ipc.new_file(file, batch.schema) as writer,
-        ):
-            writer.write_batch(batch)
+    def _digest(self, relative: str) -> str:
+        """Return the digest of a file; of a remote file, its pages are then at hand."""
+        if self._workspace.is_local:
+            return self._workspace.digest(relative)
+        file, pages = self._workspace.remote_file(relative), self._workspace.pages
+        found = hashlib.sha256()
+        for start in range(0, file.n_bytes, _STEP):
+            pages.will_need(file, [(start, min(2 * _STEP, file.n_bytes - start))])
+            found.update(pages.read(file, start, min(_STEP, file.n_bytes - start)))
+        return found.hexdigest()
 
-    def _write_means(self, key: str, utterances: Sequence[ExtractedUtterance]) -> int:
-        """Write layer means, and return the number of layers; 0 if there are none."""
+    def _write_batch(self, relative: str, batch: pa.RecordBatch) -> str:
+        """Write a file, and return the digest of what was written."""
+        with self._workspace.write(relative) as file:
+            hashing = _HashingWriter(file)
+            # Uncompressed: a compressed buffer cannot be mapped.
+            with pa.ipc.new_file(hashing, batch.schema) as writer:
+                writer.write_batch(batch)
+        return hashing.digest.hexdigest()
+
+    def _write_means(
+        self, key: str, utterances: Sequence[ExtractedUtterance]
+    ) -> tuple[int, str | None]:
+        """Write layer means; return the number of layers and the digest of the file, or 0, None."""
         kept = [
             (position, utterance.layer_means)
             for position, utterance in enumerate(utterances)
             if utterance.layer_means is not None
         ]
         if not kept:
-            return 0
+            return 0, None
         layers = len(kept[0][1])
         packed = _packed([means for _, means in kept], self.width, utterances)
         batch = pa.record_batch(
@@ -272,8 +330,33 @@ class PartFiles:
             ],
             names=["position", "means"],
         )
-        self._write_batch(self.path(key, MEANS), batch)
-        return layers
+        return layers, self._write_batch(self.path(key, MEANS), batch)
+
+
+class _HashingWriter(io.RawIOBase):
+    """Passes bytes on and computes their digest."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._length = 0
+        self.digest = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._length
+
+    def write(self, data: Buffer, /) -> int:
+        view = memoryview(data)
+        self._file.write(view)
+        self.digest.update(view)
+        self._length += view.nbytes
+        return view.nbytes
+
+
+def _first_batch(source: pa.NativeFile) -> pa.RecordBatch:
+    return pa.ipc.open_file(source).get_batch(0)
 
 
 def _counts(utterances: Sequence[ExtractedUtterance]) -> dict[str, Any]:
@@ -307,7 +390,7 @@ def _packed(
     arrays: Sequence[npt.NDArray[np.float32]],
     width: int,
     utterances: Sequence[ExtractedUtterance],
-) -> FrameBlock:
+) -> FrameArray:
     """Join frames into one array: float16, or float32 where a value would not fit."""
     if not arrays:
         return np.empty((0, width), dtype=np.float16)
@@ -329,7 +412,7 @@ def _packed(
     return np.ascontiguousarray(joined.astype(np.float16))
 
 
-def _ragged(packed: FrameBlock, lengths: Sequence[int], width: int) -> pa.Array:
+def _ragged(packed: FrameArray, lengths: Sequence[int], width: int) -> pa.Array:
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     frames = pa.FixedSizeListArray.from_arrays(pa.array(packed.ravel()), width)
     return pa.LargeListArray.from_arrays(pa.array(offsets), frames)

@@ -29,8 +29,6 @@ from sercore.features.keys import feature_key
 from sercore.features.keys import part_key
 from sercore.features.packed import PackedFrames
 from sercore.features.part_list import PartList
-from sercore.features.parts import FRAMES
-from sercore.features.parts import MEANS
 from sercore.features.parts import ExtractedUtterance
 from sercore.features.parts import PartFiles
 from sercore.storage.digests import digest_of
@@ -43,7 +41,7 @@ if TYPE_CHECKING:
     from sercore.backbones.interface import Checkpoint
     from sercore.backbones.interface import EncoderOptions
     from sercore.corpora.manifest import Manifest
-    from sercore.features.parts import FrameBlock
+    from sercore.features.packed import FrameBlock
     from sercore.storage.workspace import Workspace
 
     Rows = Sequence[npt.NDArray[np.int64]]
@@ -219,7 +217,7 @@ class FeatureStore:
         return [int(self.rows[part][failure["position"]]) for failure in record["failures"]]
 
     def open(self, *, verify: bool = True) -> PackedFrames:
-        """Map all frames of the corpus into memory.
+        """Return all frames of the corpus: memory maps, or what is read from a store on demand.
 
         Args:
             verify: compare the bytes of each part with its record, once per process and file.
@@ -229,16 +227,13 @@ class FeatureStore:
             WorkspaceError: a part is missing.
         """
         self._use()
-        batches = self.parts.read(FRAMES, verify=verify)
+        parts = self.parts.frames(verify=verify)
         blocks: list[FrameBlock] = []
         block = np.full(self.n_utterances, -1, dtype=np.int32)
         start = np.zeros(self.n_utterances, dtype=np.int64)
         length = np.zeros(self.n_utterances, dtype=np.int64)
-        for part, (rows, batch) in enumerate(zip(self.rows, batches, strict=True)):
-            frames = batch.column("frames")
-            offsets = frames.offsets.to_numpy()
-            values = frames.values.values.to_numpy(zero_copy_only=True)
-            blocks.append(values.reshape(-1, self.width))
+        for part, (rows, (offsets, frames)) in enumerate(zip(self.rows, parts, strict=True)):
+            blocks.append(frames)
             start[rows] = offsets[:-1]
             length[rows] = np.diff(offsets)
             block[rows[np.diff(offsets) > 0]] = part
@@ -258,18 +253,15 @@ class FeatureStore:
             WorkspaceError: a part is missing or was extracted without layer means.
         """
         means = np.full((self.n_utterances, self.width), np.nan, dtype=np.float32)
-        records = self.parts.all()
-        for part, record in enumerate(records):
+        for part, record in enumerate(self.parts.all()):
             if not record["layers"]:
                 raise WorkspaceError(
                     f"part {part} of {self.folder} has no layer means",
                     hint="run again without --no-layer-means",
                 )
-        batches = self.parts.read(MEANS)
-        for rows, record, batch in zip(self.rows, records, batches, strict=True):
-            values = batch.column("means").values.to_numpy(zero_copy_only=True)
-            by_layer = values.reshape(-1, record["layers"], self.width)
-            means[rows[batch.column("position").to_numpy()]] = by_layer[:, layer]
+        parts = self.parts.layer_means(layer)
+        for rows, (positions, values) in zip(self.rows, parts, strict=True):
+            means[rows[positions]] = values
         return means
 
     def audio(self) -> pa.Table:

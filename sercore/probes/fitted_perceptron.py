@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from sercore.probes.training_recipe import TrainingRecipe
 
 
+_AHEAD = 32
+"""Utterances that are asked for in advance."""
+
+
 class FittedPerceptron:
     """A trained perceptron that is applied to every frame.
 
@@ -105,6 +109,8 @@ class FittedPerceptron:
         )
         with torch.inference_mode():
             for place in range(len(rows)):
+                if place % _AHEAD == 0:
+                    reader.prefetch(np.arange(place, min(place + 2 * _AHEAD, len(rows))))
                 utterance = np.array([place])
                 logits[place] = model.logits(reader.read(utterance)).cpu().numpy()
         return logits

@@ -1,8 +1,9 @@
-"""Read batches of frames from memory maps into one buffer that is reused.
+"""Read batches of frames into one buffer that is reused.
 
-One code path serves corpora that fit in memory and corpora that do not. The page cache of the
-operating system decides what is read from disk again, so both give the same bits, and the process
-needs no memory of its own for the frames of a corpus.
+One code path serves corpora that fit in memory and corpora that do not. Frames on this machine are
+memory maps: the page cache of the operating system decides what is read from disk again, and the
+process needs no memory of its own for the frames of a corpus. Frames in an object store are read
+when a batch needs them (`sercore.features.remote_frames`). All give the same bits.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import functools
 import mmap
 import warnings
 from typing import TYPE_CHECKING
+from typing import cast
 
 import numpy as np
 import torch
@@ -21,6 +23,8 @@ from sercore.probes.checks import check_every_utterance_has_frames
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from sercore.features.packed import FrameArray
+    from sercore.features.packed import FrameBlock
     from sercore.features.packed import PackedFrames
 
 _WILL_NEED = getattr(mmap, "MADV_WILLNEED", None)
@@ -50,19 +54,12 @@ class FrameReader:
         max_frames: int,
     ) -> None:
         check_every_utterance_has_frames(frames, rows)
+        self._packed = frames
+        self._rows = rows
         self._lengths = frames.length[rows].astype(np.int64)
-        blocks = [_as_tensor(block) for block in frames.blocks]
-        # One view per utterance, made once, so that a batch is a single concatenation.
-        self._views = [
-            blocks[block][start : start + length]
-            for block, start, length in zip(
-                frames.block[rows].tolist(),
-                frames.start[rows].tolist(),
-                self._lengths.tolist(),
-                strict=True,
-            )
-        ]
-        dtypes = {view.dtype for view in self._views}
+        used = [frames.blocks[number] for number in np.unique(frames.block[rows]).tolist()]
+        self._views = _views(frames, rows) if all(map(_is_mapped, used)) else None
+        dtypes = {_as_tensor(np.empty(0, block.dtype)).dtype for block in used}
         self._stored = torch.empty(
             (max_frames, frames.width),
             dtype=dtypes.pop() if len(dtypes) == 1 else torch.float32,
@@ -88,29 +85,54 @@ class FrameReader:
         Returns:
             float32 (frames, width) on the device; the next call overwrites it.
         """
-        views = self._views
-        if stride == 1:
-            chosen = [views[place] for place in places.tolist()]
-        else:
-            chosen = [
-                views[place][offset % self._lengths[place] :: stride] for place in places.tolist()
-            ]
+        chosen = self._chosen(places)
+        if stride != 1:
+            offsets = (offset % self._lengths[places]).tolist()
+            chosen = [view[start::stride] for view, start in zip(chosen, offsets, strict=True)]
         n_frames = sum(map(len, chosen))
         stored = torch.cat(chosen, out=self._stored[:n_frames])
         return self._frames[:n_frames].copy_(stored, non_blocking=True)
 
     def prefetch(self, places: npt.NDArray[np.int64]) -> None:
-        """Ask the kernel to load some utterances, if the chosen frames exceed 1 GiB.
+        """Begin to load some utterances.
 
-        Smaller corpora stay in the page cache and need no hint.
+        Memory maps need no hint while the chosen frames are smaller than 1 GiB: they stay in the
+        page cache.
 
         Args:
             places: int64 (utterances,), positions in the rows of the constructor.
         """
-        if not self._prefetches:
-            return
-        for place in places.tolist():
-            _will_need(self._views[place])
+        if self._views is None:
+            self._packed.will_need(self._rows[places])
+        elif self._prefetches:
+            for place in places.tolist():
+                _will_need(self._views[place])
+
+    def _chosen(self, places: npt.NDArray[np.int64]) -> list[torch.Tensor]:
+        """Return the frames of some utterances."""
+        if self._views is not None:
+            return [self._views[place] for place in places.tolist()]
+        rows = self._rows[places]
+        self._packed.will_need(rows)  # all at once, not one after the other
+        return [_as_tensor(self._packed.frames(row)) for row in rows.tolist()]
+
+
+def _is_mapped(block: FrameBlock) -> bool:
+    return isinstance(block, np.ndarray)
+
+
+def _views(frames: PackedFrames, rows: npt.NDArray[np.int64]) -> list[torch.Tensor]:
+    """Return one view per utterance, made once, so that a batch is a single concatenation."""
+    blocks = [
+        _as_tensor(block) if isinstance(block, np.ndarray) else None for block in frames.blocks
+    ]
+    places = zip(
+        frames.block[rows].tolist(),
+        frames.start[rows].tolist(),
+        frames.length[rows].tolist(),
+        strict=True,
+    )
+    return [cast("torch.Tensor", blocks[block])[start : start + n] for block, start, n in places]
 
 
 @functools.cache
@@ -118,7 +140,7 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def _as_tensor(block: npt.NDArray[np.float16] | npt.NDArray[np.float32]) -> torch.Tensor:
+def _as_tensor(block: FrameArray) -> torch.Tensor:
     with warnings.catch_warnings():
         # Memory maps are read-only, and this module does not write to them.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")

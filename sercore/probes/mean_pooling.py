@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+_AHEAD = 32
+"""Utterances that are asked for in advance, where frames are not on this machine."""
+
+
 def mean_frames(frames: PackedFrames, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Return the mean frame of each chosen utterance.
 
@@ -33,6 +37,8 @@ def mean_frames(frames: PackedFrames, rows: npt.NDArray[np.int64]) -> npt.NDArra
     means = np.empty((len(rows), frames.width), np.float32)
     with np.errstate(invalid="ignore"):  # the error below names the utterance
         for place, row in enumerate(rows.tolist()):
+            if place % _AHEAD == 0:
+                frames.will_need(rows[place : place + 2 * _AHEAD])
             # Convert first: adding float16 to float32 goes through a slow buffered loop.
             means[place] = frames.frames(row).astype(np.float32).mean(axis=0)
     if (broken := np.flatnonzero(~np.isfinite(means).all(axis=1))).size:

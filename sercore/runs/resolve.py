@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Literal
 from sercore.backbones.interface import EncoderOptions
 from sercore.backbones.interface import split_name
 from sercore.corpora.interface import PlacedCorpus
+from sercore.corpora.locate import generated
 from sercore.corpora.locate import open_place
 from sercore.corpora.manifest_cache import load_manifest
 from sercore.errors import BackboneError
@@ -88,6 +90,8 @@ def read_corpus(
     mapper: LabelMapper = registry.label_mappers.get(protocol.mapper)
     corpora = all_corpora(registry, Settings(datasets={name: place.settings}))
     corpus = corpora.get(name)
+    if not place.path.exists() and (copy := generated(corpus, workspace)) is not None:
+        place = replace(place, path=copy)  # this machine has its own copy
     files = open_place(corpus, place.path, place.settings, workspace)
     manifest = load_manifest(
         corpus,

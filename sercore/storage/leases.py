@@ -16,19 +16,22 @@ import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import contextmanager
 from contextlib import suppress
 from dataclasses import asdict
 from dataclasses import dataclass
-from pathlib import Path
 from platform import node
+from typing import TYPE_CHECKING
 from typing import Any
-from typing import Protocol
 
 from sercore.errors import InUseError
-from sercore.errors import WorkspaceError
+from sercore.errors import SercoreError
 from sercore.storage.processes import Process
 from sercore.storage.processes import this_process
+
+if TYPE_CHECKING:
+    from sercore.storage.lease_files import LeaseFiles
 
 FOLDER = ".leases"
 """The folder of a workspace that holds the leases, relative to the root."""
@@ -38,31 +41,6 @@ TIME_TO_LIVE = 60.0
 
 _BEATS_PER_LIFE = 4
 _SHORTEST_POLL, _LONGEST_POLL = 0.05, 1.0
-_GUARD_SECONDS = 5.0
-
-
-class Store(Protocol):
-    """What leases need of a workspace."""
-
-    is_local: bool
-
-    def path(self, relative: str) -> str:
-        """Return the absolute path or URL of a file."""
-
-    def exists(self, relative: str) -> bool:
-        """Return whether a file is there."""
-
-    def list(self, folder: str) -> list[str]:
-        """Return the names in a folder; empty if it is missing."""
-
-    def read_json(self, relative: str) -> Any:
-        """Return a JSON file's value; WorkspaceError if it is missing or damaged."""
-
-    def write_json(self, relative: str, value: dict[str, Any]) -> None:
-        """Write a JSON file whole."""
-
-    def remove(self, relative: str) -> None:
-        """Remove a file; nothing happens if it is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,13 +102,13 @@ class Lease:
         self._stop.set()
         self._thread.join()
         # A lease that cannot be removed is free when this process ends.
-        with suppress(OSError, WorkspaceError):
+        with suppress(OSError):
             self._leases.drop(self._holder)
 
     def _beat(self) -> None:
         while not self._stop.wait(self._holder.time_to_live / _BEATS_PER_LIFE):
             # A full disk or a network that is away for a moment: the next beat tries again.
-            with suppress(OSError, WorkspaceError):
+            with suppress(OSError):
                 if not self._leases.renew(self._holder):
                     return
 
@@ -138,17 +116,14 @@ class Lease:
 class Leases:
     """The leases of a workspace.
 
-    On this machine and on network file systems with locks, taking, renewing and dropping a lease
-    are single steps: they run under a file lock that is held for a few milliseconds. Behind
-    fsspec there is no such lock: two processes that start within one round trip can both take a
-    lease, and one of them notices when it reads the lease again.
-
     Args:
-        store: the workspace.
+        files: where they are kept.
+        explain: returns the error that a failed write is to the user.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, files: LeaseFiles, explain: Callable[[OSError], SercoreError]) -> None:
+        self._files = files
+        self._explain = explain
 
     @contextmanager
     def hold(
@@ -189,8 +164,8 @@ class Leases:
         Raises:
             WorkspaceError: the lease cannot be written.
         """
-        taken = self._take(key, time_to_live)
-        lease = Lease(self, taken[0]) if taken[1] else None
+        holder, is_mine = self._take(key, time_to_live)
+        lease = Lease(self, holder) if holder is not None and is_mine else None
         try:
             yield lease
         finally:
@@ -199,37 +174,35 @@ class Leases:
 
     def holder(self, key: str) -> Holder | None:
         """Return who holds a lease now; None if it is free. Writes and locks nothing."""
-        holder = self._read(_relative(key))
-        return None if holder is None or holder.is_gone() else holder
+        return self._current(_name(key)).holder
+
+    def held(self) -> list[Holder]:
+        """Return the holders of all leases that are not free, by key. Writes and locks nothing."""
+        found = [self._current(name).holder for name in self._files.names()]
+        return sorted((one for one in found if one is not None), key=lambda one: one.key)
 
     def sweep(self) -> int:
         """Remove the leases of killed owners and return their number."""
         removed = 0
-        for name in self._store.list(FOLDER):
-            if name.endswith(".json") and self._is_left(name):
-                with self._guard(), suppress(WorkspaceError):  # another user's in a shared folder
-                    if self._is_left(name):  # nobody took it in between
-                        self._store.remove(f"{FOLDER}/{name}")
-                        removed += 1
+        for name in self._files.names():
+            with suppress(OSError):  # another user's in a shared folder
+                lease = self._current(name)
+                if lease.version is not None and lease.is_left:
+                    removed += self._files.remove(name, lease.version)
         return removed
-
-    def _is_left(self, name: str) -> bool:
-        holder = self._read(f"{FOLDER}/{name}")
-        return holder is not None and holder.is_gone()
 
     def renew(self, holder: Holder) -> bool:
         """Write a sign of life; return False if the lease belongs to another owner by now."""
-        with self._guard():
-            if not self._belongs_to(holder):
-                return False
-            self._write(holder)
-            return True
+        found = self._files.read(_name(holder.key))
+        if found is None or not _belongs(found[0], holder):
+            return False
+        return self._write(holder, found[1])
 
     def drop(self, holder: Holder) -> None:
         """Free a lease, unless it belongs to another owner by now."""
-        with self._guard():
-            if self._belongs_to(holder):
-                self._store.remove(_relative(holder.key))
+        found = self._files.read(_name(holder.key))
+        if found is not None and _belongs(found[0], holder):
+            self._files.remove(_name(holder.key), found[1])
 
     def _wait_for(
         self,
@@ -243,81 +216,83 @@ class Leases:
         pause = _SHORTEST_POLL
         while True:
             holder, is_mine = self._take(key, time_to_live)
-            if is_mine:
+            if holder is not None and is_mine:
                 return Lease(self, holder)
-            if holder.is_here() or (end is not None and time.monotonic() >= end):
+            is_over = end is not None and time.monotonic() >= end
+            if is_over or (holder is not None and holder.is_here()):
                 raise InUseError(
-                    f"{what} is being computed by {holder}",
+                    f"{what} is being computed by {holder or 'another process'}",
                     hint="wait until it is finished, then run again",
                 )
-            if wait is not None:
+            if wait is not None and holder is not None:
                 wait(f"{what} is being computed by {holder}, waiting")
                 wait = None
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_POLL)
 
-    def _take(self, key: str, time_to_live: float) -> tuple[Holder, bool]:
-        """Return the holder of a lease, and whether this call made it the holder."""
-        found = self.holder(key)
-        if found is not None:  # the usual case of a waiting process, without the lock
-            return found, False
-        process = this_process()
+    def _take(self, key: str, time_to_live: float) -> tuple[Holder | None, bool]:
+        """Return the holder of a lease, and whether this call made it the holder.
+
+        None: another process was faster, and has released the lease by now.
+        """
+        found = self._current(_name(key))
+        if found.holder is not None:
+            return found.holder, False
         mine = Holder(
             key=key,
             token=secrets.token_hex(16),
             host=node(),
-            **asdict(process),
+            **asdict(this_process()),
             thread=threading.get_ident(),
             time_to_live=time_to_live,
             renewed=time.time(),
         )
-        with self._guard():
-            found = self.holder(key)
-            if found is not None:
-                return found, False
-            self._write(mine)
-            found = self.holder(key) or mine
-        return found, found.token == mine.token
-
-    def _belongs_to(self, holder: Holder) -> bool:
-        found = self._read(_relative(holder.key))
-        return found is not None and found.token == holder.token
-
-    def _read(self, relative: str) -> Holder | None:
-        # A lease whose file is damaged or disappears while it is read is free.
-        with suppress(WorkspaceError, TypeError):
-            if self._store.exists(relative):
-                return Holder(**self._store.read_json(relative))
-        return None
-
-    def _write(self, holder: Holder) -> None:
-        record = asdict(holder) | {"renewed": time.time()}
-        self._store.write_json(_relative(holder.key), record)
-
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        """Make the block one step among the processes that share the folder of leases."""
-        if not self._store.is_local:
-            yield
-            return
-        from filelock import FileLock
-        from filelock import Timeout
-
-        lock = FileLock(self._store.path(f"{FOLDER}/guard"), timeout=_GUARD_SECONDS)
-        is_held = False
-        # Without the lock a lease is still right nearly always, and never needed to be: a file
-        # system may have no locks, and a stopped process may hold this one.
-        with suppress(Timeout, NotImplementedError, OSError):
-            Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-            is_held = True
         try:
-            yield
-        finally:
-            if is_held:
-                lock.release()
+            if self._write(mine, found.version):
+                return mine, True
+        except OSError as error:
+            raise self._explain(error) from error
+        return self.holder(key), False  # another process was faster
+
+    def _current(self, name: str) -> _Found:
+        """Return the state of a lease. One that cannot be read is free."""
+        with suppress(OSError):
+            found = self._files.read(name)
+            if found is not None:
+                holder = _holder(found[0])
+                is_left = holder is not None and holder.is_gone()
+                return _Found(None if is_left else holder, found[1], is_left=is_left)
+        return _Found(None, None, is_left=False)
+
+    def _write(self, holder: Holder, version: str | None) -> bool:
+        return self._files.write(
+            _name(holder.key), asdict(holder) | {"renewed": time.time()}, version
+        )
 
 
-def _relative(key: str) -> str:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The state of a lease."""
+
+    holder: Holder | None
+    """Who holds it; None if it is free."""
+    version: str | None
+    """Of its file; None if it is missing."""
+    is_left: bool
+    """Whether its owner was killed."""
+
+
+def _holder(content: Mapping[str, Any] | None) -> Holder | None:
+    # A damaged lease, or one of another version of sercore, is free.
+    with suppress(TypeError):
+        return None if content is None else Holder(**content)
+    return None
+
+
+def _belongs(content: Mapping[str, Any] | None, holder: Holder) -> bool:
+    return content is not None and content.get("token") == holder.token
+
+
+def _name(key: str) -> str:
     # A key may be longer than a file name, and holds separators.
-    return f"{FOLDER}/{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+    return f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from typing import TypeVar
@@ -23,6 +24,17 @@ T = TypeVar("T")
 
 _ATTEMPTS = 1000
 _FOLDER_EXISTS = (errno.EEXIST, errno.ENOTEMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a listing says about a file."""
+
+    n_bytes: int
+    changed: float
+    """When it was written, in seconds since 1970."""
+    version: str
+    """Differs between two contents of the file."""
 
 
 class LocalFiles:
@@ -49,9 +61,37 @@ class LocalFiles:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
+    def facts(self, path: str) -> FileFacts | None:
+        """Return size, time and version of a file; None if it is missing."""
+        try:
+            found = os.stat(path)  # noqa: PTH116 - called for every file of the cache
+        except FileNotFoundError:
+            return None
+        state = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        return FileFacts(found.st_size, found.st_mtime, "-".join(map(str, state)))
+
+    def walk(self, folder: str) -> Iterator[tuple[str, int]]:
+        """Yield path (relative to the folder) and bytes of every file below a folder."""
+        folder = folder.rstrip("/")
+        for place, _, names in os.walk(folder):
+            for name in names:
+                path = f"{place}/{name}"
+                facts = self.facts(path)
+                if facts is not None:  # removed in between
+                    yield path[len(folder) + 1 :], facts.n_bytes
+
     def open(self, path: str) -> BinaryIO:
         """Open a file for reading."""
         return open(path, "rb")  # noqa: PTH123 - the caller closes it
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of a file."""
+        with self.open(path) as file:
+            return file.read()
+
+    def touch(self, path: str) -> None:
+        """Make the time of a file the present one."""
+        os.utime(path)
 
     @contextmanager
     def write(self, path: str) -> Iterator[BinaryIO]:

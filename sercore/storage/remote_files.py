@@ -1,29 +1,55 @@
-"""Files of a workspace behind an fsspec URL.
+"""Files of a workspace in an object store.
 
-Object stores have no rename: a file is uploaded under a temporary name, copied to its own name and
-removed. A reader sees a file whole or not at all; a folder disappears file by file.
+An object store has no folders and no rename, and needs neither: an upload appears whole when it is
+complete. What two processes must agree on is written under a condition (`create`, `replace`).
 """
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import posixpath
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING
 from typing import BinaryIO
 from typing import cast
 
-from sercore.storage import temporary
+from sercore.errors import DiskFullError
+from sercore.storage.local_files import FileFacts
+from sercore.storage.object_store import as_os_errors
+from sercore.storage.object_store import open_store
+from sercore.storage.pages import MEMORY
+from sercore.storage.pages import PageCache
+from sercore.storage.sizes import parse_size
 
 if TYPE_CHECKING:
-    import fsspec
+    from collections.abc import Sequence
+
+    from obstore.store import ObjectStore
+
+MEMORY_VARIABLE = "SERCORE_FRAME_MEMORY"
+"""Environment variable: memory for parts of remote files, such as ``2GB``."""
+
+SCRATCH_VARIABLE = "SERCORE_FRAME_SCRATCH"
+"""Environment variable: space of the temporary folder for parts of remote files; 0 for none."""
+
+_IN_MEMORY = 32 << 20
+"""Bytes of an upload that are collected in memory; more go to a temporary file of this machine."""
+_CHUNK = 8 << 20
+_CHUNKS_AT_ONCE = 4
+_READ_AHEAD = 1 << 20
+_TOUCH_AFTER = 3600.0
 
 
 class RemoteFiles:
-    """Files below an fsspec URL. All paths are URLs.
+    """Files below the URL of an object store. All paths are URLs.
 
-    Every method raises OSError where the storage does.
+    Every method raises OSError where the store fails.
 
     Args:
         root: the URL, such as ``s3://bucket/prefix``.
@@ -31,52 +57,229 @@ class RemoteFiles:
 
     def __init__(self, root: str) -> None:
         self._root = root
-        self._scratch = f"{root}/{temporary.FOLDER}"
 
     def exists(self, path: str) -> bool:
         """Return whether a file or folder is there."""
-        return bool(self._system.exists(path))
+        return self.facts(path) is not None or any(True for _ in self._below(path))
+
+    def facts(self, path: str) -> FileFacts | None:
+        """Return size, time and version of a file; None if it is missing."""
+        import obstore
+
+        try:
+            with as_os_errors():
+                found = obstore.head(self._store, self._key(path))
+        except FileNotFoundError:
+            return None
+        return FileFacts(
+            n_bytes=found["size"],
+            changed=found["last_modified"].timestamp(),
+            version=found["e_tag"] or str(found["last_modified"]),
+        )
 
     def list(self, folder: str) -> list[str]:
         """Return the names in a folder, in any order; empty if the folder is missing."""
-        try:
-            found = self._system.ls(folder, detail=False)
-        except FileNotFoundError:
-            return []
-        return [posixpath.basename(path.rstrip("/")) for path in found]
+        import obstore
+
+        with as_os_errors():
+            found = obstore.list_with_delimiter(self._store, self._key(folder))
+        paths = [*found["common_prefixes"], *(entry["path"] for entry in found["objects"])]
+        return [posixpath.basename(path) for path in paths]
+
+    def walk(self, folder: str) -> Iterator[tuple[str, int]]:
+        """Yield path (relative to the folder) and bytes of every file below a folder."""
+        prefix = f"{self._key(folder)}/".lstrip("/")
+        for path, n_bytes in self._below(folder):
+            yield path.removeprefix(prefix), n_bytes
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of a file."""
+        import obstore
+
+        with as_os_errors():
+            return bytes(obstore.get(self._store, self._key(path)).bytes())
+
+    def read_ranges(self, path: str, spans: Sequence[tuple[int, int]]) -> Sequence[memoryview]:
+        """Return the bytes of some spans (start, length) of a file."""
+        import obstore
+
+        starts, lengths = zip(*spans, strict=True)
+        with as_os_errors():
+            found = obstore.get_ranges(self._store, self._key(path), starts=starts, lengths=lengths)
+        return [memoryview(data) for data in found]
 
     def open(self, path: str) -> BinaryIO:
-        """Open a file for reading."""
-        return cast("BinaryIO", self._system.open(path, "rb"))
+        """Open a file for reading; only what is read is fetched."""
+        facts = self.facts(path)
+        if facts is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        raw = _RangeReader(self, path, facts.n_bytes)
+        return cast("BinaryIO", io.BufferedReader(raw, _READ_AHEAD))
 
     @contextmanager
     def write(self, path: str) -> Iterator[BinaryIO]:
         """Open a file that appears whole when the block ends well, else not at all."""
-        place = f"{self._scratch}/{temporary.new_name()}"
-        for target in (place, path):
-            self._system.makedirs(posixpath.dirname(target), exist_ok=True)
+        import obstore
+
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as collected:
+            try:
+                yield cast("BinaryIO", collected)
+                collected.seek(0)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                raise DiskFullError(
+                    f"there is no space left in {tempfile.gettempdir()}, where files for "
+                    f"{self._root} are collected",
+                    hint="let TMPDIR name a folder with more space, then run again",
+                ) from error
+            with as_os_errors():
+                obstore.put(
+                    self._store,
+                    self._key(path),
+                    collected,
+                    chunk_size=_CHUNK,
+                    max_concurrency=_CHUNKS_AT_ONCE,
+                )
+
+    def create(self, path: str, data: bytes) -> str | None:
+        """Write a file if it is missing, in one step; return its version, or None if it is there.
+
+        After an error the file may be there although None is returned: read it to be sure.
+        """
+        return self._write_if(path, data, None)
+
+    def replace(self, path: str, data: bytes, version: str) -> str | None:
+        """Replace a version of a file, in one step; return the new version, or None if it changed.
+
+        After an error the file may hold the data although None is returned: read it to be sure.
+        """
+        return self._write_if(path, data, version)
+
+    def read_version(self, path: str) -> tuple[bytes, str] | None:
+        """Return the bytes of a file and their version; None if it is missing."""
+        import obstore
+
         try:
-            with self._system.open(place, "wb") as file:
-                yield cast("BinaryIO", file)
-            self._system.mv(place, path)
-        finally:
-            self.remove(place)
+            with as_os_errors():
+                found = obstore.get(self._store, self._key(path))
+                return bytes(found.bytes()), str(found.meta["e_tag"])
+        except FileNotFoundError:
+            return None
 
     def remove(self, path: str) -> None:
-        """Remove a file or folder; nothing happens if it is missing."""
-        with suppress(FileNotFoundError):
-            self._system.rm(path, recursive=True)
+        """Remove a file or folder; nothing happens if it is missing.
 
-    def sweep(self, longest_life: float) -> int:
-        """Remove abandoned temporary files and return their number."""
-        names = self.list(self._scratch)
-        gone = [name for name in names if temporary.is_abandoned(name, longest_life=longest_life)]
-        for name in gone:
-            self.remove(f"{self._scratch}/{name}")
-        return len(gone)
+        Records go first, so that what is removed halfway is not taken for complete.
+        """
+        import obstore
+
+        keys = [self._key(path), *(key for key, _ in self._below(path))]
+        keys.sort(key=lambda key: (not key.endswith(".json"), key))
+        with as_os_errors():
+            for key in keys:
+                try:
+                    obstore.delete(self._store, key)
+                except FileNotFoundError:
+                    continue
+
+    def touch(self, path: str) -> None:
+        """Make the time of a file the present one, unless it is less than an hour old."""
+        facts = self.facts(path)
+        if facts is None or time.time() - facts.changed < _TOUCH_AFTER:
+            return
+        found = self.read_version(path)
+        if found is not None:
+            self.replace(path, *found)
 
     @property
-    def _system(self) -> fsspec.AbstractFileSystem:
-        import fsspec
+    def pages(self) -> PageCache:
+        """The pages of these files; shared by everything in this process with this root."""
+        return _pages_of(self._root)
 
-        return fsspec.core.url_to_fs(self._root)[0]
+    def sweep(self, longest_life: float) -> int:
+        """Return 0: an upload leaves no temporary file in the store."""
+        del longest_life
+        return 0
+
+    def _write_if(self, path: str, data: bytes, version: str | None) -> str | None:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+        from obstore.exceptions import PreconditionError
+
+        try:
+            with as_os_errors():
+                put = obstore.put(
+                    self._store,
+                    self._key(path),
+                    data,
+                    mode="create" if version is None else {"e_tag": version},
+                    use_multipart=False,
+                )
+        except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+            return None
+        return str(put["e_tag"])
+
+    def _below(self, folder: str) -> Iterator[tuple[str, int]]:
+        import obstore
+
+        with as_os_errors():
+            for batch in obstore.list(self._store, self._key(folder)):
+                for entry in batch:
+                    yield entry["path"], entry["size"]
+
+    def _key(self, path: str) -> str:
+        return path[len(self._root) :].strip("/")
+
+    @property
+    def _store(self) -> ObjectStore:
+        return open_store(self._root)
+
+
+@cache
+def _pages_of(root: str) -> PageCache:
+    disk = os.environ.get(SCRATCH_VARIABLE)
+    return PageCache(
+        RemoteFiles(root).read_ranges,
+        memory=parse_size(os.environ.get(MEMORY_VARIABLE, str(MEMORY))),
+        disk=None if disk is None else parse_size(disk),
+    )
+
+
+class _RangeReader(io.RawIOBase):
+    """Reads a file of a store in ranges.
+
+    Args:
+        files: the store.
+        path: of the file.
+        n_bytes: its size.
+    """
+
+    def __init__(self, files: RemoteFiles, path: str, n_bytes: int) -> None:
+        self._files = files
+        self._path = path
+        self._n_bytes = n_bytes
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._n_bytes}[whence]
+        self._at = max(0, start + offset)
+        return self._at
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        length = min(len(buffer), self._n_bytes - self._at)
+        if length <= 0:
+            return 0
+        (data,) = self._files.read_ranges(self._path, [(self._at, length)])
+        buffer[:length] = data
+        self._at += length
+        return length

@@ -9,7 +9,10 @@ formats and every byte of a file, and no second file is needed that can get lost
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 KEY = "seal"
 """The name of the member or metadata entry that holds the digest."""
@@ -32,6 +35,30 @@ def sealed(data: bytes) -> bytes:
     if data.count(blank) != 1:
         raise ValueError(f"the bytes must hold the blank seal once, not {data.count(blank)} times")
     return data.replace(blank, (_MARK + hashlib.sha256(data).hexdigest()).encode())
+
+
+def sealed_json(value: Mapping[str, Any]) -> bytes:
+    """Return an object as indented JSON with sorted keys and a seal.
+
+    Raises:
+        ValueError: it has a member with the name of the seal.
+    """
+    if KEY in value:
+        raise ValueError(f"'{KEY}' is the member that holds the digest")
+    content = {**value, KEY: BLANK_SEAL}
+    text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    return sealed((text + "\n").encode())
+
+
+def opened_json(data: bytes) -> Any:
+    """Return the value of JSON that `sealed_json` made; the seal is not verified here.
+
+    Raises:
+        ValueError, KeyError, TypeError: the bytes are no such JSON.
+    """
+    value = json.loads(data)
+    del value[KEY]
+    return value
 
 
 def damage(data: bytes) -> str | None:

@@ -7,10 +7,14 @@ from contextlib import AbstractContextManager
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import BinaryIO
 
 from sercore.storage.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sercore.storage.local_files import FileFacts
 
 
 class TrialWorkspace(Workspace):
@@ -23,17 +27,27 @@ class TrialWorkspace(Workspace):
 
     def __init__(self, workspace: Workspace, scratch: Path) -> None:
         super().__init__(workspace.root)
+        self._stored = Workspace(workspace.root)
         self._scratch = Workspace(scratch)
+
+    @property
+    def on_this_machine(self) -> Workspace:
+        """A workspace on this machine that is read and never written, too."""
+        if self.is_local:
+            return self
+        return TrialWorkspace(super().on_this_machine, Path(self._scratch.root))
 
     def path(self, relative: str) -> str:
         """Return where a file is read: the one that was written on trial, or the stored one."""
-        if self._scratch.exists(relative):
-            return self._scratch.path(relative)
-        return super().path(relative)
+        return self._source(relative).path(relative)
 
     def exists(self, relative: str) -> bool:
         """Return whether a file or folder is stored or was written on trial."""
-        return self._scratch.exists(relative) or super().exists(relative)
+        return self._scratch.exists(relative) or self._stored.exists(relative)
+
+    def facts(self, relative: str) -> FileFacts | None:
+        """Return what a listing says about a file. See `Workspace.facts`."""
+        return self._source(relative).facts(relative)
 
     def is_on_trial(self, place: Path) -> bool:
         """Return whether a place on this disk was written on trial."""
@@ -41,8 +55,19 @@ class TrialWorkspace(Workspace):
 
     def list(self, folder: str) -> list[str]:
         """Return the names in a folder, sorted."""
-        stored = self._files.list(super().path(folder))
-        return sorted({*self._scratch.list(folder), *(name for name in stored if name[0] != ".")})
+        return sorted({*self._scratch.list(folder), *self._stored.list(folder)})
+
+    def open(self, relative: str) -> BinaryIO:
+        """Open a file for reading. See `Workspace.open`."""
+        return self._source(relative).open(relative)
+
+    def read_bytes(self, relative: str) -> bytes:
+        """Return a file's bytes. See `Workspace.read_bytes`."""
+        return self._source(relative).read_bytes(relative)
+
+    def _source(self, relative: str) -> Workspace:
+        """Return the workspace from which a file is read."""
+        return self._scratch if self._scratch.exists(relative) else self._stored
 
     @contextmanager
     def write(self, relative: str) -> Iterator[BinaryIO]:

@@ -1,4 +1,4 @@
-"""The one way to write results: a folder or fsspec URL with whole, sealed and leased files.
+"""The one way to write results: a folder or object store with whole, sealed and leased files.
 
 A reader of a workspace sees a complete file or no file, even if its writer was killed, and never
 reads a damaged JSON or Parquet file: those carry a digest (see `sercore.storage.seals`).
@@ -9,8 +9,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
-import json
-import os
 import posixpath
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from contextlib import contextmanager
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -28,36 +27,62 @@ from typing import cast
 from sercore.errors import DamagedError
 from sercore.errors import DiskFullError
 from sercore.errors import InUseError
+from sercore.errors import SercoreError
+from sercore.errors import StoreUnavailableError
 from sercore.errors import WorkspaceError
 from sercore.storage import leases
 from sercore.storage import seals
 from sercore.storage import temporary
+from sercore.storage.lease_files import LocalLeaseFiles
+from sercore.storage.lease_files import RemoteLeaseFiles
 from sercore.storage.local_files import LocalFiles
 from sercore.storage.names import check_relative
+from sercore.storage.object_store import StoreError
+from sercore.storage.object_store import check_url
+from sercore.storage.pages import RemoteFile
 from sercore.storage.remote_files import RemoteFiles
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from sercore.storage.lease_files import LeaseFiles
+    from sercore.storage.local_files import FileFacts
+    from sercore.storage.pages import PageCache
+
+_STORE_HINT = "run again when the store answers: what is done is kept"
+
 _HIDDEN = {temporary.FOLDER, leases.FOLDER}
 
 
 class Workspace:
-    """A folder (or fsspec URL) that holds everything sercore writes.
+    """A folder or object store that holds everything sercore writes.
 
     All paths given to methods are POSIX and relative to the root; a path that leads out of it is
     refused with a WorkspaceError.
 
     Args:
-        root: a local folder or an fsspec URL such as ``s3://bucket/prefix``; made on first write.
+        root: a folder, made on the first write, or the URL of an object store, such as
+            ``s3://bucket/prefix``.
+
+    Raises:
+        SettingsError: the URL names no supported store.
     """
 
     def __init__(self, root: str | Path) -> None:
         text = str(root)
         self.is_local = "://" not in text
         self.root = str(Path(text).expanduser().absolute()) if self.is_local else text.rstrip("/")
-        self._files = LocalFiles(self.root) if self.is_local else RemoteFiles(self.root)
-        self._leases = leases.Leases(self)
+        self._files: LocalFiles | RemoteFiles
+        kept: LeaseFiles
+        folder = f"{self.root}/{leases.FOLDER}"
+        if self.is_local:
+            self._files = LocalFiles(self.root)
+            kept = LocalLeaseFiles(self._files, folder)
+        else:
+            check_url(self.root)
+            self._files = RemoteFiles(self.root)
+            kept = RemoteLeaseFiles(self._files, folder)
+        self._leases = leases.Leases(kept, partial(write_error, folder))
         self._is_swept = False
 
     def __repr__(self) -> str:
@@ -71,13 +96,45 @@ class Workspace:
         """
         return posixpath.join(self.root, check_relative(relative))
 
+    @property
+    def on_this_machine(self) -> Workspace:
+        """The workspace, or a folder of this machine that takes its place for unpacked corpora.
+
+        Recordings are read by libraries that need files, and can always be unpacked again.
+        """
+        if self.is_local:
+            return self
+        from platformdirs import user_cache_path
+
+        name = hashlib.sha256(self.root.encode()).hexdigest()[:16]
+        return Workspace(user_cache_path("sercore", appauthor=False) / "unpacked" / name)
+
     def exists(self, relative: str) -> bool:
-        """Return whether a whole file or folder is there."""
-        return self._files.exists(self.path(relative))
+        """Return whether a whole file or folder is there.
+
+        Raises:
+            WorkspaceError: the store does not answer.
+        """
+        with _blaming_read(self.path(relative)):
+            return self._files.exists(self.path(relative))
+
+    def facts(self, relative: str) -> FileFacts | None:
+        """Return size, time and version of a file; None if it is missing. Raises as `exists`."""
+        with _blaming_read(self.path(relative)):
+            return self._files.facts(self.path(relative))
 
     def list(self, folder: str) -> list[str]:
-        """Return the names in a folder, sorted; empty if the folder is missing."""
-        return sorted(set(self._files.list(self.path(folder))) - _HIDDEN)
+        """Return the names in a folder, sorted; empty if it is missing. Raises as `exists`."""
+        with _blaming_read(self.path(folder)):
+            return sorted(set(self._files.list(self.path(folder))) - _HIDDEN)
+
+    def walk(self, folder: str) -> Sequence[tuple[str, int]]:
+        """Return path (relative to the folder) and bytes of all files below a folder, sorted.
+
+        Raises as `exists`.
+        """
+        with _blaming_read(self.path(folder)):
+            return sorted(self._files.walk(self.path(folder)))
 
     @contextmanager
     def write(self, relative: str) -> Iterator[BinaryIO]:
@@ -111,11 +168,7 @@ class Workspace:
 
     def write_json(self, relative: str, value: Mapping[str, Any]) -> None:
         """Write an object as indented JSON with sorted keys and a seal. Raises as `write` does."""
-        if seals.KEY in value:
-            raise ValueError(f"'{seals.KEY}' is the member that holds the digest")
-        content = {**value, seals.KEY: seals.BLANK_SEAL}
-        text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-        self.write_sealed(relative, (text + "\n").encode())
+        self.write_bytes(relative, seals.sealed_json(value))
 
     def write_table(self, relative: str, table: pa.Table) -> None:
         """Write a table as Parquet (zstd) with a seal. Raises as `write` does."""
@@ -142,17 +195,30 @@ class Workspace:
         Raises:
             WorkspaceError: it is missing or cannot be read.
         """
-        try:
+        with _blaming_read(self.path(relative)):
             return self._files.open(self.path(relative))
-        except OSError as error:
-            raise WorkspaceError(
-                f"{self.path(relative)} cannot be read: {error.strerror or error}"
-            ) from error
 
     def read_bytes(self, relative: str) -> bytes:
         """Return a file's bytes. Raises as `open` does."""
-        with self.open(relative) as file:
-            return file.read()
+        with _blaming_read(self.path(relative)):
+            return self._files.read(self.path(relative))
+
+    def remote_file(self, relative: str) -> RemoteFile:
+        """Return a file of an object store, of which `pages` reads parts.
+
+        Raises:
+            WorkspaceError: it is missing, or the store does not answer.
+        """
+        facts = self.facts(relative)
+        if facts is None:
+            raise WorkspaceError(f"{self.path(relative)} cannot be read: it is missing")
+        return RemoteFile(self.path(relative), facts.n_bytes, facts.version)
+
+    @property
+    def pages(self) -> PageCache:
+        """The pages of remote files."""
+        assert isinstance(self._files, RemoteFiles)
+        return self._files.pages
 
     def read_sealed(self, relative: str) -> bytes:
         """Return the bytes of a file with a seal.
@@ -170,7 +236,11 @@ class Workspace:
         return data
 
     def damage(self, relative: str) -> str | None:
-        """Return why a file with a seal cannot be used, in one sentence; None if it is intact."""
+        """Return why a file with a seal cannot be used, in one sentence; None if it is intact.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
         try:
             self.read_sealed(relative)
         except WorkspaceError as error:
@@ -179,9 +249,7 @@ class Workspace:
 
     def read_json(self, relative: str) -> Any:
         """Return a JSON file's value without its seal. Raises as `read_sealed` does."""
-        value = json.loads(self.read_sealed(relative))
-        del value[seals.KEY]
-        return value
+        return seals.opened_json(self.read_sealed(relative))
 
     def read_table(self, relative: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a Parquet file's table without its seal. Raises as `read_sealed` does.
@@ -200,7 +268,7 @@ class Workspace:
 
     def digest(self, relative: str) -> str:
         """Return the SHA-256 (hexadecimal) of a file's bytes. Raises as `open` does."""
-        with self.open(relative) as file:
+        with _blaming_read(self.path(relative)), self.open(relative) as file:
             return hashlib.file_digest(cast("io.BytesIO", file), "sha256").hexdigest()
 
     @contextmanager
@@ -236,7 +304,7 @@ class Workspace:
         Raises:
             WorkspaceError: it cannot be removed.
         """
-        if not self.exists(relative):
+        if self.is_local and not self.exists(relative):  # a missing folder makes no `.tmp`
             return
         with _blaming(self.path(relative)):
             self._sweep_once()
@@ -244,9 +312,8 @@ class Workspace:
 
     def touch(self, relative: str) -> None:
         """Note that a file was used now; where that cannot be noted nothing happens."""
-        if self.is_local:
-            with suppress(OSError):  # a workspace may be readable only
-                os.utime(self.path(relative))
+        with suppress(OSError):  # a workspace may be readable only
+            self._files.touch(self.path(relative))
 
     def sweep(self, *, longest_life: float = temporary.LONGEST_LIFE) -> int:
         """Remove what killed writers left behind, and return how many files and folders that was.
@@ -262,7 +329,7 @@ class Workspace:
             WorkspaceError: the workspace cannot be written.
         """
         self._is_swept = True
-        with _blaming(self.path(temporary.FOLDER)):
+        with _blaming(self.root):
             return self._leases.sweep() + self._files.sweep(longest_life)
 
     def lease(
@@ -292,6 +359,10 @@ class Workspace:
     def lease_holder(self, key: str) -> leases.Holder | None:
         """Return who holds a lease; None if it is free. Writes and locks nothing."""
         return self._leases.holder(key)
+
+    def leases(self) -> Sequence[leases.Holder]:
+        """Return who holds leases now, by key. Writes and locks nothing."""
+        return self._leases.held()
 
     def is_leased(self, key: str) -> bool:
         """Return whether a running process holds a lease. Writes and locks nothing."""
@@ -346,13 +417,32 @@ def _blaming(target: str) -> Iterator[None]:
         raise write_error(target, error) from error
 
 
-def write_error(target: str, error: OSError) -> WorkspaceError:
+@contextmanager
+def _blaming_read(target: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise read_error(target, error) from error
+
+
+def read_error(target: str, error: OSError) -> SercoreError:
+    """Return what a failed read means to the user."""
+    if isinstance(error, StoreError):
+        return StoreUnavailableError(f"{target} cannot be read: {error.strerror}", hint=_STORE_HINT)
+    return WorkspaceError(f"{target} cannot be read: {error.strerror or error}")
+
+
+def write_error(target: str, error: OSError) -> SercoreError:
     """Return what a failed write means to the user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return DiskFullError(
             f"there is no space left to write {target}",
             hint="free some space or choose another --workspace, then run again: "
             "what is done is kept",
+        )
+    if isinstance(error, StoreError):
+        return StoreUnavailableError(
+            f"{target} cannot be written: {error.strerror}", hint=_STORE_HINT
         )
     return WorkspaceError(
         f"{target} cannot be written: {error.strerror or error}",
