@@ -39,6 +39,7 @@ _COMMANDS = {
     "new": ("sercore.cli.new:new", "Write a plugin that builds and passes its checks."),
     "cache": ("sercore.cli.cache:cache", "List, verify and trim stored frames."),
     "verify": ("sercore.cli.verify:verify", "Compare all stored files with their digests."),
+    "merge": ("sercore.cli.merge:merge", "Copy the results of one workspace into another."),
     "bench": ("sercore.cli.bench:bench", "Estimate what the full benchmark costs."),
     "work": ("sercore.cli.work:work", "Do one task of a run, for executors."),
     "fingerprint": (

@@ -128,6 +128,8 @@ class TaskReport:
     """Of the whole process so far, in mebibytes."""
     host: str
     pid: int
+    writes: tuple[str, ...] = ()
+    """Keys of the results of the task."""
 
     def to_plain(self) -> dict[str, Any]:
         """Return the report as JSON values."""
@@ -141,6 +143,7 @@ class TaskReport:
             TaskError: the values are not a report.
         """
         try:
-            return cls(**cast("dict[str, Any]", dict(values)))
+            writes = tuple(values.get("writes") or ())
+            return cls(**cast("dict[str, Any]", {**values, "writes": writes}))
         except TypeError as error:
             raise TaskError(f"the values are not the report of a task: {error}") from error

@@ -126,6 +126,7 @@ class Worker:
             peak_memory_mb=peak_memory_mb(),
             host=platform.node(),
             pid=os.getpid(),
+            writes=task.writes,
         )
         self._workspace.write_json(task.report_path, report.to_plain())
         return report
