@@ -316,7 +316,7 @@ def test_of_many_that_try_at_once_one_gets_the_lease(root):
 
 def left_behind(workspace, **facts):
     """Write the lease of an owner that does not run any more; return what the owner knows."""
-    holder, _ = workspace._leases._take("key", 60.0)
+    holder, _ = workspace._leases._take("key", "it", 60.0)
     path = f"{leases.FOLDER}/{leases._name('key')}"
     workspace.write_json(path, workspace.read_json(path) | facts)
     return holder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -14,6 +15,7 @@ from sercore.cli.completion import complete_runs
 from sercore.cli.text import add_row
 from sercore.cli.text import plain
 from sercore.cli.text import print_table
+from sercore.errors import SettingsError
 
 if TYPE_CHECKING:
     from sercore.storage.workspace import Workspace
@@ -22,32 +24,90 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", required=False, shell_complete=complete_runs)
 @click.option("--probes", is_flag=True, help="List the stored probes instead.")
+@click.option("--watch", is_flag=True, help="Show what a run does now, until it ends.")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1),
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time between two refreshes of --watch.",
+)
+@click.option(
+    "--cell",
+    nargs=3,
+    metavar="BACKBONE TRAIN TEST",
+    help="Show why a cell failed: its scores, and the reports of its tasks with their tracebacks.",
+)
 @shared.workspace_option
 @shared.config_option
 @shared.json_option
 def status(
     run: str | None,
     probes: bool,  # noqa: FBT001 - click passes flags so
+    watch: bool,  # noqa: FBT001
+    every: float,
+    cell: tuple[str, str, str] | None,
     workspace: str | None,
     config: Path | None,
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    """Show the runs of a workspace, or the probes and cells of one RUN."""
+    """Show the runs of a workspace, or the probes and cells of one RUN.
+
+    --watch shows the progress of RUN, or of the run that is running: what works where, how much is
+    left, and what failed. It reads the workspace, so it works from any machine and disturbs
+    nothing. Piped, it prints one line for each refresh; with --json, one JSON object per line.
+    """
     settings = shared.load_settings(config)
     place = shared.open_workspace(workspace, settings)
+    if sum((probes, watch, cell is not None)) > 1:
+        raise click.UsageError("Use only one of --probes, --watch and --cell.")
+    if watch:
+        from sercore.cli.watch import watch as show_progress
+        from sercore.runs.progress import RunWatcher
+
+        name = run or _running(place)
+        with suppress(KeyboardInterrupt):  # the usual way to stop looking
+            show_progress(RunWatcher(place, name), every=every, as_json=as_json)
+    elif cell is not None:
+        from sercore.cli.cell import show_cell
+
+        show_cell(place, run or "default", cell, as_json=as_json)
+    else:
+        _show_tables(place, run, probes=probes, as_json=as_json)
+
+
+def _show_tables(workspace: Workspace, run: str | None, *, probes: bool, as_json: bool) -> None:
     columns: tuple[str, ...]
     if probes:
         columns = ("key", "backbone", "train_corpus", "protocol", "fold", "split_seed", "n_train")
-        _show("probes", columns, _probes(place), place, as_json=as_json)
+        _show("probes", columns, _probes(workspace), workspace, as_json=as_json)
     elif run is None:
         columns = ("run", "status", "written", "protocol", "done", "failed", "problems")
-        _show("runs", columns, _runs(place), place, as_json=as_json)
+        _show("runs", columns, _runs(workspace), workspace, as_json=as_json)
     else:
         columns = (
             *("backbone", "layer", "probe", "train_corpus", "fold", "split_seed", "status"),
             *("cells", "reason"),
         )
-        _show(f"run {run}", columns, _jobs(place, run), place, as_json=as_json)
+        _show(f"run {run}", columns, _jobs(workspace, run), workspace, as_json=as_json)
+
+
+def _running(workspace: Workspace) -> str:
+    """Return the name of the run that is running.
+
+    Raises:
+        SettingsError: there is none, or several.
+    """
+    from sercore.runs.progress import running
+
+    names = running(workspace)
+    if len(names) != 1:
+        many = f"{', '.join(names)} are running" if names else "no run is running"
+        raise SettingsError(
+            f"{many} in {workspace.root}", hint="name the run: sercore status RUN --watch"
+        )
+    return names[0]
 
 
 def _runs(workspace: Workspace) -> list[dict[str, Any]]:

@@ -54,6 +54,21 @@ class Journal:
                 found[report.task] = report
         return sorted(found.values(), key=lambda report: (report.kind, report.label, report.task))
 
+    def news(self, known: dict[str, TaskReport]) -> None:
+        """Add reports that are not known yet to the known ones, by task.
+
+        Much faster than `reports` for a reader who asks again and again. What failed is read each
+        time, because it may be done again.
+        """
+        if not known:
+            known.update({report.task: report for report in self._read_compacted()})
+        for name in self._workspace.list(self._folder):
+            task = name.removesuffix(".json")
+            if task not in known or known[task].status == "failed" or known[task].failures:
+                with suppress(SercoreError):
+                    values = self._workspace.read_json(f"{self._folder}/{name}")
+                    known[task] = TaskReport.from_plain(values)
+
     def compact(self) -> None:
         """Move the single reports into one Parquet file.
 

@@ -65,6 +65,7 @@ def run_record(
         "missing": [asdict(missing) for missing in plan.missing],
         "splits": list(plan.splits),
         "environment": environment(),
+        "planned": _planned(plan),
         "counts": dict(sorted(counts.items())),
         "problems": list(problems),
         "notes": list(notes),
@@ -84,6 +85,18 @@ def _settings(selection: Selection, spec: RunSpec) -> dict[str, Any]:
         "small_clusters": selection.small_clusters,
         "threads": spec.threads,
         "frame_budget": spec.frame_budget,
+    }
+
+
+def _planned(plan: Plan) -> dict[str, int]:
+    """Return how many tasks of each kind, and how many cells, a run consists of."""
+    cells = [(job, test_set) for job in plan.jobs for test_set in job.test_sets]
+    columns = {(job.backbone.name, job.layer, test_set.corpus.id) for job, test_set in cells}
+    return {
+        "extract": len({(backbone, corpus) for backbone, _, corpus in columns}),
+        "fit": len(plan.jobs),
+        "predict": len(columns),
+        "cells": sum(len(test_set.rules) for _, test_set in cells),
     }
 
 

@@ -55,6 +55,10 @@ class Holder:
     pid: int
     started: str
     thread: int
+    what: str
+    """The key in words, as messages call it; empty if it has none."""
+    since: float
+    """When the lease was taken, seconds since 1970 on the owner's clock."""
     time_to_live: float
     """Seconds."""
     renewed: float
@@ -164,7 +168,7 @@ class Leases:
         Raises:
             WorkspaceError: the lease cannot be written.
         """
-        holder, is_mine = self._take(key, time_to_live)
+        holder, is_mine = self._take(key, "", time_to_live)
         lease = Lease(self, holder) if holder is not None and is_mine else None
         try:
             yield lease
@@ -215,7 +219,7 @@ class Leases:
         end = None if timeout is None else time.monotonic() + timeout
         pause = _SHORTEST_POLL
         while True:
-            holder, is_mine = self._take(key, time_to_live)
+            holder, is_mine = self._take(key, what, time_to_live)
             if holder is not None and is_mine:
                 return Lease(self, holder)
             is_over = end is not None and time.monotonic() >= end
@@ -230,7 +234,7 @@ class Leases:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_POLL)
 
-    def _take(self, key: str, time_to_live: float) -> tuple[Holder | None, bool]:
+    def _take(self, key: str, what: str, time_to_live: float) -> tuple[Holder | None, bool]:
         """Return the holder of a lease, and whether this call made it the holder.
 
         None: another process was faster, and has released the lease by now.
@@ -244,6 +248,8 @@ class Leases:
             host=node(),
             **asdict(this_process()),
             thread=threading.get_ident(),
+            what=what,
+            since=time.time(),
             time_to_live=time_to_live,
             renewed=time.time(),
         )
