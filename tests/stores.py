@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler
 from http.server import ThreadingHTTPServer
 
 import pytest
+from obstore.store import S3Store
 
 BUCKET = "bucket"
 KEY, SECRET = "tester", "tester-secret"
@@ -36,7 +37,6 @@ def environment(endpoint, **more):
 @contextmanager
 def moto():
     """Run moto, which keeps objects in memory; yield its address."""
-    pytest.importorskip("obstore")
     if shutil.which("moto_server", path=os.path.dirname(sys.executable)) is None:
         pytest.skip("moto is not installed")
     port = free_port()
@@ -76,6 +76,15 @@ def seaweedfs(folder):
     words += [f"-{name}={value}" for name, value in options.items()]
     address = f"http://127.0.0.1:{port}"
     with _running(words, f"{address}/healthz"):
+        store = S3Store(
+            BUCKET,
+            endpoint=address,
+            access_key_id=KEY,
+            secret_access_key=SECRET,
+            region="us-east-1",
+            client_options={"allow_http": True},
+        )
+        store.put("first", b"")  # it makes the bucket
         yield address
 
 

@@ -168,7 +168,7 @@ def test_a_store_that_is_away_is_not_taken_for_damage(remote, monkeypatch):
     packed = store.open(verify=False)
 
     def away(*_):
-        raise StoreError(5, "the store does not answer (503)")
+        raise StoreError("the store does not answer (503)", "wait")
 
     monkeypatch.setattr(remote._files.pages, "_fetch", away)
     for use in (store.open, lambda: packed.blocks[1][:]):

@@ -106,7 +106,16 @@ def open_store(root: str) -> ObjectStore:
 
 
 class StoreError(OSError):
-    """The store does not answer, or refuses what is asked of it."""
+    """The store does not answer, or refuses what is asked of it.
+
+    Args:
+        text: what is wrong.
+        hint: what to do about it.
+    """
+
+    def __init__(self, text: str, hint: str) -> None:
+        super().__init__(errno.EIO, text)
+        self.hint = hint
 
 
 @contextmanager
@@ -127,7 +136,8 @@ def as_os_errors() -> Iterator[None]:
         text = str(error)
         if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in text:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from error
-        raise StoreError(errno.EIO, f"{_kind(text)} ({reason(error)})") from error
+        kind, hint = _kind(text)
+        raise StoreError(f"{kind} ({reason(error)})", hint) from error
 
 
 def reason(error: Exception) -> str:
@@ -139,16 +149,19 @@ def reason(error: Exception) -> str:
     return " ".join(_PLACE.sub("", text.splitlines()[0]).split())
 
 
-def _kind(text: str) -> str:
-    """Return what an error of a store is about."""
+def _kind(text: str) -> tuple[str, str]:
+    """Return what an error of a store is about, and what to do."""
     if _METADATA_SERVICE in text:
-        return "no credentials were found: AWS_ACCESS_KEY_ID is not set, and this machine has none"
+        return (
+            "no credentials were found",
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use a machine that has a role",
+        )
     if "NoSuchBucket" in text:
-        return "the store has no such bucket"
+        return "the store has no such bucket", "create the bucket first"
     status = _STATUS.search(text)
     if status is not None and status[1].startswith(("401", "403")):
-        return "access is denied"
-    return "the store does not answer"
+        return "access is denied", "check the credentials in the environment, and the bucket"
+    return "the store does not answer", "run again when the store answers: what is done is kept"
 
 
 def _endpoint_is_plain() -> bool:

@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from sercore.storage.local_files import FileFacts
     from sercore.storage.pages import PageCache
 
-_STORE_HINT = "run again when the store answers: what is done is kept"
-
 _HIDDEN = {temporary.FOLDER, leases.FOLDER}
 
 
@@ -428,7 +426,7 @@ def _blaming_read(target: str) -> Iterator[None]:
 def read_error(target: str, error: OSError) -> SercoreError:
     """Return what a failed read means to the user."""
     if isinstance(error, StoreError):
-        return StoreUnavailableError(f"{target} cannot be read: {error.strerror}", hint=_STORE_HINT)
+        return StoreUnavailableError(f"{target} cannot be read: {error.strerror}", hint=error.hint)
     return WorkspaceError(f"{target} cannot be read: {error.strerror or error}")
 
 
@@ -442,7 +440,7 @@ def write_error(target: str, error: OSError) -> SercoreError:
         )
     if isinstance(error, StoreError):
         return StoreUnavailableError(
-            f"{target} cannot be written: {error.strerror}", hint=_STORE_HINT
+            f"{target} cannot be written: {error.strerror}", hint=error.hint
         )
     return WorkspaceError(
         f"{target} cannot be written: {error.strerror or error}",
