@@ -9,16 +9,21 @@ from __future__ import annotations
 import errno
 import os
 import re
+import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
+from typing import TypeVar
 
 from sercore.errors import SettingsError
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+T = TypeVar("T")
 
 SCHEMES = ("s3", "gs", "az", "memory")
 """What the URL of a workspace may begin with. ``memory`` lasts as long as the process."""
@@ -27,7 +32,7 @@ PATIENCE_VARIABLE = "SERCORE_STORE_PATIENCE"
 """Environment variable: seconds for which a request is repeated while the store fails."""
 
 _PATIENCE = 180.0
-_LONGEST_PAUSE = 10.0
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
 _MOST_RETRIES = 10_000  # the time ends the retries, not their number
 _REQUEST_SECONDS = 120
 _CONNECT_SECONDS = 10
@@ -111,19 +116,41 @@ class StoreError(OSError):
     Args:
         text: what is wrong.
         hint: what to do about it.
+        passes: whether the same request may succeed later.
     """
 
-    def __init__(self, text: str, hint: str) -> None:
+    def __init__(self, text: str, hint: str, *, passes: bool = True) -> None:
         super().__init__(errno.EIO, text)
         self.hint = hint
+        self.passes = passes
+
+
+def call(request: Callable[[], T]) -> T:
+    """Make a request, and repeat it while the store fails.
+
+    obstore repeats requests that are refused. This function also repeats those whose answer breaks
+    off in the middle.
+
+    Raises:
+        FileNotFoundError: what is asked for does not exist.
+        StoreError: the store still fails when the patience is over, or refuses.
+        AlreadyExistsError, PreconditionError: of obstore; the condition of the request failed.
+    """
+    end, pause = time.monotonic() + patience(), _SHORTEST_PAUSE
+    while True:
+        try:
+            with _as_os_errors():
+                return request()
+        except StoreError as error:
+            if not error.passes or time.monotonic() >= end:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 @contextmanager
-def as_os_errors() -> Iterator[None]:
-    """Raise an error of the store as an OSError: FileNotFoundError, or else StoreError.
-
-    Conditions that failed (`AlreadyExistsError`, `PreconditionError`) pass unchanged.
-    """
+def _as_os_errors() -> Iterator[None]:
+    """Raise an error of the store as an OSError, except conditions that failed."""
     from obstore.exceptions import AlreadyExistsError
     from obstore.exceptions import BaseError
     from obstore.exceptions import PreconditionError
@@ -137,7 +164,7 @@ def as_os_errors() -> Iterator[None]:
         if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in text:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from error
         kind, hint = _kind(text)
-        raise StoreError(f"{kind} ({reason(error)})", hint) from error
+        raise StoreError(f"{kind} ({reason(error)})", hint, passes=_passes(text)) from error
 
 
 def reason(error: Exception) -> str:
@@ -162,6 +189,14 @@ def _kind(text: str) -> tuple[str, str]:
     if status is not None and status[1].startswith(("401", "403")):
         return "access is denied", "check the credentials in the environment, and the bucket"
     return "the store does not answer", "run again when the store answers: what is done is kept"
+
+
+def _passes(text: str) -> bool:
+    """Return whether an error of a store may be over when the request is repeated."""
+    if _METADATA_SERVICE in text:
+        return False
+    status = _STATUS.search(text)
+    return status is None or status[1][0] == "5" or status[1].startswith(("408", "429"))
 
 
 def _endpoint_is_plain() -> bool:

@@ -14,14 +14,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextlib import suppress
 from functools import cache
+from functools import partial
 from typing import TYPE_CHECKING
 from typing import BinaryIO
 from typing import cast
 
 from sercore.errors import DiskFullError
 from sercore.storage.local_files import FileFacts
-from sercore.storage.object_store import as_os_errors
+from sercore.storage.object_store import call
 from sercore.storage.object_store import open_store
 from sercore.storage.pages import MEMORY
 from sercore.storage.pages import PageCache
@@ -30,6 +32,7 @@ from sercore.storage.sizes import parse_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from obstore import PutMode
     from obstore.store import ObjectStore
 
 MEMORY_VARIABLE = "SERCORE_FRAME_MEMORY"
@@ -60,15 +63,14 @@ class RemoteFiles:
 
     def exists(self, path: str) -> bool:
         """Return whether a file or folder is there."""
-        return self.facts(path) is not None or any(True for _ in self._below(path))
+        return self.facts(path) is not None or bool(self.list(path))
 
     def facts(self, path: str) -> FileFacts | None:
         """Return size, time and version of a file; None if it is missing."""
         import obstore
 
         try:
-            with as_os_errors():
-                found = obstore.head(self._store, self._key(path))
+            found = call(lambda: obstore.head(self._store, self._key(path)))
         except FileNotFoundError:
             return None
         return FileFacts(
@@ -81,8 +83,7 @@ class RemoteFiles:
         """Return the names in a folder, in any order; empty if the folder is missing."""
         import obstore
 
-        with as_os_errors():
-            found = obstore.list_with_delimiter(self._store, self._key(folder))
+        found = call(lambda: obstore.list_with_delimiter(self._store, self._key(folder)))
         paths = [*found["common_prefixes"], *(entry["path"] for entry in found["objects"])]
         return [posixpath.basename(path) for path in paths]
 
@@ -96,16 +97,16 @@ class RemoteFiles:
         """Return the bytes of a file."""
         import obstore
 
-        with as_os_errors():
-            return bytes(obstore.get(self._store, self._key(path)).bytes())
+        return call(lambda: bytes(obstore.get(self._store, self._key(path)).bytes()))
 
     def read_ranges(self, path: str, spans: Sequence[tuple[int, int]]) -> Sequence[memoryview]:
         """Return the bytes of some spans (start, length) of a file."""
         import obstore
 
         starts, lengths = zip(*spans, strict=True)
-        with as_os_errors():
-            found = obstore.get_ranges(self._store, self._key(path), starts=starts, lengths=lengths)
+        found = call(
+            lambda: obstore.get_ranges(self._store, self._key(path), starts=starts, lengths=lengths)
+        )
         return [memoryview(data) for data in found]
 
     def open(self, path: str) -> BinaryIO:
@@ -119,12 +120,9 @@ class RemoteFiles:
     @contextmanager
     def write(self, path: str) -> Iterator[BinaryIO]:
         """Open a file that appears whole when the block ends well, else not at all."""
-        import obstore
-
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as collected:
             try:
                 yield cast("BinaryIO", collected)
-                collected.seek(0)
             except OSError as error:
                 if error.errno != errno.ENOSPC:
                     raise
@@ -133,14 +131,7 @@ class RemoteFiles:
                     f"{self._root} are collected",
                     hint="let TMPDIR name a folder with more space, then run again",
                 ) from error
-            with as_os_errors():
-                obstore.put(
-                    self._store,
-                    self._key(path),
-                    collected,
-                    chunk_size=_CHUNK,
-                    max_concurrency=_CHUNKS_AT_ONCE,
-                )
+            call(lambda: self._upload(path, cast("BinaryIO", collected)))
 
     def create(self, path: str, data: bytes) -> str | None:
         """Write a file if it is missing, in one step; return its version, or None if it is there.
@@ -160,10 +151,12 @@ class RemoteFiles:
         """Return the bytes of a file and their version; None if it is missing."""
         import obstore
 
+        def get() -> tuple[bytes, str]:
+            found = obstore.get(self._store, self._key(path))
+            return bytes(found.bytes()), str(found.meta["e_tag"])
+
         try:
-            with as_os_errors():
-                found = obstore.get(self._store, self._key(path))
-                return bytes(found.bytes()), str(found.meta["e_tag"])
+            return call(get)
         except FileNotFoundError:
             return None
 
@@ -176,12 +169,9 @@ class RemoteFiles:
 
         keys = [self._key(path), *(key for key, _ in self._below(path))]
         keys.sort(key=lambda key: (not key.endswith(".json"), key))
-        with as_os_errors():
-            for key in keys:
-                try:
-                    obstore.delete(self._store, key)
-                except FileNotFoundError:
-                    continue
+        for key in keys:
+            with suppress(FileNotFoundError):
+                call(partial(obstore.delete, self._store, key))
 
     def touch(self, path: str) -> None:
         """Make the time of a file the present one, unless it is less than an hour old."""
@@ -202,20 +192,30 @@ class RemoteFiles:
         del longest_life
         return 0
 
+    def _upload(self, path: str, file: BinaryIO) -> None:
+        import obstore
+
+        file.seek(0)
+        obstore.put(
+            self._store,
+            self._key(path),
+            file,
+            chunk_size=_CHUNK,
+            max_concurrency=_CHUNKS_AT_ONCE,
+        )
+
     def _write_if(self, path: str, data: bytes, version: str | None) -> str | None:
         import obstore
         from obstore.exceptions import AlreadyExistsError
         from obstore.exceptions import PreconditionError
 
+        mode: PutMode = "create" if version is None else {"e_tag": version}
         try:
-            with as_os_errors():
-                put = obstore.put(
-                    self._store,
-                    self._key(path),
-                    data,
-                    mode="create" if version is None else {"e_tag": version},
-                    use_multipart=False,
+            put = call(
+                lambda: obstore.put(
+                    self._store, self._key(path), data, mode=mode, use_multipart=False
                 )
+            )
         except (AlreadyExistsError, PreconditionError, FileNotFoundError):
             return None
         return str(put["e_tag"])
@@ -223,10 +223,11 @@ class RemoteFiles:
     def _below(self, folder: str) -> Iterator[tuple[str, int]]:
         import obstore
 
-        with as_os_errors():
-            for batch in obstore.list(self._store, self._key(folder)):
-                for entry in batch:
-                    yield entry["path"], entry["size"]
+        def entries() -> Sequence[tuple[str, int]]:
+            batches = obstore.list(self._store, self._key(folder))
+            return [(entry["path"], entry["size"]) for batch in batches for entry in batch]
+
+        yield from call(entries)
 
     def _key(self, path: str) -> str:
         return path[len(self._root) :].strip("/")

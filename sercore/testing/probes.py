@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import NamedTuple
 
 import numpy as np
@@ -114,7 +115,7 @@ class ProbeContract:
         """Frames of utterances that do not train change no weight."""
         half = frames.rows[::2]
         wanted = _fit(probe, Frames(frames.packed, half, frames.labels[::2]), seed=1)
-        blocks = [block.copy() for block in frames.packed.blocks]
+        blocks: list[Any] = [np.array(block[:]) for block in frames.packed.blocks]
         for row in frames.rows[1::2]:
             first = int(frames.packed.start[row])
             blocks[0][first : first + int(frames.packed.length[row])] = 9.0
