@@ -126,7 +126,8 @@ def test_the_command_prints_tables_and_json(workspace):
     found = run(cli, ["compare", "first", "better", "--workspace", workspace.root, "--json"])
 
     assert text.exit_code == 0, text.exception
-    assert "9 cells in both runs: 9 differs, 9 only-first" in text.output
+    assert "9 cells in both runs: 9 differs\n" in text.output
+    assert "9 cells are in the first run only, 0 in the second only" in text.output
     told = json.loads(found.stdout)
     assert told["counts"] == {"differs": 9, "only-first": 9}
     assert len(told["cells"]) == 18

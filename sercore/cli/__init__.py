@@ -35,6 +35,10 @@ _COMMANDS = {
     "report": ("sercore.cli.report:report", "Write tables, figures and an HTML page of a run."),
     "score": ("sercore.cli.score:score", "Recompute the scores of a run from its predictions."),
     "compare": ("sercore.cli.compare:compare", "Say which cells of two runs differ, and why."),
+    "export": (
+        "sercore.cli.export:export",
+        "Write results, manifests and splits for other groups and tools.",
+    ),
     "check": ("sercore.cli.check:check", "Check whether a plugin keeps its contract."),
     "new": ("sercore.cli.new:new", "Write a plugin that builds and passes its checks."),
     "cache": ("sercore.cli.cache:cache", "List, verify and trim stored frames."),
@@ -80,8 +84,12 @@ class LazyGroup(click.Group):
         try:
             result = self._invoke(ctx)
             sys.stdout.flush()
-        except BrokenPipeError:
-            if ctx.invoked_subcommand == "run":
+        except (BrokenPipeError, SystemExit) as error:
+            # rich answers a closed pipe with SystemExit(1).
+            closed = isinstance(error, BrokenPipeError) or isinstance(
+                error.__context__, BrokenPipeError
+            )
+            if not closed or ctx.invoked_subcommand == "run":
                 raise
             # What is still buffered would fail once more when Python ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -15,6 +16,7 @@ from sercore.cli.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import Console
     from rich.table import Table
 
     from sercore.results.compare import AverageDifference
@@ -64,9 +66,9 @@ def compare(first: str, second: str | None, **given: Any) -> None:
     """Show which cells of two runs differ, by how much, and what else differs.
 
     Differences are SECOND minus FIRST. Without SECOND, two probes, layers or adjustments of FIRST
-    are compared. SECOND can be 'published': the matrices of the paper. A cell differs if the 95 %
-    interval of the difference, over speakers and seeds, does not contain zero; with fewer than
-    three seeds nothing is decided.
+    are compared. A run can be 'published' (the matrices of the paper) or the path of a bundle. A
+    cell differs if the 95 % interval of the difference, over speakers and seeds, does not contain
+    zero; with fewer than three seeds nothing is decided.
     """
     from sercore.results.compare import compare_runs
     from sercore.results.stored_run import read_run
@@ -145,6 +147,7 @@ def _as_json(result: RunComparison) -> dict[str, Any]:
             }
             for average in result.averages
         ],
+        "unrecorded": result.unrecorded,
         "record": [
             {"path": entry.path, "first": entry.first, "second": entry.second}
             for entry in result.record
@@ -176,19 +179,35 @@ def _show(result: RunComparison, *, everything: bool) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=_PIPED_WIDTH)
-    console.print(Text(printable(f"first: {result.first} · second: {result.second}\n")))
-    shown = [cell for cell in result.cells if everything or cell.verdict != "equal"]
+    console.print(Text(printable(f"first: {result.first} · second: {result.second}")))
+    console.print()
+    paired = [cell for cell in result.cells if cell.difference is not None]
+    shown = [cell for cell in paired if everything or cell.verdict != "equal"]
     shown.sort(key=lambda cell: -abs(cell.difference or 0.0))
     cut = shown if everything else shown[:_MOST]
-    for title in dict.fromkeys(cell.title for cell in cut):
-        console.print(_cell_table(title, [cell for cell in cut if cell.title == title]))
+    alone = [cell for cell in result.cells if cell.difference is None] if everything else []
+    titles = _titles(result)
+    for title in dict.fromkeys(titles[cell] for cell in (*cut, *alone)):
+        own = [cell for cell in (*cut, *alone) if titles[cell] == title]
+        console.print(_cell_table(title, own))
     if len(cut) < len(shown):
         console.print(f"and {len(shown) - len(cut)} smaller differences: --all shows them\n")
     for title in dict.fromkeys(average.title for average in result.averages):
-        own = [average for average in result.averages if average.title == title]
-        console.print(_average_table(title, own))
-    for line in _closing_lines(result):
+        averages = [average for average in result.averages if average.title == title]
+        console.print(_average_table(title, averages))
+    for line in _closing_lines(result, everything=everything):
         console.print(Text(line))
+    _show_record(result, console)
+
+
+def _show_record(result: RunComparison, console: Console) -> None:
+    from rich.text import Text
+
+    if result.unrecorded is not None:
+        console.print(
+            Text(f"'{result.unrecorded}' has no record: the paper states its settings in words")
+        )
+        return
     if not result.record:
         console.print("the records are the same")
         return
@@ -200,20 +219,45 @@ def _show(result: RunComparison, *, everything: bool) -> None:
         )
 
 
-def _closing_lines(result: RunComparison) -> list[str]:
+def _titles(result: RunComparison) -> dict[CellDifference, str]:
+    """Return the title of the table of each cell: class rules share no table."""
+    rules: dict[str, set[str]] = {}
+    for cell in result.cells:
+        rules.setdefault(cell.title, set()).update({cell.class_rule} - {None})  # type: ignore[arg-type]
+    titles = {}
+    for cell in result.cells:
+        own = rules[cell.title]
+        rule = cell.class_rule or "in-domain" if len(own) > 1 else next(iter(own), None)
+        titles[cell] = f"{cell.title} · {rule}" if rule else cell.title
+    return titles
+
+
+def _closing_lines(result: RunComparison, *, everything: bool) -> list[str]:
     """Return the counts, and what they do not say."""
-    compared = sum(n for verdict, n in _counts(result) if not verdict.startswith("only"))
-    counts = ", ".join(f"{n} {verdict}" for verdict, n in _counts(result) if n)
-    lines = [f"{compared} cells in both runs: {counts}"]
+    counts = dict(_counts(result))
+    alone = {name: counts.pop(name) for name in ("only-first", "only-second")}
+    compared = sum(counts.values())
+    listed = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    lines = [f"{compared} cells in both runs: {listed}"]
+    if any(alone.values()):
+        more = "" if everything else ": --all lists them"
+        lines.append(
+            f"{alone['only-first']} cells are in the first run only, {alone['only-second']} in the "
+            f"second only{more}"
+        )
     outside = [cell for cell in result.cells if cell.train != cell.test]
     if outside and all(cell.first is None or cell.second is None for cell in outside):
         lines.append("no out-of-domain cell is in both: class rules or corpora differ")
-    if result.count("not-decided"):
+    if counts["unknown"]:
+        lines.append(
+            "unknown: there is no interval, because one run has neither predictions nor counts"
+        )
+    if counts["not-decided"]:
         lines.append(
             "not-decided: fewer than three seeds, so the noise of training is not known; run both "
             "with --seeds 3"
         )
-    if result.count("differs"):
+    if counts["differs"]:
         lines.append(
             f"if no cell truly differed, about {0.05 * compared:.0f} of {compared} would still be "
             "marked 'differs'"
@@ -224,19 +268,13 @@ def _closing_lines(result: RunComparison) -> list[str]:
 def _cell_table(title: str, cells: Sequence[CellDifference]) -> Table:
     from sercore.results.text import number
 
-    rules = {cell.class_rule for cell in cells if cell.class_rule}
-    several = len(rules) > 1
-    table = _table(title if several or not rules else f"{title} · {rules.pop()}", "train", "test")
-    if several:
-        table.add_column("rule", overflow="fold")
+    table = _table(title, "train", "test")
     for name in ("first", "second", "difference", "verdict"):
         table.add_column(name, justify="right", no_wrap=True)
     for cell in cells:
-        rule = [plain(cell.class_rule or "in-domain")] if several else []
         table.add_row(
             plain(cell.train),
             plain(cell.test),
-            *rule,
             number(cell.first),
             number(cell.second),
             _difference(cell.difference, cell.interval),
@@ -275,7 +313,13 @@ def _table(title: str, *columns: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=plain(title), title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        title=plain(title),
+        title_justify="left",
+    )
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
@@ -283,4 +327,6 @@ def _table(title: str, *columns: str) -> Table:
 
 def _short(value: object) -> str:
     text = "(missing)" if value is None else str(value)
+    if re.fullmatch(r"[0-9a-f]{40,64}", text):
+        return text[:12]  # a digest or a commit
     return text if len(text) <= 80 else f"{text[:77]}..."

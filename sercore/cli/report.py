@@ -75,9 +75,10 @@ def report(runs: tuple[str, ...], **given: Any) -> None:
     formats = _formats(given["formats"])
     require_libraries(formats)
     workspace = shared.open_workspace(given["workspace"], shared.load_settings(given["config"]))
-    names = list(dict.fromkeys(runs or ("default",)))
+    names = dict.fromkeys(runs or ("default",))
+    stored = [read_run(workspace, name) for name in names]
     content = build_content(
-        [read_run(workspace, name) for name in names],
+        stored,
         metric=given["metric"],
         adjustment=given["adjustment"],
         common=given["common_cells"],
@@ -86,7 +87,7 @@ def report(runs: tuple[str, ...], **given: Any) -> None:
     )
     _refuse_nothing(content, given["metric"], given["adjustment"])
     if given["output"] is None:
-        place, folder = workspace, f"runs/{names[0]}/report"
+        place, folder = workspace, stored[0].report_folder
     else:
         place, folder = Workspace(given["output"]), ""
     written = [place.path(path) for path in write_report(content, place, folder, formats)]

@@ -10,6 +10,7 @@ import click
 from sercore.cli import options as shared
 from sercore.cli.completion import complete_runs
 from sercore.cli.text import printable
+from sercore.errors import SettingsError
 from sercore.evaluation.protocols import Adjustment
 from sercore.evaluation.protocols import ClassRule
 
@@ -71,6 +72,11 @@ def score(ctx: click.Context, /, run: str, **given: Any) -> None:
 
     workspace = shared.open_workspace(given["workspace"], shared.load_settings(given["config"]))
     stored = read_run(workspace, run)
+    if stored.bundle is not None or stored.is_published:
+        raise SettingsError(
+            f"{run} is no run of the workspace, so it cannot be rescored there",
+            hint="rescore the run that it was written from",
+        )
     name = given["name"] or f"{stored.record.get('rescored_from') or run}-rescored"
     folder = run_folder(name)
     with workspace.claim(folder, f"the run '{name}'"):
@@ -144,8 +150,6 @@ def _metrics(names: tuple[str, ...]) -> tuple[Metric, ...]:
 
 def _refuse_other(workspace: Workspace, name: str) -> None:
     """Refuse to overwrite a computed run: a resumed run reuses its scores."""
-    from sercore.errors import SettingsError
-
     path = f"runs/{name}/run.json"
     if workspace.exists(path) and not workspace.read_json(path).get("rescored_from"):
         raise SettingsError(

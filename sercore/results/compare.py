@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from collections.abc import Mapping
-from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
 
+from sercore.bundles.public_record import public_record
 from sercore.errors import ProtocolError
 from sercore.results.averages import difference_intervals
+from sercore.results.record_differences import record_differences
 from sercore.results.sides import Choice
 from sercore.results.sides import two_sides
 from sercore.results.stored_run import reduce_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sercore.results.averages import AverageName
     from sercore.results.cell_statistics import Estimate
     from sercore.results.matrices import Pair
+    from sercore.results.record_differences import RecordDifference
     from sercore.results.reductions import Reductions
     from sercore.results.sides import MatrixKey
     from sercore.results.sides import Side
@@ -44,21 +46,6 @@ Verdict = Literal[
 """``noise``: the interval of the difference contains zero; ``differs``: it does not;
 ``not-decided``: a cell has fewer than three seeds; ``unknown``: there is no interval, because
 neither predictions nor confusion counts are stored."""
-
-_PASSING = frozenset(
-    {
-        "name",
-        "written",
-        "status",
-        "counts",
-        "problems",
-        "notes",
-        "scoring",
-        "schema",
-        "rescored_from",
-    }
-)
-"""Parts of a record that say how a run went, not what its scores depend on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,15 +107,6 @@ class AverageDifference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordDifference:
-    """An entry of the records that differs; None if a run lacks it."""
-
-    path: str
-    first: Any
-    second: Any
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunComparison:
     """Everything that differs between two runs."""
 
@@ -137,6 +115,8 @@ class RunComparison:
     cells: tuple[CellDifference, ...]
     averages: tuple[AverageDifference, ...]
     record: tuple[RecordDifference, ...]
+    unrecorded: str | None = None
+    """The run without a record, if the published matrices are compared."""
 
     def count(self, verdict: Verdict) -> int:
         """Return how many cells got a verdict."""
@@ -181,7 +161,8 @@ def compare_runs(
         second=f"{second.name} ({titles[1]})" if titles[1] else second.name,
         cells=cells,
         averages=tuple(average for key in shared for average in _averages(key, one, other)),
-        record=tuple(_record_differences(first.record, second.record)),
+        record=tuple(record_differences(*_records(first, second))),
+        unrecorded=next((run.name for run in (first, second) if run.is_published), None),
     )
 
 
@@ -321,21 +302,10 @@ def _named_averages(reductions: Reductions) -> dict[AverageName, float | None]:
     }
 
 
-def _record_differences(
-    first: Mapping[str, Any], second: Mapping[str, Any]
-) -> Iterator[RecordDifference]:
-    one, other = (
-        dict(_flat({name: value for name, value in record.items() if name not in _PASSING}))
-        for record in (first, second)
-    )
-    for path in sorted({*one, *other}):
-        if one.get(path) != other.get(path):
-            yield RecordDifference(path=path, first=one.get(path), second=other.get(path))
-
-
-def _flat(value: Any, path: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for name, entry in value.items():
-            yield from _flat(entry, (*path, str(name)))
-    else:
-        yield ".".join(path), value
+def _records(first: StoredRun, second: StoredRun) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return the records, as far as both can have the same entries."""
+    if first.is_published or second.is_published:
+        return {}, {}
+    if first.bundle is None and second.bundle is None:
+        return first.record, second.record
+    return public_record(first.record), public_record(second.record)

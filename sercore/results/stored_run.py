@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import replace
@@ -11,6 +12,8 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 from typing import Any
 
+from sercore.bundles.read import is_bundle
+from sercore.bundles.read import open_bundle
 from sercore.errors import ProtocolError
 from sercore.errors import WorkspaceError
 from sercore.evaluation.class_rules import IN_DOMAIN
@@ -33,6 +36,7 @@ from sercore.results.reductions import reduce_matrix
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from sercore.bundles.layout import BundleFacts
     from sercore.evaluation.scores import ScoreRow
     from sercore.results.matrices import Expected
     from sercore.results.matrices import Matrix
@@ -53,11 +57,20 @@ class StoredRun:
     scores: pa.Table
     """As `sercore.evaluation.scores.SCORE_SCHEMA`."""
     workspace: Workspace
+    bundle: BundleFacts | None = None
+    """Where it comes from, if it was read from a bundle."""
 
     @property
-    def folder(self) -> str:
-        """Its folder, relative to the workspace."""
-        return f"runs/{self.name}"
+    def report_folder(self) -> str:
+        """Where its report goes, relative to the workspace of the user."""
+        if self.bundle is None and not self.is_published:
+            return f"runs/{self.name}/report"
+        return f"reports/{re.sub(r'[^A-Za-z0-9._+~-]+', '-', self.name).strip('.-')}"
+
+    @property
+    def is_published(self) -> bool:
+        """Whether it is the run of the published matrices."""
+        return bool(self.record.get("published"))
 
     @cached_property
     def whole_cells(self) -> pa.Table:
@@ -67,6 +80,12 @@ class StoredRun:
     def headline_rows(self) -> list[ScoreRow]:
         """Return the headline score of every cell."""
         return rows_of(headlines(self.whole_cells))
+
+
+_ABOUT_PUBLISHED = (
+    "these are the matrices published with the paper 'SER Evals' (Osman, Kaplan, Nadeem 2024): one "
+    "number for each cell, without predictions and seeds, so no cell and no average has an interval"
+)
 
 
 def published_run(workspace: Workspace) -> StoredRun:
@@ -81,13 +100,16 @@ def published_run(workspace: Workspace) -> StoredRun:
             row["id"]: {"sets": [PAPER_SET], "ood_eligible": row["ood_eligible"]}
             for row in table1()
         },
-        "notes": ["the matrices published with the paper: single numbers, no predictions"],
+        "published": True,
+        "notes": [_ABOUT_PUBLISHED],
     }
     return StoredRun(name=PUBLISHED, record=record, scores=published_scores(), workspace=workspace)
 
 
 def read_run(workspace: Workspace, name: str) -> StoredRun:
-    """Read a run. ``published`` is the run of the published matrices unless a run has this name.
+    """Read a run, the published matrices (``published``) or a bundle (a path of a ``.zip`` file).
+
+    A run of the workspace with one of these names goes first.
 
     Raises:
         WorkspaceError: no run has this name, or its files cannot be read.
@@ -95,6 +117,8 @@ def read_run(workspace: Workspace, name: str) -> StoredRun:
     folder = f"runs/{name}"
     if name == PUBLISHED and not workspace.exists(folder + "/run.json"):
         return published_run(workspace)
+    if is_bundle(name) and not ("/" not in name and workspace.exists(folder)):
+        return bundle_run(name)
     if not workspace.exists(f"{folder}/scores.parquet"):
         names = [other for other in workspace.list("runs") if not other.startswith(".")]
         if workspace.exists(f"{folder}/run.json"):
@@ -123,6 +147,18 @@ def read_run(workspace: Workspace, name: str) -> StoredRun:
             f"the record of the run '{name}' is not a JSON object", hint="run it again"
         )
     return StoredRun(name=name, record=record, scores=scores, workspace=workspace)
+
+
+def bundle_run(path: str) -> StoredRun:
+    """Return a bundle as a run. Raises as `sercore.bundles.read.open_bundle` does."""
+    bundle = open_bundle(path)
+    return StoredRun(
+        name=bundle.facts.title,
+        record={**bundle.record, "name": bundle.facts.title},
+        scores=bundle.scores,
+        workspace=bundle.workspace,
+        bundle=bundle.facts,
+    )
 
 
 def eligible_corpora_of(record: Mapping[str, Any]) -> frozenset[str] | None:

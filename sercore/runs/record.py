@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC
@@ -11,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Any
 
+from sercore.backbones.interface import split_name
 from sercore.corpora.declared import DeclaredCorpus
 from sercore.corpora.problems import summarized
 from sercore.environment import environment
@@ -18,6 +20,7 @@ from sercore.evaluation.protocols import ClassRule
 
 if TYPE_CHECKING:
     from sercore.corpora.problems import Problem
+    from sercore.plugins.registry import Registry
     from sercore.runs.planned import Plan
     from sercore.runs.planned import PlannedBackbone
     from sercore.runs.planned import PlannedCorpus
@@ -37,6 +40,7 @@ def run_record(
     problems: Sequence[str],
     notes: Sequence[str],
     counts: Counter[str],
+    plugins: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return the content of ``runs/<name>/run.json``.
 
@@ -49,6 +53,7 @@ def run_record(
         problems: what failed the run: one sentence per fault.
         notes: what a reader should know: one sentence per note.
         counts: cells by status.
+        plugins: version by distribution, as `used_plugins` returns it.
     """
     selection = plan.selection
     return {
@@ -66,6 +71,7 @@ def run_record(
         "splits": list(plan.splits),
         "environment": environment(),
         "planned": _planned(plan),
+        "plugins": dict(plugins),
         "counts": dict(sorted(counts.items())),
         "problems": list(problems),
         "notes": list(notes),
@@ -98,6 +104,26 @@ def _planned(plan: Plan) -> dict[str, int]:
         "predict": len(columns),
         "cells": sum(len(test_set.rules) for _, test_set in cells),
     }
+
+
+def used_plugins(plan: Plan, registry: Registry) -> dict[str, str]:
+    """Return the version of every distribution whose plugins a plan uses, sercore's own left out.
+
+    Args:
+        plan: what the run does.
+        registry: what is installed.
+    """
+    protocol = plan.selection.protocol
+    owners = [
+        *(registry.corpora.owners.get(corpus.id) for corpus in plan.corpora),
+        *(registry.backbones.owners.get(split_name(used.name)[0]) for used in plan.backbones),
+        *(registry.probes.owners.get(job.probe.id) for job in plan.jobs),
+        *registry.metrics.owners.values(),
+        registry.protocols.owners.get(protocol.id),
+        registry.label_mappers.owners.get(protocol.mapper),
+    ]
+    versions = {owner.distribution: owner.version for owner in owners if owner is not None}
+    return {name: version for name, version in sorted(versions.items()) if name != "sercore"}
 
 
 def problems_of(plan: Plan) -> list[str]:

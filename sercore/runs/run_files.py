@@ -10,6 +10,7 @@ from sercore.plugins.identity import plugin_code
 from sercore.runs.explainer import Explainer
 from sercore.runs.record import notes_of
 from sercore.runs.record import run_record
+from sercore.runs.record import used_plugins
 from sercore.runs.scorebook import Scorebook
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class RunFiles:
         self._plan = plan
         self._spec = spec
         self._notifier = notifier
+        self._plugins = used_plugins(plan, registry)
         metrics = registry.metrics
         code = {metric.id: plugin_code(metrics.owners[metric.id], metric) for metric in metrics}
         self.scorebook = Scorebook(
@@ -116,4 +118,5 @@ class RunFiles:
             problems=self._notifier.problems,
             notes=self.notes,
             counts=self._notifier.counts,
+            plugins=self._plugins,
         )

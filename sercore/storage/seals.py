@@ -9,10 +9,15 @@ formats and every byte of a file, and no second file is needed that can get lost
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from typing import Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 KEY = "seal"
 """The name of the member or metadata entry that holds the digest."""
@@ -41,7 +46,8 @@ def sealed_json(value: Mapping[str, Any]) -> bytes:
     """Return an object as indented JSON with sorted keys and a seal.
 
     Raises:
-        ValueError: it has a member with the name of the seal.
+        ValueError: the object has a member with the name of the seal, or a number that is not
+            finite.
     """
     if KEY in value:
         raise ValueError(f"'{KEY}' is the member that holds the digest")
@@ -59,6 +65,39 @@ def opened_json(data: bytes) -> Any:
     value = json.loads(data)
     del value[KEY]
     return value
+
+
+def sealed_parquet(table: pa.Table) -> bytes:
+    """Return a table as Parquet (zstd) with a seal.
+
+    Raises:
+        pyarrow.ArrowException: the table cannot be written.
+    """
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    with pq.ParquetWriter(
+        buffer, table.schema, compression="zstd", use_dictionary=_texts(table.schema)
+    ) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({KEY: BLANK_SEAL})
+    return sealed(buffer.getvalue())
+
+
+def _texts(schema: pa.Schema) -> list[str]:
+    """Return the Parquet paths of the columns of texts, and of lists of texts.
+
+    Texts repeat, and a dictionary makes them small. Numbers do not repeat: with a dictionary,
+    logits take half as much space again, and a quarter more time to read.
+    """
+    import pyarrow as pa
+
+    paths = []
+    for field in schema:
+        listed = pa.types.is_list(field.type)
+        if pa.types.is_string(field.type.value_type if listed else field.type):
+            paths.append(f"{field.name}.list.element" if listed else field.name)
+    return paths
 
 
 def damage(data: bytes) -> str | None:

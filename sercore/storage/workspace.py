@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from sercore.storage.lease_files import LeaseFiles
     from sercore.storage.local_files import FileFacts
     from sercore.storage.pages import PageCache
+    from sercore.storage.zip_files import ZipFiles
 
 _HIDDEN = {temporary.FOLDER, leases.FOLDER}
 
@@ -61,25 +62,28 @@ class Workspace:
     Args:
         root: a folder, made on the first write, or the URL of an object store, such as
             ``s3://bucket/prefix``.
+        files: the files of the root, where it is neither a folder nor a URL; they are only read.
 
     Raises:
         SettingsError: the URL names no supported store.
     """
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, files: ZipFiles | None = None) -> None:
         text = str(root)
         self.is_local = "://" not in text
         self.root = str(Path(text).expanduser().absolute()) if self.is_local else text.rstrip("/")
-        self._files: LocalFiles | RemoteFiles
+        self._files: LocalFiles | RemoteFiles | ZipFiles
         kept: LeaseFiles
         folder = f"{self.root}/{leases.FOLDER}"
         if self.is_local:
-            self._files = LocalFiles(self.root)
-            kept = LocalLeaseFiles(self._files, folder)
+            local = LocalFiles(self.root)
+            self._files = files or local
+            kept = LocalLeaseFiles(local, folder)
         else:
             check_url(self.root)
-            self._files = RemoteFiles(self.root)
-            kept = RemoteLeaseFiles(self._files, folder)
+            remote = RemoteFiles(self.root)
+            self._files = remote
+            kept = RemoteLeaseFiles(remote, folder)
         self._leases = leases.Leases(kept, partial(write_error, folder))
         self._is_swept = False
 
@@ -171,21 +175,12 @@ class Workspace:
     def write_table(self, relative: str, table: pa.Table) -> None:
         """Write a table as Parquet (zstd) with a seal. Raises as `write` does."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        buffer = io.BytesIO()
         try:
-            with pq.ParquetWriter(
-                buffer,
-                table.schema,
-                compression="zstd",
-                use_dictionary=_texts(table.schema),
-            ) as writer:
-                writer.write_table(table)
-                writer.add_key_value_metadata({seals.KEY: seals.BLANK_SEAL})
+            data = seals.sealed_parquet(table)
         except pa.ArrowException as error:
             raise WorkspaceError(f"{self.path(relative)} cannot be written: {error}") from error
-        self.write_sealed(relative, buffer.getvalue())
+        self.write_bytes(relative, data)
 
     def open(self, relative: str) -> BinaryIO:
         """Open a file for reading.
@@ -389,22 +384,6 @@ class Workspace:
     def _sweep_once(self) -> None:
         if not self._is_swept:
             self.sweep()
-
-
-def _texts(schema: pa.Schema) -> list[str]:
-    """Return the Parquet paths of the columns of texts, and of lists of texts.
-
-    Texts repeat, and a dictionary makes them small. Numbers do not repeat: with a dictionary,
-    logits take half as much space again, and a quarter more time to read.
-    """
-    import pyarrow as pa
-
-    paths = []
-    for field in schema:
-        listed = pa.types.is_list(field.type)
-        if pa.types.is_string(field.type.value_type if listed else field.type):
-            paths.append(f"{field.name}.list.element" if listed else field.name)
-    return paths
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Manifests, splits and results in the formats of other tools."""
