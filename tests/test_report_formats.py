@@ -592,7 +592,10 @@ def test_heat_shows_skill_above_chance(whole):
 def test_titles_use_words_and_dates_are_readable(whole):
     text = markdown_page(whole)
 
-    assert "Out-of-domain mean by training corpus (as Figure 2 of the paper)" in text
+    assert (
+        "Out-of-domain mean by training corpus (as Figure 2 of SER Evals, Osman et al. 2024)"
+        in text
+    )
     assert "2024-01-01 00:00 UTC" in html_page(whole)
     assert "T00:00:00+00:00" not in html_page(whole)
 

@@ -20,6 +20,9 @@ from typing import Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
+PAPER = "SER Evals, Osman et al. 2024"
+"""How reports name the paper to readers who may not know it."""
+
 DEFECTIVE_TRAIN_CORPUS = "mesd"
 """Its published row is that of a constant predictor: it has no `surprise`, and the published
 adjustment adds 27.6 to the logit of a class without training data."""

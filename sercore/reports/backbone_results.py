@@ -52,7 +52,8 @@ def backbone_result(
     """
     setting = matrix.setting
     own = {pair: estimates[setting, pair] for pair in matrix.cells if (setting, pair) in estimates}
-    cells = _cell_views(matrix, statistics, own)
+    comparable = _is_comparable(setting, record)
+    cells = _cell_views(matrix, statistics, own, comparable=comparable)
     reductions = reduce_of(matrix, record)
     described = backbones_of(record).get(setting.backbone)
     seeds = matrix.seeds if len(matrix.seeds) > 1 else ()
@@ -62,9 +63,7 @@ def backbone_result(
         reductions=reductions,
         cells=cells,
         intervals=average_intervals(reductions, own),
-        published=published_summaries().get(setting.checkpoint or "")
-        if _is_comparable(setting)
-        else None,
+        published=published_summaries().get(setting.checkpoint or "") if comparable else None,
         class_f1=_class_f1(cells),
         statistics=statistics,
         estimates=own,
@@ -75,16 +74,19 @@ def backbone_result(
     )
 
 
-def _is_comparable(setting: Setting) -> bool:
-    """Return whether the paper has numbers of this kind."""
-    return setting.metric == MAIN_METRIC and not setting.demo
+def _is_comparable(setting: Setting, record: Mapping[str, Any]) -> bool:
+    """Return whether the paper has numbers of this kind, and these are not the paper's own."""
+    return setting.metric == MAIN_METRIC and not setting.demo and not record.get("published")
 
 
 def _cell_views(
-    matrix: Matrix, statistics: CellStatistics, estimates: Mapping[Pair, Estimate]
+    matrix: Matrix,
+    statistics: CellStatistics,
+    estimates: Mapping[Pair, Estimate],
+    *,
+    comparable: bool,
 ) -> dict[Pair, CellView]:
     setting = matrix.setting
-    comparable = _is_comparable(setting)
     published = published_matrices().get(setting.checkpoint or "", {}) if comparable else {}
     views = {}
     for pair, cell in matrix.cells.items():

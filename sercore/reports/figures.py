@@ -9,6 +9,7 @@ from typing import Literal
 
 import matplotlib as mpl
 
+from sercore.published import PAPER
 from sercore.reports.colours import MARKERS
 from sercore.reports.colours import SERIES
 from sercore.reports.drawing import GRID
@@ -58,7 +59,7 @@ def overview(group: ComparisonGroup) -> Drawing:
         domains.append("out-of-domain")
     drawing = new_drawing(
         f"{group.id}-averages",
-        "Averages per backbone (as Table 3 of the paper)",
+        f"Averages per backbone (as Table 3 of {PAPER})",
         (7.2, 0.9 + 0.36 * len(results)),
     )
     axes = drawing.figure.subplots(1, len(domains), sharey=True, squeeze=False)[0]
@@ -81,7 +82,7 @@ def overview(group: ComparisonGroup) -> Drawing:
 def by_corpus(group: ComparisonGroup, side: Side) -> Drawing:
     """Draw the out-of-domain means by train corpus (``rows``) or by test corpus (``columns``)."""
     figure, kind = (2, "training") if side == "rows" else (3, "test")
-    title = f"Out-of-domain mean by {kind} corpus (as Figure {figure} of the paper)"
+    title = f"Out-of-domain mean by {kind} corpus (as Figure {figure} of {PAPER})"
     corpora = list(reversed(group.clusters[0]))
     height = 1.1 + len(corpora) * max(0.36, 0.075 * len(group.backbones))
     drawing = new_drawing(f"{group.id}-by-{kind}-corpus", title, (7.2, height))

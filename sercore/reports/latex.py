@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sercore.evaluation.metrics import MEASURES
 from sercore.reports.group_tables import supporting_tables
+from sercore.reports.views import NO_INTERVAL
 from sercore.results.matched import MATCHED_NOTE
 from sercore.results.text import MISSING
 from sercore.results.text import number
@@ -135,11 +136,11 @@ def _plain(group: ComparisonGroup, table: PlainTable, place: int) -> list[str]:
 
 
 def _intervals(group: ComparisonGroup) -> str:
-    """Return the sentence about the intervals of a table, or nothing without any."""
+    """Return the sentence about the intervals of a table."""
     found = [result.intervals.in_domain for result in group.backbones]
     known = [interval for interval in found if interval is not None]
     if not known:
-        return ""
+        return f" {NO_INTERVAL}"
     text = " Intervals are over speakers and seeds, corrected for the bias of averages"
     single = any(Note.ONE_PROBE in interval.notes for interval in known)
     return f"{text}; {NOTE_TEXTS[Note.ONE_PROBE]}." if single else f"{text}."

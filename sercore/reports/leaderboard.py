@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sercore.reports.views import NO_INTERVAL
 from sercore.results.matched import MATCHED_NOTE
 from sercore.results.text import bracketed
 from sercore.results.text import interval_text
@@ -178,7 +179,7 @@ def _caption(group: ComparisonGroup) -> str:
         )
     if group.has_matched:
         text += f" {MATCHED_NOTE}"
-    return f"{text} Small numbers are 95 % intervals."
+    return f"{text} {'Small numbers are 95 % intervals.' if group.has_intervals else NO_INTERVAL}"
 
 
 def _cell(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sercore.published import PAPER
 from sercore.reports.content import published_note
 from sercore.reports.group_tables import group_tables
 from sercore.reports.tables import leak_board
+from sercore.reports.views import NO_INTERVAL
 from sercore.results.matched import MATCHED_NOTE
 from sercore.results.matched import MATCHED_TITLE
 from sercore.results.summary import matrix_lines
@@ -61,12 +63,14 @@ def _group_lines(group: ComparisonGroup, *, several: bool) -> list[str]:
     if group.refusal:
         lines += [f"Not ranked: {markdown_cell(group.refusal)}.", ""]
     lines += [*_board_lines(group), ""]
+    if not group.has_intervals:
+        lines += [NO_INTERVAL, ""]
     if group.has_published:
         lines += [markdown_cell(published_note(group)), ""]
     if group.clusters:
-        title = "### Out-of-domain mean by training corpus (as Figure 2 of the paper)"
+        title = f"### Out-of-domain mean by training corpus (as Figure 2 of {PAPER})"
         lines += [title, "", *_corpus_lines(group, "rows"), ""]
-        title = "### Out-of-domain mean by test corpus (as Figure 3 of the paper)"
+        title = f"### Out-of-domain mean by test corpus (as Figure 3 of {PAPER})"
         lines += [title, "", *_corpus_lines(group, "columns"), ""]
     for table in group_tables(group):
         lines += _plain_lines(table)

@@ -11,6 +11,7 @@ from sercore.evaluation.scores import cells_of
 from sercore.evaluation.scores import with_predictions
 from sercore.features.store import FeatureStore
 from sercore.probes.store import probe_record_path
+from sercore.published import PAPER
 from sercore.published import table1
 from sercore.reports.views import Notice
 from sercore.results.floors import findings_text
@@ -42,6 +43,7 @@ def notices_of(
     """
     corpora = corpora_of(run.record)
     return [
+        *_published(run),
         *_demo(groups),
         *_missing(groups),
         *_unfinished(run.record.get("status")),
@@ -51,6 +53,16 @@ def notices_of(
         *_notes(corpora, notes),
         *_problems(problems),
     ]
+
+
+def _published(run: StoredRun) -> Iterator[Notice]:
+    if run.is_published:
+        yield Notice(
+            kind="note",
+            title="Numbers of the paper",
+            text=f"These are the matrices published with {PAPER}. They are one number for each "
+            "cell, without predictions and seeds, so no cell and no average has an interval.",
+        )
 
 
 def _demo(groups: Sequence[ComparisonGroup]) -> Iterator[Notice]:

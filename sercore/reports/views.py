@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _LOWER_IS_BETTER = frozenset(metric.id for metric in METRICS if metric.higher_is_better is False)
 
+NO_INTERVAL = "No average has an interval, because predictions or confusion counts are missing."
+
 Side = Literal["rows", "columns"]
 """Which out-of-domain means: by train corpus (``rows``) or by test corpus (``columns``)."""
 
@@ -223,6 +225,15 @@ class ComparisonGroup:
     def has_matched(self) -> bool:
         """Whether any backbone has a weighted average with one adjustment on both sides."""
         return any(result.matched for result in self.backbones)
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether the averages of any backbone have an interval."""
+        return any(
+            interval is not None
+            for result in self.backbones
+            for interval in (result.intervals.in_domain, result.intervals.out_of_domain)
+        )
 
     @property
     def has_published(self) -> bool:

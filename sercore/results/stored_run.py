@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import replace
 from difflib import get_close_matches
@@ -17,6 +18,7 @@ from sercore.bundles.read import open_bundle
 from sercore.errors import ProtocolError
 from sercore.errors import WorkspaceError
 from sercore.evaluation.class_rules import IN_DOMAIN
+from sercore.evaluation.protocols import PROTOCOLS
 from sercore.evaluation.protocols import Adjustment
 from sercore.evaluation.protocols import ClassRule
 from sercore.evaluation.scores import DONE
@@ -82,18 +84,23 @@ class StoredRun:
         return rows_of(headlines(self.whole_cells))
 
 
-_ABOUT_PUBLISHED = (
-    "these are the matrices published with the paper 'SER Evals' (Osman, Kaplan, Nadeem 2024): one "
-    "number for each cell, without predictions and seeds, so no cell and no average has an interval"
-)
-
-
 def published_run(workspace: Workspace) -> StoredRun:
     """Return the published matrices as a run. It has no predictions, so it has no intervals."""
+    from sercore.published import DEFECTIVE_TRAIN_CORPUS
     from sercore.published import PAPER_SET
     from sercore.published import published_scores
     from sercore.published import table1
 
+    paper = next(protocol for protocol in PROTOCOLS if protocol.id == "paper")
+    intervals = (
+        "these are the matrices published with the paper 'SER Evals' (Osman, Kaplan, Nadeem "
+        "2024): one number for each cell, without predictions and seeds, so no cell and no "
+        "average has an interval"
+    )
+    defect = (
+        f"the row of {DEFECTIVE_TRAIN_CORPUS} is that of a constant predictor, a defect of the "
+        "published adjustment"
+    )
     record = {
         "name": PUBLISHED,
         "corpora": {
@@ -101,7 +108,8 @@ def published_run(workspace: Workspace) -> StoredRun:
             for row in table1()
         },
         "published": True,
-        "notes": [_ABOUT_PUBLISHED],
+        "protocol": asdict(paper),
+        "notes": [intervals, defect],
     }
     return StoredRun(name=PUBLISHED, record=record, scores=published_scores(), workspace=workspace)
 
