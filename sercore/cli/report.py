@@ -56,6 +56,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Add Friedman's test with Nemenyi's, and Wilcoxon's with Holm's correction.",
 )
+@click.option(
+    "--site",
+    metavar="DIR",
+    help="Write a leaderboard of all RUNs into this folder, in place of a report.",
+)
 @click.option("--common-cells", is_flag=True, help="Use only the cells that all backbones have.")
 @shared.workspace_option
 @shared.config_option
@@ -63,9 +68,14 @@ if TYPE_CHECKING:
 def report(runs: tuple[str, ...], **given: Any) -> None:
     """Write tables, figures and an HTML page of one or several runs.
 
-    RUN defaults to 'default'. Two runs on the same corpora, one with --protocol random-kfold and
-    one with --protocol speaker-disjoint, also show the leak gap between them.
+    RUN is the name of a run, the path of a bundle that 'sercore export bundle' wrote, or
+    'published': the matrices of the paper. It defaults to 'default'. Two runs on the same corpora,
+    one with --protocol random-kfold and one with --protocol speaker-disjoint, also show the leak
+    gap between them.
     """
+    if given["site"] is not None:
+        _write_site(runs, given)
+        return
     from sercore.reports.content import build_content
     from sercore.reports.write import require_libraries
     from sercore.reports.write import write_report
@@ -102,6 +112,34 @@ def report(runs: tuple[str, ...], **given: Any) -> None:
     if len(pages) < len(written):
         figure = next(path for path in written if path not in pages)
         click.echo(printable(f"{Path(figure).parent} ({len(written) - len(pages)} figures)"))
+
+
+_OF_A_REPORT = ("output", "formats", "metric", "adjustment", "rank_tests", "common_cells")
+
+
+def _write_site(runs: tuple[str, ...], given: dict[str, Any]) -> None:
+    """Write a leaderboard, and say what in it needs attention."""
+    from sercore.reports.site import build_site
+    from sercore.results.stored_run import read_run
+    from sercore.storage.workspace import Workspace
+
+    unused = [name for name in _OF_A_REPORT if given[name]]
+    if unused:
+        option = {"formats": "format"}.get(unused[0], unused[0]).replace("_", "-")
+        raise click.UsageError(f"--{option} does not apply to --site.")
+    workspace = shared.open_workspace(given["workspace"], shared.load_settings(given["config"]))
+    stored = [read_run(workspace, name) for name in dict.fromkeys(runs or ("default",))]
+    built = build_site(stored, Workspace(given["site"]))
+    if given["as_json"]:
+        shared.print_json(built.summary())
+        return
+    if built.conflicts:
+        click.echo(
+            f"sercore: {built.conflicts} rows are in conflict: groups report other scores for the "
+            "same weights, data and seeds; the page marks them",
+            err=True,
+        )
+    click.echo(printable(built.page))
 
 
 def _formats(values: tuple[str, ...]) -> tuple[str, ...]:
