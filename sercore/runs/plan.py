@@ -42,6 +42,7 @@ from sercore.settings import DatasetSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sercore.backbones.interface import Backbone
@@ -184,7 +185,7 @@ def _corpora(
     for corpus, path, named in _chosen_corpora(selection, settings, registry):
         name = corpus.card.id
         try:
-            place = _place(corpus, path, selection, settings, workspace, offline=offline)
+            place = place_of(corpus, path, selection.data, settings, workspace, offline=offline)
             corpora.append(
                 read_corpus(
                     name,
@@ -235,19 +236,32 @@ def _require_sets(selection: Selection, registry: Registry) -> None:
             )
 
 
-def _place(
+def place_of(
     corpus: Corpus,
     path: Path | None,
-    selection: Selection,
+    data: Sequence[Path],
     settings: Settings,
     workspace: Workspace,
     *,
-    offline: bool,
+    offline: bool = True,
 ) -> CorpusPlace:
+    """Return where a corpus lies.
+
+    Args:
+        corpus: the corpus.
+        path: the folder that the user gave; None to look for it.
+        data: folders that hold corpora under their usual names.
+        settings: more folders, and files to leave out.
+        workspace: holds corpora that sercore generates.
+        offline: whether a corpus that the user declared may not be downloaded.
+
+    Raises:
+        CorpusMissingError: it is nowhere.
+    """
     name = corpus.card.id
-    root = path or locate(corpus, selection.data, settings, workspace, offline=offline)
+    root = path or locate(corpus, data, settings, workspace, offline=offline)
     if root is None:
-        looked = ", ".join(map(str, selection.data)) or "no data folder was named"
+        looked = ", ".join(map(str, data)) or "no data folder was named"
         raise CorpusMissingError(
             f"it was not found ({looked})",
             hint=f"{corpus.card.obtain} Then --data DIR or --dataset {name}=PATH",
