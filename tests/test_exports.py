@@ -292,6 +292,7 @@ def test_eval_results_are_read_by_huggingface_hub(run_place, tmp_path):
 
 
 def test_every_eval_ever_fits_its_schema(run_place, tmp_path):
+    # Its requirements exclude ours, so it is installed alone: pip install --no-deps every-eval-ever
     need("every_eval_ever")
     jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads((files("every_eval_ever.schemas") / "eval.schema.json").read_text())
