@@ -11,6 +11,8 @@ from typing import TypeVar
 import click
 
 from sercore.cli import options as shared
+from sercore.cli.completion import complete
+from sercore.cli.completion import complete_runs
 from sercore.cli.text import printable
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def export() -> None:
 
 
 @export.command("bundle")
-@click.argument("run", default="default")
+@click.argument("run", default="default", shell_complete=complete_runs)
 @click.option(
     "--output", metavar="FILE", help="The bundle. [default: <RUN>.zip in the current folder]"
 )
@@ -134,7 +136,10 @@ def _corpus_options(function: F) -> F:
             help="First split seed. [default: 34]",
         ),
         click.option(
-            "--protocol", metavar="NAME", help="Whose labels and splits. [default: standard]"
+            "--protocol",
+            metavar="NAME",
+            shell_complete=complete("protocols"),
+            help="Whose labels and splits. [default: standard]",
         ),
         shared.data_option,
     ):
@@ -143,7 +148,13 @@ def _corpus_options(function: F) -> F:
 
 
 @export.command("manifest")
-@click.argument("datasets", nargs=-1, required=True, metavar="DATASET[=PATH]...")
+@click.argument(
+    "datasets",
+    nargs=-1,
+    required=True,
+    metavar="DATASET[=PATH]...",
+    shell_complete=complete("corpora"),
+)
 @click.option("--format", "format_", type=click.Choice(_FORMATS), default="csv", show_default=True)
 @click.option(
     "--output", metavar="DIR", help="Receives <DATASET>-<FORMAT>. [default: the current folder]"
@@ -173,7 +184,13 @@ def manifest(datasets: tuple[str, ...], format_: str, **given: Any) -> None:
 
 
 @export.command("splits")
-@click.argument("datasets", nargs=-1, required=True, metavar="DATASET[=PATH]...")
+@click.argument(
+    "datasets",
+    nargs=-1,
+    required=True,
+    metavar="DATASET[=PATH]...",
+    shell_complete=complete("corpora"),
+)
 @click.option("--output", metavar="FILE", help="The table. [default: splits.csv]")
 @_corpus_options
 def splits(datasets: tuple[str, ...], **given: Any) -> None:
@@ -190,7 +207,7 @@ def splits(datasets: tuple[str, ...], **given: Any) -> None:
 
 
 @export.command("results")
-@click.argument("run", default="default")
+@click.argument("run", default="default", shell_complete=complete_runs)
 @click.option("--format", "format_", type=click.Choice(_RESULT_FORMATS), required=True)
 @click.option(
     "--output", metavar="DIR", help="Receives the files. [default: <FORMAT> in the current folder]"
@@ -215,7 +232,7 @@ def splits(datasets: tuple[str, ...], **given: Any) -> None:
 @shared.config_option
 @shared.json_option
 def results(run: str, format_: str, **given: Any) -> None:
-    """Write the results of RUN for the Hugging Face hub or for Every Eval Ever."""
+    """Write the results of RUN for the Hub or for Every Eval Ever."""
     from sercore.errors import SettingsError
     from sercore.exports.results import results_of
     from sercore.results.stored_run import read_run

@@ -150,7 +150,7 @@ class Result:
         values = {(train, test): cell.value for (train, test), cell in matrix.cells.items()}
         trains = sorted({train for train, _ in values})
         tests = sorted({test for _, test in values})
-        frame = pandas.DataFrame(
+        frame: pd.DataFrame = pandas.DataFrame(
             [[values.get((train, test)) for test in tests] for train in trains],
             index=pandas.Index(trains, name="train"),
             columns=pandas.Index(tests, name="test"),
@@ -212,7 +212,7 @@ class Result:
         from sercore.reports.write import write_report
 
         place = self.run.workspace if folder is None else Workspace(str(folder))
-        inside = f"{self.run.folder}/report" if folder is None else ""
+        inside = self.run.report_folder if folder is None else ""
         written = write_report(self._content(None, None), place, inside, formats)
         return [Path(f"{place.root}/{path}") for path in written]
 

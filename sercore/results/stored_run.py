@@ -63,10 +63,15 @@ class StoredRun:
     """Where it comes from, if it was read from a bundle."""
 
     @property
+    def folder(self) -> str:
+        """Its folder, relative to the workspace."""
+        return f"runs/{self.name}"
+
+    @property
     def report_folder(self) -> str:
         """Where its report goes, relative to the workspace of the user."""
         if self.bundle is None and not self.is_published:
-            return f"runs/{self.name}/report"
+            return f"{self.folder}/report"
         return f"reports/{re.sub(r'[^A-Za-z0-9._+~-]+', '-', self.name).strip('.-')}"
 
     @property
