@@ -4,8 +4,10 @@ import getpass
 import hashlib
 import io
 import json
+import os
 import platform
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
@@ -462,3 +464,42 @@ def test_a_run_with_the_name_of_a_zip_file_goes_first(tmp_path):
     simulate_run(place, "mine.zip", CORPORA[:2], {"one": (None, 0.9)})
 
     assert read_run(place, "mine.zip").bundle is None
+
+
+@pytest.mark.torch
+def test_a_real_run_names_its_plugins_in_the_bundle(data, tmp_path):
+    """The bundle of a real run states versions, and no name of a file or folder."""
+    pytest.importorskip("torch")
+    place = tmp_path / "space"
+    run = invoke(
+        "run", "--dataset", "emodb", "--data", data, "--backbone", "logmel", "--quiet",
+        "--workspace", place, "--seeds", "1",
+    )  # fmt: skip
+    assert run.exit_code == 0, run.output
+    result = invoke("export", "bundle", "--workspace", place, "--output", tmp_path / "b.zip")
+    assert result.exit_code == 0, result.output
+    facts = open_bundle(tmp_path / "b.zip").facts
+    raw = (tmp_path / "b.zip").read_bytes()
+
+    assert facts.plugins == {"sercore-dataset-emodb": version("sercore-dataset-emodb")}
+    assert facts.predictions == 1
+    for secret in (str(tmp_path), str(data), ".wav", *(path.stem for path in data.rglob("*.wav"))):
+        assert secret.encode() not in raw, secret
+
+
+def test_a_closed_pipe_ends_a_command_with_0(workspace):
+    """As `| head` does. rich would exit with 1."""
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", "sercore", "compare", "mine", "mine", "--all"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*command, "--probe", "simulated", "--workspace", workspace.root, "--adjustment", "uniform",
+         "--adjustment", "none"],
+        stdout=writer, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(writer)
+
+    assert (done.returncode, done.stderr) == (0, "")
