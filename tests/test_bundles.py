@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from sercore.bundles import layout
+from sercore.bundles.public_record import public_record
 from sercore.bundles.read import open_bundle
 from sercore.bundles.write import bundle_of
 from sercore.cli import cli
@@ -466,6 +467,17 @@ def test_a_run_with_the_name_of_a_zip_file_goes_first(tmp_path):
     assert read_run(place, "mine.zip").bundle is None
 
 
+def flat(record, path=""):
+    """Return the paths of the entries of a record."""
+    if not isinstance(record, dict):
+        return [path]
+    return [
+        inner
+        for name, value in record.items()
+        for inner in flat(value, f"{path}.{name}".strip("."))
+    ]
+
+
 @pytest.mark.torch
 def test_a_real_run_names_its_plugins_in_the_bundle(data, tmp_path):
     """The bundle of a real run states versions, and no name of a file or folder."""
@@ -481,6 +493,12 @@ def test_a_real_run_names_its_plugins_in_the_bundle(data, tmp_path):
     facts = open_bundle(tmp_path / "b.zip").facts
     raw = (tmp_path / "b.zip").read_bytes()
 
+    # What a new version records is passed on, or left out on purpose.
+    record = read_run(Workspace(place), "default").record
+    assert set(flat(record)) - set(flat(public_record(record))) == {
+        *("corpora.emodb.root", "environment.host", "environment.processors"),
+        *("environment.system", "problems", "notes", "splits", "missing"),
+    } - {name for name in ("notes", "missing") if name in flat(public_record(record))}
     assert facts.plugins == {"sercore-dataset-emodb": version("sercore-dataset-emodb")}
     assert facts.predictions == 1
     for secret in (str(tmp_path), str(data), ".wav", *(path.stem for path in data.rglob("*.wav"))):
