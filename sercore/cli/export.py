@@ -290,11 +290,12 @@ def _corpora(datasets: tuple[str, ...], given: dict[str, Any]) -> list[ExportedC
     from sercore.runs.selection import BASE_SEED
 
     settings = shared.load_settings(given["config"])
+    chosen, settings = shared.parse_datasets(datasets, settings)
     protocol = registry().protocols.get(given["protocol"] or "standard")
     first = BASE_SEED if given["seed"] is None else given["seed"]
     with show_reading(quiet=given["as_json"]) as progress:
         return read_corpora(
-            shared.parse_datasets(datasets),
+            chosen,
             protocol,
             range(first, first + (given["n_seeds"] or protocol.n_seeds)),
             data=shared.data_folders(given["data"], settings),

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from typing import cast
 
 from sercore.errors import WorkspaceError
+from sercore.storage.local_files import FileFacts
 from sercore.storage.names import check_relative
 
 if TYPE_CHECKING:
@@ -86,6 +87,23 @@ class ZipFiles:
         prefix = self._name(folder) + "/"
         inside = (name[len(prefix) :] for name in self._sizes if name.startswith(prefix))
         return list({name.partition("/")[0] for name in inside})
+
+    def facts(self, path: str) -> FileFacts | None:
+        """Return size, time and version of a member; None if it is missing."""
+        name = self._name(path)
+        if name not in self._sizes:
+            return None
+        return FileFacts(self._sizes[name], 0.0, f"{self._zip.getinfo(name).CRC:08x}")
+
+    def walk(self, folder: str) -> Iterator[tuple[str, int]]:
+        """Yield path (relative to the folder) and bytes of every member below a folder."""
+        prefix = f"{self._name(folder)}/".lstrip("/")
+        for name, size in self._sizes.items():
+            if name.startswith(prefix):
+                yield name[len(prefix) :], size
+
+    def touch(self, path: str) -> None:
+        """Change nothing: a zip file keeps no times of use."""
 
     def open(self, path: str) -> BinaryIO:
         """Open a member for reading."""
