@@ -217,6 +217,7 @@ def test_what_cannot_be_estimated_is_refused():
 def test_the_share_of_the_oracle_needs_a_gain():
     assert recovered_gain(0.2, 0.25, 0.3) == pytest.approx(0.5)
     assert recovered_gain(0.3, 0.31, 0.3) is None
+    assert recovered_gain(0.3, 0.31, 0.309) is None
 
 
 def test_a_calibration_normalises_over_the_classes_that_can_be_said():

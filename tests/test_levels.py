@@ -172,6 +172,18 @@ def test_without_a_floor_above_an_encoder_nothing_is_said(tmp_path):
         assert not [notice for notice in content.notices if notice.kind == "shortcut"]
 
 
+def test_all_floors_above_an_encoder_are_named_the_highest_first(tmp_path):
+    place = Workspace(tmp_path)
+    backbones = {"poor": (None, 0.1), "mel": (None, 0.8), "mfcc": (None, 1.5), "good": (None, 3.0)}
+    simulate_run(place, "run", SHAPES[:1], backbones, floors=["mel", "mfcc"])
+
+    (finding,) = build_content([read_run(place, "run")]).groups[0].findings
+
+    assert [score.title for score in finding.floors] == ["mfcc (floor)", "mel (floor)"]
+    assert [score.title for score in finding.below] == ["poor"]
+    assert finding.n_encoders == 2
+
+
 def test_the_notice_does_not_lead_to_the_split_that_the_run_has(tmp_path):
     place = Workspace(tmp_path)
     backbones = {"poor": (None, 0.1), "mel": (None, 1.0)}

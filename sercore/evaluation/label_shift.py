@@ -30,6 +30,9 @@ _LOWEST = 1e-6
 _TINY = 1e-300
 _RIDGE = 1e-3  # on biases, in total log-likelihood: keeps classes without examples finite
 
+MIN_GAIN = 0.01
+"""The smallest gain of the oracle of which a share is shown."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Calibration:
@@ -267,7 +270,9 @@ def bbse_from_logits(
 
 
 def recovered_gain(unadjusted: float, estimated: float, oracle: float) -> float | None:
-    """Return which share of the oracle's gain an estimate recovers; None where there is no gain.
+    """Return which share of the oracle's gain an estimate recovers.
+
+    None where the gain is smaller than `MIN_GAIN`: shares of next to nothing are noise.
 
     Args:
         unadjusted: the score with uniform test frequencies.
@@ -275,7 +280,7 @@ def recovered_gain(unadjusted: float, estimated: float, oracle: float) -> float 
         oracle: the score with the true ones.
     """
     gain = oracle - unadjusted
-    return (estimated - unadjusted) / gain if gain > 1e-9 else None
+    return (estimated - unadjusted) / gain if gain >= MIN_GAIN else None
 
 
 def _squarem(weights: Floats, prior: Floats) -> Floats:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sercore.evaluation.label_shift import MIN_GAIN
 from sercore.evaluation.label_shift import recovered_gain
 from sercore.evaluation.protocols import LABEL_SHIFT
 from sercore.evaluation.protocols import Adjustment
@@ -89,7 +90,8 @@ def recovery_tables(group: ComparisonGroup) -> Iterator[PlainTable]:
             f"Mean out-of-domain {group.setting.metric}. 'oracle' knows the class frequencies of "
             "the test corpus; 'em' and 'bbse' estimate them from unlabelled test logits and from "
             "labelled training-side utterances, and use no test label. 'recovers' is the share of "
-            "the oracle's gain over 'uniform'; a negative share is a loss."
+            "the oracle's gain over 'uniform'; a negative share is a loss. Where the oracle gains "
+            f"less than {MIN_GAIN:g} there is no share."
         ),
         columns=("backbone", "cells", *shown, *(f"{name} recovers" for name in estimates)),
         lines=tuple(_line(one, shown, estimates) for one in group.recoveries),

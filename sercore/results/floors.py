@@ -54,9 +54,10 @@ class FloorFinding:
     """A corpus on which a floor scores above encoders, in domain."""
 
     corpus: str
-    floor: InDomainScore
+    floors: tuple[InDomainScore, ...]
+    """The floors above the lowest encoder, the highest first."""
     below: tuple[InDomainScore, ...]
-    """The encoders below the floor, the lowest first."""
+    """The encoders below the highest floor, the lowest first."""
     n_encoders: int
     metric: str
     split: str | None
@@ -66,7 +67,8 @@ class FloorFinding:
         """Both scores with their intervals."""
         more = len(self.below) - 1
         others = f" and above {more} more of {self.n_encoders} encoders" if more else ""
-        return f"on {self.corpus} {self.floor.text} above {self.below[0].text}{others}"
+        floors = ", ".join(floor.text for floor in self.floors)
+        return f"on {self.corpus} {floors} above {self.below[0].text}{others}"
 
 
 def findings_title(findings: Sequence[FloorFinding]) -> str:
@@ -116,16 +118,16 @@ def floor_findings(
         ]
         if not encoders or not floors:
             continue
-        highest = max(floors, key=lambda score: score.value)
+        highest = max(score.value for score in floors)
         below = sorted(
-            (score for score in encoders if score.value < highest.value),
-            key=lambda score: score.value,
+            (score for score in encoders if score.value < highest), key=lambda score: score.value
         )
         if below:
+            above = [score for score in floors if score.value > below[0].value]
             setting = contestants[0].matrix.setting
             yield FloorFinding(
                 corpus=corpus,
-                floor=highest,
+                floors=tuple(sorted(above, key=lambda score: -score.value)),
                 below=tuple(below),
                 n_encoders=len(encoders),
                 metric=setting.metric,
