@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from sercore.diagnostics import corpus_check
+from sercore.diagnostics import doctor
+from sercore.diagnostics.corpus_check import CorpusChecker
 from sercore.diagnostics.doctor import examine
 from sercore.diagnostics.libraries import LibraryTrial
 from sercore.plugins.registry import Registry
@@ -59,18 +62,22 @@ def test_a_library_that_exits_says_its_last_word(library):
 
 
 def test_a_data_folder_is_listed_once_for_all_corpora(tmp_path, monkeypatch):
-    import sercore.diagnostics.doctor as module
-
     listed = []
-    places_in = module.places_in
-    monkeypatch.setattr(module, "places_in", lambda data: listed.append(data) or places_in(data))
-    monkeypatch.setattr(module, "_library_trial", lambda: LibraryTrial(()))
+    places_in = corpus_check.places_in
+    monkeypatch.setattr(
+        corpus_check, "places_in", lambda data: listed.append(data) or places_in(data)
+    )
+    monkeypatch.setattr(doctor, "_library_trial", lambda: LibraryTrial(()))
     (tmp_path / "data").mkdir()
+    checker = CorpusChecker(
+        data=(tmp_path / "data",),
+        settings=Settings(),
+        workspace=Workspace(tmp_path / "workspace"),
+        reading="corrected",
+        deep=False,
+    )
 
-    diagnosis = examine(
-        Registry(), Settings(), Workspace(tmp_path / "w"), [tmp_path / "data"], {},
-        reading="corrected", deep=False,
-    )  # fmt: skip
+    diagnosis = examine(Registry(), checker, {})
 
     assert len(diagnosis.corpora) == 19
     assert listed == [tmp_path / "data"]
