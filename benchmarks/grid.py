@@ -117,8 +117,14 @@ def sercore_probes() -> Iterable[GridProbe]:
     return [GridProbe()]
 
 
-def write_corpora(folder: Path, scale: float) -> int:
-    """Write recordings of one byte of all corpora; return their number."""
+def write_corpora(folder: Path, scale: float, *, distinct: bool = False) -> int:
+    """Write recordings of one byte of all corpora; return their number.
+
+    Args:
+        folder: the data folder.
+        scale: the share of the utterances of Table 1.
+        distinct: give every recording a content of its own, so that corpora share no frames.
+    """
     written = 0
     for shape in table1_shapes(scale):
         speakers = max(1, shape.speakers)
@@ -127,7 +133,8 @@ def write_corpora(folder: Path, scale: float) -> int:
         for n in range(shape.utterances):
             label = shape.classes[n % len(shape.classes)]
             name = f"s{n % speakers:04d}/{label}_t{n // speakers:05d}_{n:06d}.wav"
-            (folder / shape.id / name).write_bytes(b"x")
+            content = f"{shape.id}/{name}".encode() if distinct else b"x"
+            (folder / shape.id / name).write_bytes(content)
         written += shape.utterances
     return written
 

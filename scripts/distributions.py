@@ -22,7 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-KINDS = {"datasets": "dataset", "backbones": "backbone", "trackers": "tracker"}
+KINDS = {
+    "datasets": "dataset",
+    "backbones": "backbone",
+    "executors": "executor",
+    "trackers": "tracker",
+}
 """Folders below ``plugins``, and the word that stands for them in a distribution's name."""
 
 EXTRA_ALL = ("dataset", "backbone")
@@ -81,7 +86,7 @@ class Plugin:
 
     @property
     def kind(self) -> str:
-        """``dataset``, ``backbone`` or ``tracker``."""
+        """``dataset``, ``backbone``, ``executor`` or ``tracker``."""
         return KINDS[self.folder.parent.name]
 
     @property

@@ -18,7 +18,7 @@ from scripts.distributions import EXTRA_ALL
 from scripts.distributions import ROOT
 from scripts.distributions import plugins
 
-HEAVY = ("torch", "torchaudio", "transformers")
+HEAVY = ("ray", "torch", "torchaudio", "transformers")
 TOOLS = ("import-linter", "mypy", "ruff")
 """Requirements of the extra ``dev`` that no test without torch needs."""
 

@@ -54,8 +54,10 @@ if TYPE_CHECKING:
     from sercore.executors import ExecutionContext
     from sercore.executors import Executor
     from sercore.executors import Outcome
+    from sercore.executors import Outcomes
     from sercore.executors import Resources
     from sercore.executors import Task
+    from sercore.executors import TaskQueue
     from sercore.executors import TaskReport
     from sercore.features.packed import PackedFrames
     from sercore.notebook.evaluate import evaluate
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     from sercore.probes.interface import EpochRecord
     from sercore.probes.interface import FittedProbe
     from sercore.probes.interface import Probe
+    from sercore.runs.worker import do_task
 
 _HOMES = {
     "AnnotatedCorpus": "sercore.corpora.readers",
@@ -99,6 +102,7 @@ _HOMES = {
     "LabelMapper": "sercore.corpora.labels",
     "Metric": "sercore.evaluation.metrics",
     "Outcome": "sercore.executors",
+    "Outcomes": "sercore.executors",
     "PackedFrames": "sercore.features.packed",
     "ParquetCorpus": "sercore.corpora.readers",
     "Probe": "sercore.probes.interface",
@@ -112,12 +116,14 @@ _HOMES = {
     "SercoreError": "sercore.errors",
     "TableCorpus": "sercore.corpora.table_corpus",
     "Task": "sercore.executors",
+    "TaskQueue": "sercore.executors",
     "TaskReport": "sercore.executors",
     "TransformersBackbone": "sercore.backbones.huggingface",
     "Utterance": "sercore.corpora.interface",
     "column_positions": "sercore.corpora.tables",
     "csv_rows": "sercore.corpora.tables",
     "decode_text": "sercore.corpora.tables",
+    "do_task": "sercore.runs.worker",
     "evaluate": "sercore.notebook.evaluate",
     "hookimpl": "sercore.plugins.hookspecs",
     "load": "sercore.notebook.evaluate",
@@ -157,6 +163,7 @@ __all__ = [
     "LabelMapper",
     "Metric",
     "Outcome",
+    "Outcomes",
     "PackedFrames",
     "ParquetCorpus",
     "Probe",
@@ -170,6 +177,7 @@ __all__ = [
     "SercoreError",
     "TableCorpus",
     "Task",
+    "TaskQueue",
     "TaskReport",
     "TransformersBackbone",
     "Utterance",
@@ -177,6 +185,7 @@ __all__ = [
     "column_positions",
     "csv_rows",
     "decode_text",
+    "do_task",
     "evaluate",
     "hookimpl",
     "load",

@@ -108,6 +108,8 @@ class Settings:
     """Folders that hold checkpoints."""
     offline: bool = False
     datasets: Mapping[str, DatasetSettings] = field(default_factory=dict)
+    executors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Options of executors by name; `sercore.executors.options` checks them."""
     source: Path | None = None
     """The file that was read."""
 
@@ -149,7 +151,8 @@ def open_workspace(named: str | None, settings: Settings) -> Workspace:
 
 
 def _checked(content: Mapping[str, Any], source: Path) -> Settings:
-    _refuse_unknown(content, ("workspace", "data", "checkpoints", "offline", "datasets"), source)
+    known = ("workspace", "data", "checkpoints", "offline", "datasets", "executors")
+    _refuse_unknown(content, known, source)
     datasets: dict[str, DatasetSettings] = {}
     for name, value in _typed(content, "datasets", dict, source, {}).items():
         if not isinstance(value, dict):
@@ -163,6 +166,7 @@ def _checked(content: Mapping[str, Any], source: Path) -> Settings:
         ),
         offline=_typed(content, "offline", bool, source, False),
         datasets=datasets,
+        executors=_tables(content, "executors", source),
         source=source,
     )
 
@@ -269,6 +273,14 @@ def _typed(content: Mapping[str, Any], key: str, kind: type, source: Path, defau
     if value is not default and not isinstance(value, kind):
         raise SettingsError(f"{source}: {key} must be of type {kind.__name__}, not {value!r}")
     return value
+
+
+def _tables(content: Mapping[str, Any], key: str, source: Path) -> dict[str, dict[str, Any]]:
+    tables: dict[str, Any] = _typed(content, key, dict, source, {})
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise SettingsError(f"{source}: {key}.{name} must be a table")
+    return tables
 
 
 def _strings(content: Mapping[str, Any], key: str, source: Path) -> list[str]:

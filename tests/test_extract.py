@@ -35,6 +35,7 @@ from sercore.features.keys import feature_key
 from sercore.features.parts import FRAMES
 from sercore.features.parts import MEANS
 from sercore.features.parts import RECORD
+from sercore.features.parts import ExtractedUtterance
 from sercore.plugins.registry import registry
 from sercore.storage.code import code_identity
 from sercore.storage.workspace import Workspace
@@ -173,6 +174,42 @@ def test_done_parts_are_not_encoded_again(backbone, place, tmp_path):
     _extract(counted, place, tmp_path / "workspace")
 
     assert sum(map(len, counted.batches)) == 72 - PART_SIZE
+
+
+def test_parts_that_are_extracted_apart_have_the_bytes_of_the_whole(backbone, place, tmp_path):
+    whole = _extract(backbone, place, tmp_path / "whole")
+    shown = []
+
+    half = _extract(
+        backbone,
+        place,
+        tmp_path / "apart",
+        parts=range(1, 2),
+        progress=lambda done, total, _: shown.append((done, total)),
+    )
+
+    assert half.missing_parts() == [0]
+    assert shown[0] == (0, 72 - PART_SIZE)
+    assert shown[-1] == (72 - PART_SIZE, 72 - PART_SIZE)
+    other = _extract(backbone, place, tmp_path / "apart", parts=range(1))
+    assert _digests(other) == _digests(whole)
+
+
+def test_a_second_writer_does_not_take_a_part_from_its_readers(
+    backbone, place, tmp_path, monkeypatch
+):
+    """Two workers may do one task, where a scheduler lost a node but not its job."""
+    store = _extract(backbone, place, tmp_path)
+    slow = _extract(backbone, place, tmp_path)
+    rows = store.rows[1].tolist()
+    utterances = [ExtractedUtterance(row=row, path="", error="as if decoded") for row in rows]
+    removed = []
+    monkeypatch.setattr(Workspace, "remove", lambda _, path: removed.append(path))
+
+    slow.write_part(1, utterances, layer_means=True, plan={})
+
+    assert removed == []
+    assert _digests(slow) == _digests(store)
 
 
 def test_another_budget_is_within_the_tolerance(backbone, place, tmp_path):

@@ -24,6 +24,8 @@ def test_everything_that_may_be_said(tmp_path):
         [datasets.emodb]
         path = "elsewhere/emodb"
         ignore = ["*.txt"]
+        [executors.slurm]
+        partition = "gpu"
         """
     )
 
@@ -35,6 +37,7 @@ def test_everything_that_may_be_said(tmp_path):
     assert settings.offline
     assert settings.datasets["emodb"].path == tmp_path / "elsewhere/emodb"
     assert settings.datasets["emodb"].ignore == ("*.txt",)
+    assert settings.executors == {"slurm": {"partition": "gpu"}}
 
 
 def test_no_file_means_nothing_was_said(tmp_path, monkeypatch):
@@ -51,6 +54,8 @@ def test_no_file_means_nothing_was_said(tmp_path, monkeypatch):
         ("data = 3", "data must be a string or a list of strings"),
         ("datasets = 3", "datasets must be of type dict"),
         ("[datasets.emodb]\npth = 'x'", "unknown key 'datasets.emodb.pth'"),
+        ("executors = 3", "executors must be of type dict"),
+        ("executors.slurm = 3", "executors.slurm must be a table"),
         ("= =", "is not valid TOML"),
     ],
 )

@@ -45,7 +45,8 @@ _COMMANDS = {
     "verify": ("sercore.cli.verify:verify", "Compare all stored files with their digests."),
     "merge": ("sercore.cli.merge:merge", "Copy the results of one workspace into another."),
     "bench": ("sercore.cli.bench:bench", "Estimate what the full benchmark costs."),
-    "work": ("sercore.cli.work:work", "Do one task of a run, for executors."),
+    "plan": ("sercore.cli.plan:plan", "List the tasks of a run, for schedulers of your own."),
+    "work": ("sercore.cli.work:work", "Do tasks of a run, for executors and schedulers."),
     "fingerprint": (
         "sercore.cli.fingerprint:fingerprint",
         "Write lengths and digests of a corpus, to compare copies.",

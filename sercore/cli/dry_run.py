@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
-import numpy as np
-
-from sercore.backbones.interface import MAX_SECONDS
-from sercore.errors import AudioError
+from sercore.audio.hours import estimate_hours
 from sercore.storage.trial import TrialWorkspace
 
 if TYPE_CHECKING:
@@ -19,8 +16,6 @@ if TYPE_CHECKING:
     from sercore.runs.planned import PlannedCorpus
     from sercore.storage.workspace import Workspace
 
-_SAMPLE = 32
-"""Recordings of a corpus that are opened to estimate its hours."""
 _GB = 1e9
 
 
@@ -106,7 +101,7 @@ def _corpus(corpus: PlannedCorpus, workspace: Workspace) -> dict[str, Any]:
         "root": str(corpus.place if _was_unpacked(corpus, workspace) else corpus.files.root),
         "unpacks": _was_unpacked(corpus, workspace),
         "utterances": len(corpus.manifest),
-        "hours": estimate_hours(corpus),
+        "hours": estimate_hours(corpus.files, corpus.manifest),
         "problems": [str(problem) for problem in corpus.manifest.problems],
     }
 
@@ -117,27 +112,6 @@ def _was_unpacked(corpus: PlannedCorpus, workspace: Workspace) -> bool:
         return False
     folders = [corpus.files.root, *corpus.files.unpacked.values()]
     return any(isinstance(place, Path) and workspace.is_on_trial(place) for place in folders)
-
-
-def estimate_hours(corpus: PlannedCorpus) -> float | None:
-    """Return about how many hours an encoder will process, or None where no file can be decoded.
-
-    Decodes a few recordings of all sizes and assumes as many seconds per byte for the rest.
-    """
-    from sercore.audio.decode import read_utterance
-
-    sizes = np.array(corpus.manifest.column("size"), dtype=np.float64)
-    order = np.argsort(sizes)
-    chosen = order[np.linspace(0, len(order) - 1, min(_SAMPLE, len(order))).astype(int)]
-    seconds, size = 0.0, 0.0
-    for row in chosen:
-        try:
-            recording = read_utterance(corpus.files, corpus.manifest.utterance(int(row)), 16000)
-        except AudioError:
-            continue
-        seconds += min(recording.duration_s, MAX_SECONDS)
-        size += sizes[row]
-    return float(seconds / size * sizes.sum() / 3600) if size else None
 
 
 def _print(described: dict[str, Any]) -> None:

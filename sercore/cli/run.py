@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sercore.backbones.interface import BackboneCard
+    from sercore.runs.api import Prepared
     from sercore.runs.events import Observer
+    from sercore.runs.events import RunOptions
     from sercore.runs.selection import Selection
+    from sercore.settings import Settings
+    from sercore.storage.workspace import Workspace
 
 
 @click.command()
@@ -134,6 +138,12 @@ if TYPE_CHECKING:
     "--layer-means/--no-layer-means", default=True, help="Store the mean frames of all layers."
 )
 @click.option(
+    "--cache-budget",
+    metavar="SIZE",
+    help="Space for frames, for example 200GB: the frames of backbones that are finished are "
+    "removed to keep to it. [default: keep all frames]",
+)
+@click.option(
     "--threads",
     type=click.IntRange(1),
     help="Threads of a task. [default: those of the earlier run of this name, else all processors]",
@@ -151,6 +161,12 @@ if TYPE_CHECKING:
     metavar="NAME",
     shell_complete=complete("executors"),
     help="Where tasks run: see 'sercore list executors'.",
+)
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Do the I-th of N shares of the tasks, without scores; the same command without --shard "
+    "collects them.",
 )
 @click.option(
     "--name",
@@ -184,66 +200,31 @@ def run(ctx: click.Context, /, **given: Any) -> None:
     something that was named is missing, 130 interrupted.
     """
     from sercore.runs.api import execute
-    from sercore.runs.api import prepare
-    from sercore.runs.events import RunOptions
 
-    chosen = ("everything", "demo", "datasets", "sets", "backbones")
-    if not any(given[name] for name in chosen):
-        raise click.UsageError(
-            "Say what to run: --all for everything, --corpora, --dataset and --backbone for a "
-            "part, "
-            "--all --demo for a first look without data."
-        )
-    _refuse_unusable(given)
-    settings = shared.load_settings(given["config"])
-    given["offline"] = given["offline"] or settings.offline or shared.hub_is_offline()
-    workspace = shared.open_workspace(given["workspace"], settings)
-    datasets, settings = shared.parse_datasets(given["datasets"], settings)
-    selection = _selection(given, shared.data_folders(given["data"], settings), datasets)
     if given["dry_run"]:
-        from sercore.cli.dry_run import show_dry_run
-        from sercore.storage.trial import on_trial
+        ctx.exit(_dry_run(given))
+    quiet = given["quiet"] or given["as_json"]
+    prepared = prepare_run(given, quiet=quiet)
+    if given["shard"] is not None:
+        from sercore.cli.shard import run_share
 
-        with on_trial(workspace) as trial:
-            prepared = prepare(selection, settings, trial, download=False)
-            ctx.exit(show_dry_run(prepared, as_json=given["as_json"]))
-    from sercore.cli.reading import show_reading
-
-    with show_reading(quiet=given["quiet"] or given["as_json"]) as progress:
-        prepared = prepare(
-            selection,
-            settings,
-            workspace,
-            download=False,
-            fetch=given["download"],
-            progress=progress,
-        )
-    if prepared.plan.downloads and _may_download(prepared.plan.downloads, given):
-        prepared = prepare(selection, settings, workspace, download=True)
+        ctx.exit(run_share(prepared, given["shard"], chosen_options(given), given))
     result = execute(
         prepared,
         _observer(quiet=given["quiet"], as_json=given["as_json"]),
-        RunOptions(
-            name=given["name"],
-            replace=given["replace"],
-            threads=given["threads"],
-            overlap=given["overlap"],
-            frame_budget=_frame_budget(given["frame_budget"]),
-            layer_means=given["layer_means"],
-        ),
+        chosen_options(given),
         given["executor"],
     )
     ctx.exit(result.exit_status)
 
 
-def _may_download(cards: Sequence[BackboneCard], given: dict[str, Any]) -> bool:
+def _may_download(cards: Sequence[BackboneCard], given: dict[str, Any], *, quiet: bool) -> bool:
     """Print the sizes of missing weights, and return whether the user wants to download them."""
     import sys
 
     from sercore.cli.dry_run import download_size
     from sercore.results.text import plural
 
-    quiet = given["quiet"] or given["as_json"]
     if not given["download"] and (quiet or not (sys.stdin.isatty() and sys.stderr.isatty())):
         return False
     if not quiet:
@@ -255,14 +236,94 @@ def _may_download(cards: Sequence[BackboneCard], given: dict[str, Any]) -> bool:
     return click.confirm(question, default=False, err=True)
 
 
-def _refuse_unusable(given: dict[str, Any]) -> None:
-    """Refuse a name or executor that cannot be used before planning, which may read much audio."""
+def prepare_run(given: dict[str, Any], *, quiet: bool) -> Prepared:
+    """Return the plan that the options ask for.
+
+    Args:
+        given: the options of ``sercore run``.
+        quiet: show no progress while recordings are read.
+    """
+    from sercore.cli.reading import show_reading
+    from sercore.runs.api import prepare
+
+    selection, settings, workspace = _select(given)
+    with show_reading(quiet=quiet) as progress:
+        prepared = prepare(
+            selection,
+            settings,
+            workspace,
+            download=False,
+            fetch=given["download"],
+            progress=progress,
+        )
+    if prepared.plan.downloads and _may_download(prepared.plan.downloads, given, quiet=quiet):
+        prepared = prepare(selection, settings, workspace, download=True)
+    return prepared
+
+
+def _dry_run(given: dict[str, Any]) -> int:
+    from sercore.cli.dry_run import show_dry_run
+    from sercore.runs.api import prepare
+    from sercore.storage.trial import on_trial
+
+    selection, settings, workspace = _select(given)
+    with on_trial(workspace) as trial:
+        prepared = prepare(selection, settings, trial, download=False)
+        return show_dry_run(prepared, as_json=given["as_json"])
+
+
+def _select(given: dict[str, Any]) -> tuple[Selection, Settings, Workspace]:
+    chosen = ("everything", "demo", "datasets", "sets", "backbones")
+    if not any(given[name] for name in chosen):
+        raise click.UsageError(
+            "Say what to run: --all for everything, --corpora, --dataset and --backbone for a "
+            "part, "
+            "--all --demo for a first look without data."
+        )
+    settings = shared.load_settings(given["config"])
+    _refuse_unusable(given, settings)
+    given["offline"] = given["offline"] or settings.offline or shared.hub_is_offline()
+    workspace = shared.open_workspace(given["workspace"], settings)
+    datasets, settings = shared.parse_datasets(given["datasets"], settings)
+    selection = _selection(given, shared.data_folders(given["data"], settings), datasets)
+    return selection, settings, workspace
+
+
+def chosen_options(given: dict[str, Any]) -> RunOptions:
+    """Return how the run works."""
+    from sercore.runs.events import RunOptions
+
+    return RunOptions(
+        name=given["name"],
+        replace=given["replace"],
+        threads=given["threads"],
+        overlap=given.get("overlap"),
+        frame_budget=_frame_budget(given["frame_budget"]),
+        layer_means=given["layer_means"],
+        cache_budget=_cache_budget(given.get("cache_budget")),
+    )
+
+
+def _refuse_unusable(given: dict[str, Any], settings: Settings) -> None:
+    """Refuse what cannot be used before planning, which may read much audio."""
+    from sercore.executors.options import executor_options
     from sercore.plugins.registry import registry
     from sercore.storage.names import check_name
 
     if given["name"] is not None:
         check_name(given["name"], "the run name")
-    registry().executors.get(given["executor"])
+    name = given.get("executor", "local")
+    executor = registry().executors.get(name)
+    executor_options(executor, settings.executors.get(name, {}), settings.source)
+    if given.get("shard") is not None:
+        from sercore.runs.shard import Share
+
+        Share.parse(given["shard"])
+        if name != "local":
+            raise SettingsError(
+                "--shard does its share in this process, not through an executor",
+                hint="leave out --executor",
+            )
 
 
 def _selection(
@@ -282,9 +343,15 @@ def _selection(
         datasets=datasets,
         data=data,
         protocol=given["protocol_name"],
-        is_local=given["executor"] == "local",
+        is_local=given.get("executor") == "local",
         **{name: given[name] for name in plain},
     )
+
+
+def _cache_budget(text: str | None) -> int | None:
+    from sercore.storage.sizes import parse_size
+
+    return None if text is None else parse_size(text)
 
 
 def _frame_budget(text: str | None) -> int | Literal["auto"] | None:

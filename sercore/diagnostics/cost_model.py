@@ -18,6 +18,7 @@ from sercore.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from sercore.backbones.interface import BackboneCard
+    from sercore.executors.task import TaskKind
 
 _TRAIN_SHARE = 0.8
 _WINDOW_SECONDS = {"whisper": 30.0, "clap": 10.0}
@@ -335,3 +336,32 @@ def _measure_flops() -> float:
             torch.mm(left, right, out=out)
         best = max(best, repeats * 2 * n * width * width / (time.perf_counter() - began))
     return best
+
+
+def task_seconds(
+    kind: TaskKind, card: BackboneCard, corpus: str, machine: Machine, *, probes: int = 1
+) -> float:
+    """Return the time of one task on one device of a machine with assumed rates.
+
+    Args:
+        kind: extract or fit a whole corpus, or predict it.
+        card: the backbone.
+        corpus: id of a corpus of Table 1.
+        machine: its rates.
+        probes: how many probes predict the corpus in one pass.
+
+    Raises:
+        KeyError: Table 1 has no such corpus.
+    """
+    from sercore.probes.framewise import FRAMEWISE
+
+    recipe = FRAMEWISE.recipe
+    sized = {known.id: known for known in _corpora()}[corpus]
+    if kind == "extract":
+        flops = 2 * (card.parameters or 0) * card.frame_rate * _encoded_seconds(card, sized)
+        return flops / machine.encoder_flops
+    frames, product = _n_frames(card, sized), 2 * card.width * recipe.hidden
+    if kind == "fit":
+        seen = frames * _TRAIN_SHARE * recipe.epochs
+        return _probe_seconds(machine, card, seen, {}, 2 * product)
+    return _probe_seconds(machine, card, frames, {}, product * probes)

@@ -19,7 +19,7 @@ from sercore.errors import TaskError
 from sercore.storage.digests import digest_of
 
 TaskKind = Literal["extract", "fit", "predict"]
-TASK_SCHEMA = 1
+TASK_SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,8 @@ class Task:
     writes: tuple[str, ...]
     """Keys of the results that it leaves in the workspace."""
     resources: Resources
+    parts: tuple[int, int] | None = None
+    """Extract: the first part and the one after the last; None for the whole corpus."""
     probe: str | None = None
     """Fit: which probe."""
     fold: int | None = None
@@ -95,8 +97,8 @@ class Task:
                     hint="use the same version for the driver and its workers",
                 )
             values["resources"] = Resources(**values["resources"])
-            for name in ("reads", "writes"):
-                values[name] = tuple(values[name])
+            for name in ("reads", "writes", "parts"):
+                values[name] = None if values[name] is None else tuple(values[name])
             return cls(**values)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise TaskError(
@@ -130,6 +132,8 @@ class TaskReport:
     pid: int
     writes: tuple[str, ...] = ()
     """Keys of the results of the task."""
+    log: str | None = None
+    """Where the worker's output is, if the executor keeps it."""
 
     def to_plain(self) -> dict[str, Any]:
         """Return the report as JSON values."""

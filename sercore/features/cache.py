@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Container
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -77,9 +78,14 @@ class ChangedCorpus:
     paths: tuple[str, ...]
 
 
-def cached_stores(workspace: Workspace) -> list[CachedStore]:
-    """Return all stored frames, the least recently used first."""
-    plans = _live_plans(workspace)
+def cached_stores(workspace: Workspace, *, run: str | None = None) -> list[CachedStore]:
+    """Return all stored frames, the least recently used first.
+
+    Args:
+        workspace: what to look through.
+        run: a run whose plan does not count as use.
+    """
+    plans = _live_plans(workspace, but=run)
     stores = list(_stores(workspace))
     references = Counter(path for store in stores for path in set(_part_paths(store)))
     sizes = _sizes(workspace)
@@ -136,7 +142,14 @@ def verify_corpora(workspace: Workspace) -> Iterator[ChangedCorpus]:
         yield ChangedCorpus(corpus=corpus, root=root, paths=tuple(paths))
 
 
-def trim(workspace: Workspace, budget: int, *, dry_run: bool = False) -> Trim:
+def trim(
+    workspace: Workspace,
+    budget: int,
+    *,
+    dry_run: bool = False,
+    run: str | None = None,
+    keep: Container[str] = (),
+) -> Trim:
     """Remove the least recently used frames until the rest fits in a budget.
 
     Parts that no store lists are removed first. What a running sercore uses is kept, even if the
@@ -146,11 +159,13 @@ def trim(workspace: Workspace, budget: int, *, dry_run: bool = False) -> Trim:
         workspace: what to look through.
         budget: bytes that may stay.
         dry_run: compute what would be removed, and remove nothing.
+        run: the run that trims, which may remove what is only in its own plan.
+        keep: folders of the stores that it needs.
 
     Raises:
         WorkspaceError: the workspace cannot be written.
     """
-    stores = cached_stores(workspace)
+    stores = cached_stores(workspace, run=run)
     if not dry_run:
         workspace.sweep()  # what an earlier `trim` was removing when it was killed
     parts = {store.folder: _paths_of(workspace, store.folder) for store in stores}
@@ -163,7 +178,7 @@ def trim(workspace: Workspace, budget: int, *, dry_run: bool = False) -> Trim:
     for store in stores:
         own = [path for path in parts[store.folder] if references[path] == 1]
         size = sum(sizes.get(path, 0) for path in own)
-        gone = left > budget and not store.in_use
+        gone = left > budget and not store.in_use and store.folder not in keep
         if gone and not dry_run:
             gone = _remove(workspace, store, own)
         (removed if gone else kept).append(store)
@@ -248,11 +263,11 @@ def _cached_store(
     )
 
 
-def _live_plans(workspace: Workspace) -> list[dict[str, Any] | None]:
-    """Return the record of every run that works now; None for one that cannot be read."""
+def _live_plans(workspace: Workspace, *, but: str | None) -> list[dict[str, Any] | None]:
+    """Return the records of all runs but one that work now; None for one that cannot be read."""
     plans: list[dict[str, Any] | None] = []
     for name in workspace.list("runs"):
-        if not _is_free(workspace, f"runs/{name}"):
+        if name != but and not _is_free(workspace, f"runs/{name}"):
             try:
                 plans.append(workspace.read_json(f"runs/{name}/run.json"))
             except WorkspaceError:

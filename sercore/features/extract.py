@@ -66,11 +66,14 @@ def extract(
     audio_path: AudioPath = "direct",
     frame_budget: int | None = None,
     layer_means: bool = True,
+    parts: range | None = None,
     load: Callable[[], Encoder] | None = None,
     progress: Progress | None = None,
     note: Callable[[str], None] | None = None,
 ) -> FeatureStore:
     """Extract the frames of a corpus: the parts that are missing or damaged.
+
+    Several processes may extract parts of one corpus at the same time.
 
     Recordings that cannot be decoded are failures of their utterances; the next call retries them.
 
@@ -84,6 +87,7 @@ def extract(
         audio_path: how recordings reach the backbone's rate.
         frame_budget: frames of one batch at most, `default_frame_budget` if None.
         layer_means: store the mean frames of all layers too.
+        parts: the parts to look at; all if None.
         load: returns the encoder if something is missing; by default the backbone loads it.
         progress: called after each batch.
         note: called with one sentence for each part that was damaged.
@@ -91,7 +95,7 @@ def extract(
     Raises:
         CorpusError: the manifest was built without the digests of its audio.
         BackboneError: the weights cannot be loaded, memory runs out, or frames are not finite.
-        WorkspaceError: another process extracts the same, or a file cannot be written.
+        WorkspaceError: a file cannot be written.
     """
     return _Extraction(
         backbone=backbone,
@@ -102,6 +106,7 @@ def extract(
         audio_path=audio_path,
         frame_budget=frame_budget or default_frame_budget(options.device),
         layer_means=layer_means,
+        chosen=parts,
         load=load or partial(backbone.load, checkpoint, options),
         progress=progress,
     ).run(workspace, note)
@@ -119,6 +124,7 @@ class _Extraction:
     audio_path: AudioPath
     frame_budget: int
     layer_means: bool
+    chosen: range | None
     load: Callable[[], Encoder]
     progress: Progress | None
     done: int = 0
@@ -130,23 +136,39 @@ class _Extraction:
         """Rows of each part."""
         return self.store.rows
 
+    @property
+    def parts(self) -> range:
+        """The parts to look at."""
+        return range(self.store.n_parts) if self.chosen is None else self.chosen
+
+    @property
+    def total(self) -> int:
+        """Utterances of these parts."""
+        return sum(len(self.plan[part]) for part in self.parts)
+
+    @property
+    def missing(self) -> list[int]:
+        """Those of the parts that a run should extract."""
+        return self.store.missing_parts(self.parts, layer_means=self.layer_means)
+
     def run(self, workspace: Workspace, note: Callable[[str], None] | None) -> FeatureStore:
         """Extract what is missing, and return the store."""
         store = self.store
-        store.parts.discard_damaged()
-        if not store.missing_parts(layer_means=self.layer_means):
+        store.parts.discard_damaged(self.parts)
+        if not self.missing:
             return store
         if note is not None:
             for sentence in store.damage:
                 note(sentence)
-        with workspace.claim(store.folder, f"the extraction of {self.manifest.corpus}"):
+        # The lease says that the store is in use; others may extract its other parts.
+        with workspace.try_lease(store.folder):
             store.write_description()
             self._extract_missing()
         return store
 
     def _extract_missing(self) -> None:
-        missing = self.store.missing_parts(layer_means=self.layer_means)
-        self.done = len(self.manifest) - sum(len(self.plan[part]) for part in missing)
+        missing = self.missing
+        self.done = self.total - sum(len(self.plan[part]) for part in missing)
         self._report()
         pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="sercore-extract")
         try:
@@ -265,4 +287,4 @@ class _Extraction:
 
     def _report(self) -> None:
         if self.progress is not None:
-            self.progress(self.done, len(self.manifest), self.seconds)
+            self.progress(self.done, self.total, self.seconds)

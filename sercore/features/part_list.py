@@ -7,6 +7,7 @@ computes it again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -109,15 +110,17 @@ class PartList:
         record = self.record(part)
         return record is not None and (not layer_means or record["layers"] is not None)
 
-    def missing(self, *, layer_means: bool = False) -> list[int]:
-        """Return the parts that a run should extract.
+    def missing(
+        self, parts: Iterable[int] | None = None, *, layer_means: bool = False
+    ) -> list[int]:
+        """Return those of some parts (of all if None) that a run should extract.
 
         These are the parts that are missing or damaged, those with an utterance that has no frames
         (a failure is never a result), and those without layer means if these are wanted.
         """
         return [
             part
-            for part in range(len(self))
+            for part in (range(len(self)) if parts is None else parts)
             if not self.has(part, layer_means=layer_means) or self._records[part]["failures"]
         ]
 
@@ -129,9 +132,11 @@ class PartList:
         layer_means: bool,
         plan: Mapping[str, Any],
     ) -> None:
-        """Write one part, as `PartFiles.write` does."""
+        """Write one part, as `PartFiles.write` does, unless another process wrote it meanwhile."""
         self._records.pop(part, None)
-        self.files.write(self.keys[part], utterances, layer_means=layer_means, plan=plan)
+        if self.missing([part], layer_means=layer_means):
+            self.files.write(self.keys[part], utterances, layer_means=layer_means, plan=plan)
+        self._records.pop(part, None)
         self._damage.pop(part, None)
 
     def discard(self, part: int) -> None:
@@ -197,13 +202,14 @@ class PartList:
                 damaged.append(part)
         return damaged
 
-    def discard_damaged(self) -> list[int]:
-        """Verify all parts, once per process and file, and forget those that are damaged.
+    def discard_damaged(self, parts: Iterable[int] | None = None) -> list[int]:
+        """Verify parts (all if None), once per process and file, and forget damaged ones.
 
         Returns:
             Their numbers.
         """
-        return [part for part in range(len(self)) if self._is_discarded(part)]
+        chosen = range(len(self)) if parts is None else parts
+        return [part for part in chosen if self._is_discarded(part)]
 
     def discard_changed(self) -> None:
         """Verify the parts whose files changed after they were written; forget damaged ones.

@@ -10,6 +10,7 @@ others of the old one. Nothing is padded, nothing is copied on reading.
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import suppress
@@ -160,9 +161,16 @@ class FeatureStore:
         """One sentence for each file that was found damaged and is written again."""
         return (*self._repairs, *self.parts.damage)
 
-    def missing_parts(self, *, layer_means: bool = False) -> list[int]:
+    def missing_parts(
+        self, parts: Iterable[int] | None = None, *, layer_means: bool = False
+    ) -> list[int]:
         """Return the parts that a run should extract, as `PartList.missing` does."""
-        return self.parts.missing(layer_means=layer_means)
+        return self.parts.missing(parts, layer_means=layer_means)
+
+    @property
+    def is_described(self) -> bool:
+        """Whether its list of parts is there. It is removed together with the parts."""
+        return self._workspace.exists(f"{self.folder}/{STORE}")
 
     @property
     def is_complete(self) -> bool:

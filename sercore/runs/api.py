@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sercore.devices import available_processors
+from sercore.executors.options import executor_options
 from sercore.plugins.registry import registry as installed
 from sercore.runs.driver import Driver
+from sercore.runs.frame_space import FrameSpace
 from sercore.runs.naming import choose_name
 from sercore.runs.naming import recorded_threads
 from sercore.runs.plan import make_plan
@@ -80,12 +82,15 @@ def execute(
 
     Raises:
         UnknownNameError: no installed plugin provides this executor.
-        SettingsError: a run of the given name has cells that this one lacks.
+        SettingsError: a run of the given name has cells that this one lacks, or an option of the
+            executor cannot be used.
         WorkspaceError: the workspace cannot be used.
     """
     overlap = _overlaps(prepared.plan) if options.overlap is None else options.overlap
     plan, workspace = prepared.plan, prepared.workspace
     where = prepared.registry.executors.get(executor)
+    settings = prepared.settings
+    its_options = executor_options(where, settings.executors.get(executor, {}), settings.source)
     while True:
         chosen = choose_name(plan, workspace, options.name, replace=options.replace)
         what = f"the run '{chosen.name}'"
@@ -96,17 +101,27 @@ def execute(
                 continue
             driver = Driver(
                 plan,
-                spec_of(plan, prepared.settings, options, _threads(prepared, options, again)),
+                spec_of(plan, prepared.settings, options, threads_of(prepared, options, again)),
                 workspace,
                 prepared.registry,
                 where,
                 observer,
                 again,
                 overlap=overlap,
+                options=its_options,
+                space=_space(options, again.name, workspace, observer),
             )
             result = driver.run()
         driver.announce(result)
         return result
+
+
+def _space(
+    options: RunOptions, name: str, workspace: Workspace, observer: Observer
+) -> FrameSpace | None:
+    if options.cache_budget is None:
+        return None
+    return FrameSpace(options.cache_budget, name, workspace, observer.note)
 
 
 def _overlaps(plan: Plan) -> bool:
@@ -114,7 +129,7 @@ def _overlaps(plan: Plan) -> bool:
     return plan.selection.device != "cpu"
 
 
-def _threads(prepared: Prepared, options: RunOptions, chosen: RunName) -> int:
+def threads_of(prepared: Prepared, options: RunOptions, chosen: RunName) -> int:
     """Return the threads of each task: as asked for, as the run had before, or all there are.
 
     They are part of a probe's key. A run that is continued on another machine keeps its own.

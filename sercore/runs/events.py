@@ -84,6 +84,9 @@ class RunOptions:
     frame_budget: int | Literal["auto"] | None = None
     """Frames in one encoder batch; ``auto`` tries out what the device's memory holds."""
     layer_means: bool = True
+    cache_budget: int | None = None
+    """Bytes of frames that may be in the workspace. The frames of backbones that are finished are
+    removed to keep to it; None keeps all."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,6 +94,11 @@ class PlannedCorpus:
         return not any(problem.makes_incomplete for problem in self.manifest.problems)
 
     @cached_property
+    def n_bytes(self) -> int:
+        """Bytes of all recordings, by which tasks are compared."""
+        return sum(size or 0 for size in self.manifest.column("size"))
+
+    @cached_property
     def label_set(self) -> LabelSet:
         """What class rules ask about the corpus."""
         present = np.unique(self.labels[self.labels >= 0])

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from sercore.runs.planned import TestSet
 
 
+PARTS_OF_A_TASK = 8
+"""Parts of one extraction where corpora are cut: 512 utterances, about half an hour of audio."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskMaker:
     """Makes the tasks of one run.
@@ -29,25 +33,39 @@ class TaskMaker:
         run: the run's name.
         spec: digest of its specification.
         threads: threads of numerical code in each task.
+        layer_means: whether extraction stores the means of all layers.
+        cut: whether the extraction of a large corpus is cut into several tasks. The cuts depend
+            on the corpus alone, never on what is missing of it.
     """
 
     run: str
     spec: str
     threads: int
+    layer_means: bool
+    cut: bool
 
-    def extract(self, backbone: PlannedBackbone, corpus: str, store: FeatureStore) -> Task:
-        """Return the task that extracts what is missing of a corpus."""
-        return Task(
-            kind="extract",
-            label=f"{backbone.name} · {corpus}",
-            run=self.run,
-            spec=self.spec,
-            backbone=backbone.given,
-            corpus=corpus,
-            key=store.key,
-            writes=(store.key,),
-            resources=self._resources(backbone),
-        )
+    def extract(self, backbone: PlannedBackbone, corpus: str, store: FeatureStore) -> list[Task]:
+        """Return the tasks that extract what is missing of a corpus."""
+        return [
+            Task(
+                kind="extract",
+                label=f"{backbone.name} · {corpus}{_named(parts, store)}",
+                run=self.run,
+                spec=self.spec,
+                backbone=backbone.given,
+                corpus=corpus,
+                key=store.key,
+                writes=(store.key,),
+                resources=self._resources(backbone),
+                parts=None if len(parts) == store.n_parts else (parts.start, parts.stop),
+            )
+            for parts in self._cuts(store.n_parts)
+            if store.missing_parts(parts, layer_means=self.layer_means)
+        ]
+
+    def _cuts(self, n_parts: int) -> list[range]:
+        step = PARTS_OF_A_TASK if self.cut else max(n_parts, 1)
+        return [range(first, min(first + step, n_parts)) for first in range(0, n_parts, step)]
 
     def fit(self, job: ProbeJob, features: FeatureStore | LayerMeans, key: str) -> Task:
         """Return the task that trains the probe of a job.
@@ -98,6 +116,18 @@ class TaskMaker:
 
     def _resources(self, backbone: PlannedBackbone) -> Resources:
         return Resources(device=backbone.options.device, threads=self.threads)
+
+
+def extracted_parts(task: Task, store: FeatureStore) -> range:
+    """Return the parts that an extraction task writes."""
+    return range(store.n_parts) if task.parts is None else range(*task.parts)
+
+
+def _named(parts: range, store: FeatureStore) -> str:
+    """Return which parts of a store a task extracts, as its label ends; empty for all."""
+    if len(parts) == store.n_parts:
+        return ""
+    return f" · parts {parts.start + 1}-{parts.stop} of {store.n_parts}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,16 +18,20 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from contextlib import contextmanager
 from contextlib import nullcontext
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 from typing import Any
 
 import numpy as np
 
 from sercore.devices import set_threads
+from sercore.devices import thread_count
 from sercore.environment import peak_memory_mb
 from sercore.errors import SercoreError
 from sercore.errors import TaskError
+from sercore.errors import WorkspaceError
 from sercore.evaluation.predictions import Predictions
 from sercore.evaluation.predictions import predictions_path
 from sercore.evaluation.predictions import write_predictions
@@ -45,6 +50,7 @@ from sercore.runs.parts import LoadedParts
 from sercore.runs.planned import ProbeJob
 from sercore.runs.planned import labelled_rows
 from sercore.runs.planned import prediction_identity
+from sercore.runs.tasks import extracted_parts
 from sercore.storage.digests import digest_of
 
 if TYPE_CHECKING:
@@ -59,6 +65,9 @@ if TYPE_CHECKING:
     from sercore.storage.workspace import Workspace
 
     Stage = Callable[[str, str], AbstractContextManager[StageProgress]]
+
+LOG_VARIABLE = "SERCORE_WORKER_LOG"
+"""Environment variable by which an executor says where it keeps the output of a worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +92,8 @@ class Worker:
         stage: shows the progress of a task (kind and label), for workers beside a screen.
         note: shows a sentence, such as that another worker is waited for.
         stopping: set when the running task is not wanted any more.
+        keep_reports: whether the report of the worker that computed a result stays when this one
+            finds it.
     """
 
     def __init__(
@@ -93,12 +104,14 @@ class Worker:
         stage: Stage | None = None,
         note: Callable[[str], None] | None = None,
         stopping: threading.Event | None = None,
+        keep_reports: bool = False,
     ) -> None:
         self._workspace = workspace
         self._registry = registry
         self._stage = stage or _no_stage
         self._note = note
         self._stopping = stopping or threading.Event()
+        self._keep = keep_reports
         self._parts = LoadedParts(workspace, registry)
 
     def work(self, task: Task) -> TaskReport:
@@ -127,14 +140,23 @@ class Worker:
             host=platform.node(),
             pid=os.getpid(),
             writes=task.writes,
+            log=os.environ.get(LOG_VARIABLE),
         )
-        self._workspace.write_json(task.report_path, report.to_plain())
+        self._write(report, task.report_path)
         return report
 
+    def _write(self, report: TaskReport, path: str) -> None:
+        """Write a report, unless one that says how the result was computed is to be kept."""
+        if self._keep and report.status == "found" and self._workspace.exists(path):
+            with suppress(WorkspaceError):
+                if self._workspace.read_json(path)["status"] == "computed":
+                    return
+        self._workspace.write_json(path, report.to_plain())
+
     def _do(self, task: Task) -> _Done:
-        set_threads(task.resources.threads)
+        self._require_threads(task)
         # Another worker may do the same task: wait for it, then find its result.
-        key = f"tasks/{task.kind}/{digest_of(task.writes)}"
+        key = f"tasks/{task.kind}/{digest_of([task.writes, task.parts])}"
         what = f"{task.label} ({task.kind})"
         with (
             self._workspace.lease(key, what, wait=self._note),
@@ -145,6 +167,23 @@ class Worker:
             if task.kind == "fit":
                 return self._fit(task, progress)
             return self._predict(task, progress)
+
+    def _require_threads(self, task: Task) -> None:
+        """Set the threads that the run was planned with: others would give other bits.
+
+        Raises:
+            TaskError: this worker cannot or would not use as many.
+        """
+        planned = self._parts.spec(task.spec).threads
+        set_threads(task.resources.threads)
+        used = min(thread_count(), int(os.environ.get("OMP_THREAD_LIMIT") or planned))
+        if not planned == task.resources.threads == used:
+            raise TaskError(
+                f"this worker would compute with {_threads(used)} and the run was planned with "
+                f"{_threads(planned)}",
+                hint="remove the limit of threads in the worker's environment, or run with "
+                f"--threads {used}",
+            )
 
     @contextmanager
     def _progress(self, task: Task) -> Iterator[StageProgress]:
@@ -164,7 +203,8 @@ class Worker:
         corpus = self._parts.corpus(task.spec, task.corpus)
         store = backbone.features(corpus, self._workspace, spec.protocol)
         _require_key(task, store.key)
-        if not store.missing_parts(layer_means=spec.layer_means):
+        parts = extracted_parts(task, store)
+        if not store.missing_parts(parts, layer_means=spec.layer_means):
             return _FOUND
         self._extract_missing(task, progress)
         return _COMPUTED
@@ -185,6 +225,7 @@ class Worker:
             audio_path=spec.protocol.audio_path,
             frame_budget=self._parts.frame_budget(task),
             layer_means=spec.layer_means,
+            parts=None if task.parts is None else range(*task.parts),
             load=lambda: self._parts.encoder(backbone),
             progress=progress,
             note=self._note,
@@ -326,6 +367,37 @@ def _probe_record(
     )
 
 
+@cache
+def _worker(workspace: str) -> Worker:
+    from sercore.plugins.registry import registry
+    from sercore.storage.workspace import Workspace
+
+    return Worker(Workspace(workspace), registry(), note=_to_stderr)
+
+
+def do_task(task: Task, workspace: str) -> TaskReport:
+    """Do a task in this process, and write its results and its report to the workspace.
+
+    For executors whose workers are Python processes. What is expensive to load stays loaded for
+    the next task of the same workspace.
+
+    Args:
+        task: the task.
+        workspace: folder or URL of the workspace.
+
+    Returns:
+        How it went. A task that fails does not raise.
+
+    Raises:
+        WorkspaceError: not even the report can be written.
+    """
+    return _worker(workspace).work(task)
+
+
+def _to_stderr(text: str) -> None:
+    sys.stderr.write(f"sercore: {text}\n")
+
+
 def _require_key(task: Task, key: str) -> None:
     if key != task.key:
         raise _other_key(task.kind, task.corpus)
@@ -336,6 +408,10 @@ def _other_key(kind: str, corpus: str) -> TaskError:
         f"this worker would compute another result ({kind} of {corpus}) than the run planned",
         hint="its sercore, plugins, weights and corpora must be those of the driver",
     )
+
+
+def _threads(number: int) -> str:
+    return "1 thread" if number == 1 else f"{number} threads"
 
 
 def _no_stage(kind: str, label: str) -> AbstractContextManager[StageProgress]:

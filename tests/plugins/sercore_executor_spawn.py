@@ -31,6 +31,8 @@ class SpawnExecutor:
 
     id = "spawn"
     summary = "a fresh process for each task"
+    parallel = False
+    options = None
 
     def __init__(self):
         self.count = 0
