@@ -19,6 +19,8 @@ NAMES = (
     "scores",
     "demo",
     "doctor",
+    "overhead",
+    "makespan",
 )
 
 

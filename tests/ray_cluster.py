@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 ENVIRONMENT = {
@@ -37,6 +40,26 @@ def main(file, n_nodes):
     while signal.sigwait(signals) == signal.SIGUSR1:
         cluster.remove_node(nodes.pop(), allow_graceful=False)
     cluster.shutdown()
+
+
+@contextmanager
+def running(folder, n_nodes):
+    """Run a cluster for the block, which gets its process and its address."""
+    folder.mkdir()
+    file = folder / "address"
+    with (folder / "log").open("wb") as log:
+        command = [sys.executable, __file__, str(file), str(n_nodes)]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 180
+        while not file.exists():
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, (folder / "log").read_text()
+            time.sleep(0.1)
+        yield process, file.read_text()
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
 
 
 if __name__ == "__main__":

@@ -25,21 +25,8 @@ DEMO = ("run", "--all", "--demo", "--offline", "--threads", "1", "--probe", "fas
 @pytest.fixture
 def cluster(tmp_path):
     """Return a process with a cluster, and its address."""
-    file = tmp_path / "address"
-    with (tmp_path / "cluster.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, ray_cluster.__file__, str(file), "3"], stdout=log, stderr=log
-        )
-    try:
-        deadline = time.monotonic() + 120
-        while not file.exists():
-            assert process.poll() is None, (tmp_path / "cluster.log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        yield process, file.read_text()
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
+    with ray_cluster.running(tmp_path / "cluster", 3) as started:
+        yield started
 
 
 def start(folder, *more, options=""):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from small_corpora import write_emodb
 from small_corpora import write_wav
 
 from sercore.errors import SettingsError
+from sercore.executors import Task
 from sercore.runs.journal import Journal
+from sercore.runs.queue import WorkspaceQueue
 from sercore.runs.shard import Share
 from sercore.storage.workspace import Workspace
 
@@ -180,6 +183,42 @@ class TestPlan:
         collected = json.loads(sercore(words(corpora, tmp_path / "ws", "--json")))
         assert collected["computed"] == {"score": 4}
         assert stored(tmp_path / "ws") == local
+
+    def test_tasks_in_the_queue_of_a_run_are_done_by_whoever_asks(self, sercore, corpora, tmp_path):
+        """Also where one of them fails: the reports say so, and the exit status is 0."""
+        workspace = Workspace(tmp_path)
+        lines = sercore(words(corpora, tmp_path, "--threads", "1", "--lines", command="plan"))
+        planned = [Task.from_json(line) for line in lines.splitlines()]
+        tasks = [planned[0], replace(planned[2], key="0" * 64), planned[1]]
+        queue = WorkspaceQueue(workspace, "default")
+        for task in tasks:
+            queue.put(task)
+
+        sercore(["work", "--run", "default", "--workspace", tmp_path])
+
+        reports = [Journal(workspace, "default").report(task) for task in tasks]
+        assert [report.status for report in reports] == ["computed", "failed", "computed"]
+        assert "this worker would compute another result" in reports[1].reason
+        assert [outcome.lost for outcome in queue.finished()] == [None] * 3
+
+    def test_a_worker_with_other_threads_refuses(self, sercore, corpora, tmp_path, monkeypatch):
+        planned = words(corpora, tmp_path / "ws", "--threads", "2", "--lines", command="plan")
+        task = Task.from_json(sercore(planned).splitlines()[0])
+        (tmp_path / "task").write_text(task.to_json())
+        (tmp_path / "other").write_text(
+            replace(task, resources=replace(task.resources, threads=1)).to_json()
+        )
+        monkeypatch.setenv("OMP_THREAD_LIMIT", "1")
+
+        for name in ("task", "other"):
+            sercore(["work", tmp_path / name, "--workspace", tmp_path / "ws"], status=1)
+
+        for asked in ("task", "other"):
+            written = Task.from_json((tmp_path / asked).read_text())
+            report = Journal(Workspace(tmp_path / "ws"), "default").report(written)
+            assert report.reason.startswith(
+                "this worker would compute with 1 thread and the run was planned with 2 threads; "
+            )
 
     def test_says_what_follows(self, sercore, corpora, tmp_path):
         said = sercore(words(corpora, tmp_path, "--threads", "1", command="plan"))

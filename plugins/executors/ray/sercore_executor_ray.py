@@ -241,9 +241,11 @@ class Actor:
     Args:
         workspace: folder or URL.
         logs: folder for its output, if it exists on its machine.
+        variables: environment variables of the driver that sercore reads.
     """
 
-    def __init__(self, workspace: str, logs: str | None) -> None:
+    def __init__(self, workspace: str, logs: str | None, variables: Mapping[str, str]) -> None:
+        os.environ.update(variables)
         self._workspace = workspace
         if logs is not None and Path(logs).is_dir():
             path = Path(logs, f"ray-{socket.gethostname()}-{os.getpid()}.log")
@@ -325,7 +327,7 @@ class _Actors:
         return max(1, int(min(rooms)))
 
     def _start_actor(self) -> None:
-        actor = self._kind.remote(self._settings["workspace"], self._settings["logs"])
+        actor = self._kind.remote(self._settings["workspace"], self._settings["logs"], _variables())
         self._calls[actor.hello.remote()] = (actor, None)
 
     def _note_death(self, text: str) -> None:
@@ -348,6 +350,15 @@ class _Actors:
             self._has_complained = True
             asked = f"{self._settings['cpus']:g} CPUs and {self._settings['gpus']:g} GPUs"
             self._tell({"note": f"Ray has no room for a worker with {asked} now, waiting"})
+
+
+def _variables() -> dict[str, str]:
+    """Return what actors on other machines must know of this one's environment."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("SERCORE_") or name in {"HF_HOME", "HF_HUB_OFFLINE"}
+    }
 
 
 class _Teller:
