@@ -28,6 +28,7 @@ import numpy as np
 
 from sercore.devices import set_threads
 from sercore.devices import thread_count
+from sercore.devices import wait_passively
 from sercore.environment import peak_memory_mb
 from sercore.errors import SercoreError
 from sercore.errors import TaskError
@@ -372,6 +373,7 @@ def _worker(workspace: str) -> Worker:
     from sercore.plugins.registry import registry
     from sercore.storage.workspace import Workspace
 
+    wait_passively()
     return Worker(Workspace(workspace), registry(), note=_to_stderr)
 
 
