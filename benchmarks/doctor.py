@@ -66,7 +66,7 @@ def write_skeletons(data: Path, *, few: bool) -> int:
     """Write every corpus under its usual name, and return the number of utterances."""
     skeletons = _skeletons()
     n = 0
-    for name in skeletons.IDS:
+    for name in skeletons.PAPER:
         root = data / skeletons.corpus(name).card.folders[0]
         root.mkdir(parents=True)
         if few:

@@ -19,6 +19,7 @@ import soundfile
 from sounds import noise
 from sounds import write_sound
 from test_corpus_listings import IDS
+from test_corpus_listings import PAPER
 from test_corpus_listings import SAMPLES
 from test_corpus_listings import corpus
 from test_corpus_listings import expresso_singing
@@ -43,8 +44,6 @@ SAME = ("utterance_id", "native_label", "speaker", "gender", "text_id", "officia
 RESPELT = ("native_label", "official_split")
 """What must be equal if the letter case of names changed."""
 RATE = 8000
-EXTENDED: tuple[str, ...] = ()
-"""Corpora beside the nineteen of the paper, which have tests of their own."""
 
 
 @cache
@@ -382,7 +381,7 @@ PUBLISHED = {
 
 
 def test_only_three_corpora_have_no_published_form():
-    assert sorted({*IDS} - {*PUBLISHED} - {*EXTENDED}) == ["baum1", "casia", "masc"]
+    assert sorted({*PAPER} - {*PUBLISHED}) == ["baum1", "casia", "masc"]
 
 
 @pytest.mark.parametrize("name", sorted(PUBLISHED))
@@ -436,7 +435,7 @@ def complete_copies(tmp_path_factory):
 @pytest.mark.timeout(1800)
 @needs_reference
 @pytest.mark.parametrize("layout", COMPLETE)
-@pytest.mark.parametrize("name", [name for name in IDS if name not in EXTENDED])
+@pytest.mark.parametrize("name", PAPER)
 def test_a_complete_copy_in_any_layout_has_the_exact_counts(
     name, layout, complete_copies, tmp_path
 ):

@@ -82,7 +82,7 @@ MESD = FileNameCorpus(
     ),
     pattern=(
         r"(?P<id>(?P<label>[^/_]+)_(?P<group>(?P<gender>[FMC]))_[AB]_(?:(?P<take>L[12])_)?"
-        r"(?P<text_id>[a-zà-ÿ ]+))\.wav"
+        r"(?P<text_id>[a-zà-ÿ_ ]+))\.wav"
     ),
     labels={
         "Anger": Emotion.ANGER,
