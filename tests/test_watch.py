@@ -18,6 +18,7 @@ from sercore.cli.watch import line
 from sercore.cli.watch import screen
 from sercore.errors import WorkspaceError
 from sercore.executors.task import TaskReport
+from sercore.runs.journal import costs_of
 from sercore.runs.progress import RunWatcher
 from sercore.runs.progress import running
 from sercore.storage.workspace import Workspace
@@ -96,6 +97,22 @@ def test_failures_are_named_and_one_that_was_repeated_is_forgotten(workspace):
     assert first.stages[1].failed == 1
     assert [one.kind for one in second.failures] == ["predict"]
     assert "2 failed" in line(first)
+
+
+def test_costs_count_what_was_computed_by_host_and_device():
+    reports = [
+        report(1, device="cuda:0"), report(2, seconds=5.0, host="node2", device="cpu"), report(3),
+        report(4, status="found"), report(5, status="failed"), report(6, "extract", device="cpu"),
+    ]  # fmt: skip
+
+    assert costs_of(reports) == {
+        "fit": {
+            "tasks": 3,
+            "seconds": 25.0,
+            "devices": {"node1 cuda:0": 10.0, "node2 cpu": 5.0, "node1 unknown": 10.0},
+        },
+        "extract": {"tasks": 1, "seconds": 10.0, "devices": {"node1 cpu": 10.0}},
+    }
 
 
 def test_a_killed_driver_is_noticed_and_reports_that_were_packed_are_known(workspace):
@@ -269,5 +286,10 @@ def test_a_failed_cell_is_explained_with_its_traceback(tmp_path):
     unknown = status(place, "r", "--cell", "whisper", "urdu", "urdu")
     assert unknown.returncode == 1
     assert "the run 'r' has no cell whisper urdu urdu" in unknown.stderr
+    record = place.read_json("runs/r/run.json")
+    assert record["planned"] == {"extract": 1, "fit": 1, "predict": 1, "cells": 1}
+    assert record["costs"].keys() == {"extract"}
+    assert record["costs"]["extract"]["tasks"] == 1
+    assert list(record["costs"]["extract"]["devices"]) == [f"{os.uname().nodename} cpu"]
     said = json.loads(status(place, "r", "--cell", "logmel", "urdu", "urdu", "--json").stdout)
     assert {score["status"] for score in said["scores"]} == {"failed"}

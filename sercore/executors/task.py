@@ -134,6 +134,8 @@ class TaskReport:
     """Keys of the results of the task."""
     log: str | None = None
     """Where the worker's output is, if the executor keeps it."""
+    device: str | None = None
+    """Where it was computed: ``cpu`` or ``cuda[:n]``."""
 
     def to_plain(self) -> dict[str, Any]:
         """Return the report as JSON values."""

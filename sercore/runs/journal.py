@@ -7,8 +7,10 @@ host), never what they are, so they may differ between two runs whose results ar
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from typing import Any
 
 from sercore.errors import SercoreError
 from sercore.errors import WorkspaceError
@@ -17,6 +19,23 @@ from sercore.executors.task import TaskReport
 if TYPE_CHECKING:
     from sercore.executors.task import Task
     from sercore.storage.workspace import Workspace
+
+
+def costs_of(reports: Iterable[TaskReport]) -> dict[str, Any]:
+    """Return what the computed tasks of each kind took: their number, seconds, hosts and devices.
+
+    Seconds are those of one worker, the waiting for files included; tasks that ran at the same time
+    count in full.
+    """
+    costs: dict[str, dict[str, Any]] = {}
+    for report in reports:
+        if report.status == "computed":
+            cost = costs.setdefault(report.kind, {"tasks": 0, "seconds": 0.0, "devices": {}})
+            cost["tasks"] += 1
+            cost["seconds"] += report.seconds
+            place = f"{report.host} {report.device or 'unknown'}"
+            cost["devices"][place] = cost["devices"].get(place, 0.0) + report.seconds
+    return costs
 
 
 class Journal:

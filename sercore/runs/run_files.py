@@ -8,6 +8,8 @@ from typing import Any
 from sercore.errors import SercoreError
 from sercore.plugins.identity import plugin_code
 from sercore.runs.explainer import Explainer
+from sercore.runs.journal import Journal
+from sercore.runs.journal import costs_of
 from sercore.runs.record import notes_of
 from sercore.runs.record import run_record
 from sercore.runs.record import used_plugins
@@ -85,6 +87,7 @@ class RunFiles:
         scores = unfinished(self._plan.jobs) if interrupted else self._scores_over_folds()
         self._write_scores(scores)
         record = self._record("interrupted" if interrupted else "ended")
+        record["costs"] = costs_of(Journal(self._workspace, self._name).reports())
         try:
             self._workspace.write_json(f"{self.folder}/run.json", record)
             write_summary(

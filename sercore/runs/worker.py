@@ -142,6 +142,7 @@ class Worker:
             pid=os.getpid(),
             writes=task.writes,
             log=os.environ.get(LOG_VARIABLE),
+            device=task.resources.device,
         )
         self._write(report, task.report_path)
         return report
