@@ -32,9 +32,9 @@ class Page:
         self._socket = socket
         self._last = 0
         self.errors: list[str] = []
+        self.requests: list[str] = []
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-        self.requests: list[str] = []
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """Send one command and return its result; events on the way are noted."""
@@ -49,15 +49,19 @@ class Page:
                 return result
             self._note(message)
 
-    def open(self, path: Path) -> None:
-        """Load a file and wait until it is there."""
-        self.call("Page.navigate", url=path.as_uri())
-        deadline = time.monotonic() + 30
-        while self.run("document.readyState") != "complete" or self.run("location.href") != (
-            path.as_uri()
-        ):
+    def open(self, path: Path, fragment: str = "") -> None:
+        """Load a file and wait until it is there and its script has drawn it."""
+        # Another fragment alone would not load the file.
+        self.call("Page.navigate", url="about:blank")
+        self.call("Page.navigate", url=path.as_uri() + fragment)
+        self.wait("location.protocol === 'file:' && document.documentElement?.dataset.ready")
+
+    def wait(self, condition: str) -> None:
+        """Wait until an expression is true."""
+        deadline = time.monotonic() + 60
+        while not self.run(condition):
             if time.monotonic() > deadline:
-                raise TimeoutError(path)
+                raise TimeoutError(condition)
             time.sleep(0.05)
 
     def run(self, script: str) -> Any:
@@ -117,6 +121,32 @@ class Page:
     def type(self, text: str) -> None:
         """Type into what has the focus."""
         self.call("Input.insertText", text=text)
+
+    def choose(self, name: str, value: str) -> None:
+        """Choose an option of a select element by its value, as a person does."""
+        found = self.run(
+            f"(() => {{ const select = document.querySelector('select[name={json.dumps(name)}]');"
+            f"select.value = {json.dumps(value)};"
+            "select.dispatchEvent(new Event('change', {bubbles: true}));"
+            f"return select.value; }})()"
+        )
+        assert found == value, f"{name} has no option {value}"
+
+    def options(self, name: str) -> list[str]:
+        """Return the values of the options of a select element; empty if it does not exist."""
+        found: list[str] = self.run(
+            f"[...document.querySelectorAll('select[name={json.dumps(name)}] option')]"
+            ".map(option => option.value)"
+        )
+        return found
+
+    def download_into(self, folder: Path) -> None:
+        """Save downloads into a folder without asking."""
+        self.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
+    def scripts(self, *, on: bool) -> None:
+        """Allow or forbid the scripts of pages."""
+        self.call("Emulation.setScriptExecutionDisabled", value=not on)
 
     def screenshot(self, *, whole: bool = False) -> bytes:
         """Return the window as PNG, or the whole page."""

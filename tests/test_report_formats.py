@@ -418,15 +418,15 @@ def test_what_cannot_be_done_is_one_sentence(workspace, args, error, sentence):
     assert sentence in str(done.exception)
 
 
-@pytest.mark.parametrize("library", ["jinja2", "matplotlib"])
-def test_a_missing_library_says_how_to_get_it(monkeypatch, library):
+@pytest.mark.parametrize(("library", "needed_by"), [("jinja2", "html"), ("matplotlib", "png")])
+def test_a_missing_library_says_how_to_get_it(monkeypatch, library, needed_by):
     found = importlib.util.find_spec
     monkeypatch.setattr(
         "sercore.reports.write.find_spec", lambda name: None if name == library else found(name)
     )
 
     with pytest.raises(SettingsError, match=r"pip install 'sercore\[report\]'"):
-        require_libraries({"html"})
+        require_libraries({needed_by})
     require_libraries({"csv", "md", "latex"})
 
 

@@ -112,6 +112,8 @@ class CorpusCard:
     inside a set. `OTHER_SET` if it belongs to none."""
     cluster: str | None = None
     """The published out-of-domain cluster; None for none."""
+    speech: str | None = None
+    """How its emotions came about: ``acted``, ``elicited``, ``read``, ``acted and spontaneous``."""
     ood_eligible: bool = False
     """Whether the paper's Table 1 marks it as eligible for out-of-domain cells."""
     known_bad: Mapping[str, str] = field(default_factory=dict)

@@ -38,7 +38,7 @@ def backbone_result(
     statistics: CellStatistics,
     estimates: Mapping[tuple[Setting, Pair], Estimate],
     matched: MatchedMatrices,
-    calibrations: Calibrations,
+    calibrations: Calibrations | None,
 ) -> BackboneResult:
     """Return everything that a report says about one matrix.
 
@@ -48,7 +48,7 @@ def backbone_result(
         statistics: confusion counts of the cells of the run.
         estimates: of the cells of the run, and of the matched matrices.
         matched: matrices with one adjustment in and out of domain.
-        calibrations: of the run.
+        calibrations: of the run; None for a report without them.
     """
     setting = matrix.setting
     own = {pair: estimates[setting, pair] for pair in matrix.cells if (setting, pair) in estimates}
@@ -70,7 +70,7 @@ def backbone_result(
         by_seed=tuple(reduce_of(matrix.at_seed(seed), record) for seed in seeds),
         is_floor=described.floor if described else False,
         matched=matched.average(setting, estimates),
-        calibration=calibrations.of(matrix),
+        calibration=calibrations.of(matrix) if calibrations else None,
     )
 
 

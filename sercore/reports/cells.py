@@ -1,53 +1,32 @@
-"""What the page says about one cell: its tooltip, and the details that a click opens."""
+"""What the page says about one cell, as JSON for its script."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from typing import Any
 
+from sercore.reports.numbers import quantised
 from sercore.results.text import interval_text
-from sercore.results.text import number
-from sercore.results.text import plural
-from sercore.results.text import signed
+from sercore.results.text import range_text
 
 if TYPE_CHECKING:
-    from sercore.reports.views import BackboneResult
+    from sercore.reports.numbers import Names
     from sercore.reports.views import CellView
     from sercore.results.matrices import Cell
+    from sercore.results.speakers import SpeakerScore
+    from sercore.statistics.intervals import Interval
 
-Fact = tuple[str, str]
-"""A name and a value."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellDetails:
-    """What a click on a cell opens."""
-
-    title: str
-    facts: tuple[Fact, ...]
-    labels: tuple[str, ...]
-    """Rows of the confusion matrix; empty without one."""
-    predictions: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
-
-
-def cell_tip(result: BackboneResult, view: CellView) -> str:
-    """Return the few lines of the tooltip of a cell."""
-    cell = view.cell
-    where = f"{cell.train} in domain" if cell.in_domain else f"{cell.train} on {cell.test}"
-    lines = [result.title, f"{where}: {number(cell.value)}"]
-    if view.interval is not None:
-        lines.append(interval_text(view.interval))
-    if view.chance is not None:
-        guess = number(view.chance.best_blind_guess)
-        lines.append(f"best blind guess: {guess} (skill {number(view.skill)})")
-    if view.published is not None:
-        gap = signed(cell.value - view.published)
-        lines.append(f"paper: {number(view.published)} (difference {gap})")
-    if not cell.complete:
-        lines.append("not complete: a corpus is not whole, or audio is missing")
-    return "\n".join(lines)
+_KEY_LENGTH = 12
+COUNTS = {
+    "n_train": "utterances trained on",
+    "n_test": "utterances tested on",
+    "n_dropped": "outside the class rule",
+    "n_missing": "without audio",
+    "n_classes": "classes averaged over",
+    "shared_speakers": "speakers on both sides",
+    "shared_texts": "texts on both sides",
+}
+"""Attributes of a cell that the page shows, in the order of `counts_of`, and their titles."""
 
 
 def is_unsure(view: CellView) -> bool:
@@ -58,88 +37,47 @@ def is_unsure(view: CellView) -> bool:
     return low <= view.chance.best_blind_guess
 
 
-class CellIndex:
-    """The details of all cells of a page, by a short id. Each cell is stored once."""
-
-    def __init__(self) -> None:
-        self.cells: dict[str, CellDetails] = {}
-        self._ids: dict[int, str] = {}
-
-    def add(self, result: BackboneResult, view: CellView) -> str:
-        """Return the id of a cell."""
-        known = self._ids.get(id(view))
-        if known is not None:
-            return known
-        name = f"c{len(self.cells)}"
-        self._ids[id(view)] = name
-        self.cells[name] = _details(result, view)
-        return name
+def counts_of(cell: Cell) -> list[int | None]:
+    """Return what was counted in a cell, as `COUNTS`, and whether it is complete (1 or 0)."""
+    return [*(getattr(cell, name) for name in COUNTS), int(cell.complete)]
 
 
-def _details(result: BackboneResult, view: CellView) -> CellDetails:
-    cell, confusion = view.cell, view.confusion
-    where = f"{cell.train}, in domain" if cell.in_domain else f"{cell.train} on {cell.test}"
-    return CellDetails(
-        title=f"{result.title}: {where}",
-        facts=(
-            (result.matrix.setting.metric, number(cell.value, 4)),
-            *_uncertainty(view),
-            *_repetitions(cell),
-            *_references(view),
-            *_counts(cell),
-        ),
-        labels=confusion.labels if confusion else (),
-        predictions=confusion.predictions if confusion else (),
-        counts=tuple(map(tuple, confusion.counts.tolist())) if confusion else (),
-    )
+def confusion_of(view: CellView, classes: Names) -> list[Any] | None:
+    """Return labels, predictions and rows of counts of a cell; None if they are not stored."""
+    confusion = view.confusion
+    if confusion is None:
+        return None
+    return [
+        [classes.place(name) for name in confusion.labels],
+        [classes.place(name) for name in confusion.predictions],
+        [int(count) for row in confusion.counts.tolist() for count in row],
+    ]
 
 
-def _uncertainty(view: CellView) -> Iterator[Fact]:
-    if view.interval is not None:
-        yield "uncertainty", interval_text(view.interval)
+def repetitions_of(cell: Cell) -> list[list[int | None]]:
+    """Return the values of the seeds, and those of the single folds where there are several."""
+    folds = cell.by_fold if len(cell.by_fold) > len(cell.by_seed) else ()
+    return [[quantised(value) for value in values] for values in (cell.by_seed.values(), folds)]
 
 
-def _repetitions(cell: Cell) -> Iterator[Fact]:
-    if len(cell.by_seed) > 1:
-        values = list(cell.by_seed.values())
-        low, high = number(min(values), 4), number(max(values), 4)
-        text = f"deviation {number(cell.spread, 4)}, range {low} to {high}"
-        yield f"over {len(values)} seeds", text
-    elif cell.by_fold:
-        text = ", ".join(number(value) for value in cell.by_fold)
-        if cell.pooled:
-            text += "; the score is that of the predictions of all folds together"
-        else:
-            text += f"; deviation {number(cell.spread, 4)}"
-        yield f"over {len(cell.by_fold)} folds", text
+def interval_note(interval: Interval) -> str:
+    """Return what stands behind the ends of an interval: its units, and what to know about it."""
+    return interval_text(interval).partition(range_text(interval))[2].strip()
 
 
-def _references(view: CellView) -> Iterator[Fact]:
-    if view.chance is not None:
-        level = view.chance
-        text = (
-            f"best blind guess {number(level.best_blind_guess)}, majority {number(level.majority)}"
-        )
-        text += f", skill {number(view.skill)}"
-        if level.own_answers is not None:
-            text += f", blind with the probe's own answers {number(level.own_answers)}"
-        yield "chance", text
-    if view.published is not None:
-        gap = signed(view.cell.value - view.published, 4)
-        yield "paper", f"{number(view.published, 4)} (difference {gap})"
+def speakers_of(scores: tuple[SpeakerScore, ...], texts: Names) -> list[Any] | None:
+    """Return names, utterances and shares (in thousandths) of the speakers of a cell.
+
+    Cells of one test corpus have the same speakers, so names and utterances are stored once.
+    """
+    if not scores:
+        return None
+    names = "\n".join(score.name for score in scores)
+    utterances = "\n".join(str(score.utterances) for score in scores)
+    shares = [round(1000 * score.right) for score in scores]
+    return [texts.place(names), texts.place(utterances), shares]
 
 
-def _counts(cell: Cell) -> Iterator[Fact]:
-    for count, name in ((cell.n_train, "trained on"), (cell.n_test, "tested on")):
-        if count is not None:
-            yield name, plural(count, "utterance")
-    if cell.n_dropped:
-        yield "outside the class rule", plural(cell.n_dropped, "utterance")
-    if cell.n_missing:
-        yield "without audio", plural(cell.n_missing, "utterance")
-    if cell.n_classes is not None:
-        yield "averaged over", f"{cell.n_classes} classes"
-    if cell.in_domain:
-        for count, name in ((cell.shared_speakers, "speaker"), (cell.shared_texts, "text")):
-            yield f"{name}s on both sides", "not known" if count is None else str(count)
-    yield "complete", "yes" if cell.complete else "no"
+def keys_of(cell: Cell) -> list[str]:
+    """Return the first letters of the keys of the predictions of a cell."""
+    return [key[:_KEY_LENGTH] for key in cell.prediction_keys]

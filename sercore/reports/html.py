@@ -1,10 +1,15 @@
-"""The report as one HTML page that loads nothing: layout by Jinja, figures by matplotlib."""
+"""The report as one HTML page that loads nothing.
+
+Jinja lays out what is the same in every view, and a table of the first view for readers without
+scripts. The script draws the views from the data in the page (`sercore.reports.page_data`).
+"""
 
 from __future__ import annotations
 
+import base64
 import json
-from dataclasses import asdict
-from dataclasses import dataclass
+import re
+import zlib
 from importlib.resources import files
 from typing import TYPE_CHECKING
 from typing import Any
@@ -14,172 +19,101 @@ from jinja2 import StrictUndefined
 from markupsafe import Markup
 
 from sercore.__about__ import __version__
-from sercore.reports.cells import CellIndex
-from sercore.reports.colours import GAMMA
-from sercore.reports.colours import N_LEVELS
-from sercore.reports.colours import SERIES
+from sercore.reports.answer import answers_of
+from sercore.reports.colours import difference_colours
 from sercore.reports.colours import heat_colours
-from sercore.reports.content import published_note
-from sercore.reports.drawing import inline_svg
-from sercore.reports.figures import by_corpus
-from sercore.reports.figures import overview
-from sercore.reports.figures import ranks
-from sercore.reports.heat import class_table
-from sercore.reports.heat import corpus_table
-from sercore.reports.heat import in_domain_table
-from sercore.reports.heat import matrix_tables
-from sercore.reports.leaderboard import leaderboard
-from sercore.reports.recovery import recovery_tables
+from sercore.reports.page_data import page_data
 from sercore.reports.run_facts import run_facts
 from sercore.reports.tables import leak_board
-from sercore.reports.verdict_tables import verdict_tables
-from sercore.results.text import MISSING
 from sercore.results.text import date_text
+from sercore.results.text import number
 from sercore.results.text import plural
-from sercore.statistics.intervals import LEVEL
+from sercore.results.text import range_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sercore.reports.drawing import Drawing
-    from sercore.reports.heat import HeatTable
-    from sercore.reports.leaderboard import Board
-    from sercore.reports.tables import PlainTable
     from sercore.reports.views import ComparisonGroup
     from sercore.reports.views import Content
+    from sercore.statistics.intervals import Interval
 
-_INTERVAL = f"{LEVEL:.0%}".replace("%", " %")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageFigure:
-    """A figure with its caption, and the same numbers as a table."""
-
-    title: str
-    svg: Markup
-    caption: str
-    table: HeatTable | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageMatrix:
-    """The heat maps of one backbone."""
-
-    id: str
-    title: str
-    tables: tuple[HeatTable, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageSection:
-    """The section of the page about one group of backbones."""
-
-    id: str
-    short: str
-    """Its name in the navigation."""
-    title: str
-    refusal: str | None
-    board: Board
-    figures: tuple[PageFigure, ...]
-    matrices: tuple[PageMatrix, ...]
-    inside: HeatTable | None
-    classes: HeatTable | None
-    tests: tuple[PlainTable, ...]
+_LIBRARIES = ("preact.min.js", "htm.js")
+_SCRIPTS = ("data.js", "colours.js", "downloads.js", "tables.js", "board.js", "cell.js", "page.js")
+"""In this order: each uses names of those before it."""
 
 
 def html_page(content: Content) -> str:
     """Return the page of a report."""
-    template = files("sercore.reports") / "templates"
     environment = Environment(
-        autoescape=True,
-        trim_blocks=False,
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
+        autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
     )
-    sheet = environment.from_string((template / "report.css").read_text(encoding="utf-8"))
-    page = environment.from_string((template / "report.html").read_text(encoding="utf-8"))
-    style = sheet.render(
-        series=SERIES, light=heat_colours(dark=False), dark=heat_colours(dark=True)
+    style = environment.from_string(_text("templates", "report.css")).render(
+        light=_colours(dark=False), dark=_colours(dark=True)
     )
-    index = CellIndex()
-    sections = [_section(group, content, index) for group in content.groups]
     # Style and script are the program's own texts; the template escapes what comes from a run.
-    return page.render(
+    return environment.from_string(_text("templates", "report.html")).render(
         content=content,
         subtitle=_subtitle(content),
-        pages=sections,
+        groups=[(group, answers_of(group), list(_lines(group))) for group in content.groups],
         leaks=[leak_board(table) for table in content.leaks],
         records=[run_facts(run) for run in content.runs],
         version=__version__,
-        levels=N_LEVELS,
-        missing=MISSING,
         css=Markup(style),  # noqa: S704
-        js=Markup((template / "report.js").read_text(encoding="utf-8")),  # noqa: S704
-        data=_script_json(_data(index)),
+        js=Markup(_script()),  # noqa: S704
+        data=packed(page_data(content)),
     )
 
 
-def _section(group: ComparisonGroup, content: Content, index: CellIndex) -> PageSection:
-    several = len(content.runs) > 1
-    short = (
-        f"{group.run}:" if several else "",
-        group.setting.protocol,
-        group.setting.class_rule or "",
-        *group.details,
-        "(demo)" if group.setting.demo else "",
-    )
-    return PageSection(
-        id=group.id,
-        short=" ".join(part for part in short if part),
-        title=f"{group.run}: {group.title}" if several else group.title,
-        refusal=group.refusal,
-        board=leaderboard(group),
-        figures=tuple(_figures(group)),
-        matrices=tuple(
-            PageMatrix(
-                id=f"{group.id}/{place}",
-                title=result.title,
-                tables=tuple(matrix_tables(group, result, index)),
-            )
-            for place, result in enumerate(group.backbones)
-        ),
-        inside=in_domain_table(group, index),
-        classes=class_table(group),
-        tests=(*verdict_tables(group), *recovery_tables(group)),
-    )
+def packed(data: dict[str, Any]) -> str:
+    """Return data as compressed JSON in base64, which no text of a run can end or leave."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
-def _figures(group: ComparisonGroup) -> Iterator[PageFigure]:
-    lines = (
-        f"Lines are {_INTERVAL} intervals over speakers and seeds, corrected for the bias of "
-        "averages of finite test sets"
-    )
-    caption = f"{lines}; the dashed line is the best blind guess."
-    if group.has_published:
-        caption += f" Open diamonds are the numbers of the paper. {published_note(group)}"
-    yield _figure(overview(group), caption)
-    if group.has_out_of_domain:
-        mean = "Mean over the other corpora, of probes"
-        caption = f"{mean} trained on the corpus. {lines}."
-        yield _figure(by_corpus(group, "rows"), caption, corpus_table(group, "rows"))
-        caption = f"{mean} tested on the corpus. {lines}."
-        yield _figure(by_corpus(group, "columns"), caption, corpus_table(group, "columns"))
-    for verdicts in group.verdicts:
-        if verdicts.ranks is not None:
-            yield _figure(
-                ranks(group, verdicts.ranks, verdicts.average),
-                f"Mean rank of the backbones over corpora; lines are {_INTERVAL} intervals over "
-                "resampled corpora, which share their test corpora.",
-            )
+def unpacked(page: str) -> dict[str, Any]:
+    """Return the data of a page."""
+    found = re.search(r'<script type="text/plain" id="data">([^<]*)</script>', page)
+    if found is None:
+        raise ValueError("the page has no data")
+    data: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(found[1])))
+    return data
 
 
-def _figure(drawing: Drawing, caption: str, table: HeatTable | None = None) -> PageFigure:
-    return PageFigure(
-        title=drawing.title,
-        svg=Markup(inline_svg(drawing)),  # noqa: S704 - its texts are escaped where it is made
-        caption=caption,
-        table=table,
-    )
+def _script() -> str:
+    """Return the libraries and the script of the page, as one text."""
+    # The libraries name maps of their sources, which the page does not have.
+    libraries = [
+        re.sub(r"^//# sourceMappingURL=.*$", "", _text("vendor", name), flags=re.MULTILINE)
+        for name in _LIBRARIES
+    ]
+    own = [_text("templates", name) for name in _SCRIPTS]
+    return "\n".join([*libraries, '(() => {\n"use strict";', *own, "})();"])
+
+
+def _text(*path: str) -> str:
+    return files("sercore.reports").joinpath(*path).read_text(encoding="utf-8")
+
+
+def _colours(*, dark: bool) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Return (ground, ink) of each step, by the letter of the scale."""
+    return {"h": heat_colours(dark=dark), "d": difference_colours(dark=dark)}
+
+
+def _lines(group: ComparisonGroup) -> Iterator[tuple[str, ...]]:
+    """Yield backbone and averages with their intervals, for readers without scripts."""
+    for result in group.backbones:
+        around, outside = result.intervals, result.out_of_domain
+        yield (
+            result.title,
+            _with_interval(result.reductions.weighted, around.weighted),
+            _with_interval(outside.mean if outside else None, around.out_of_domain),
+            _with_interval(result.reductions.in_domain.mean, around.in_domain),
+        )
+
+
+def _with_interval(value: float | None, interval: Interval | None) -> str:
+    text = number(value)
+    return text if interval is None else f"{text} [{range_text(interval)}]"
 
 
 def _subtitle(content: Content) -> str:
@@ -195,17 +129,3 @@ def _subtitle(content: Content) -> str:
         ", ".join(written),
     ]
     return " · ".join(part for part in parts if part)
-
-
-def _data(index: CellIndex) -> dict[str, Any]:
-    """Return what the script of the page reads."""
-    cells = {name: asdict(details) for name, details in index.cells.items()}
-    return {"cells": cells, "gamma": GAMMA, "levels": N_LEVELS, "missing": MISSING}
-
-
-def _script_json(value: object) -> Markup:
-    """Return JSON that cannot end the script element that contains it."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for letter in "<>&\u2028\u2029":
-        text = text.replace(letter, f"\\u{ord(letter):04x}")
-    return Markup(text)  # noqa: S704 - escaped above

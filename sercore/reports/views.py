@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from typing import TYPE_CHECKING
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
 _LOWER_IS_BETTER = frozenset(metric.id for metric in METRICS if metric.higher_is_better is False)
 
 NO_INTERVAL = "No average has an interval, because predictions or confusion counts are missing."
+
+Scale = Literal["score", "skill"]
+"""``skill`` is (score - chance) / (1 - chance)."""
 
 Side = Literal["rows", "columns"]
 """Which out-of-domain means: by train corpus (``rows``) or by test corpus (``columns``)."""
@@ -199,6 +204,7 @@ class ComparisonGroup:
     """What tells it apart from other groups of the report: ``probe framewise``."""
     common: bool = False
     """Whether it has only the cells that all backbones have."""
+    scale: Scale = "score"
 
     @property
     def title(self) -> str:
@@ -210,6 +216,8 @@ class ComparisonGroup:
         if setting.corpora:
             parts.append(f"corpora {setting.corpora}")
         parts += self.details
+        if self.scale == "skill":
+            parts.append("skill above chance")
         if self.common:
             parts.append("common cells only")
         if setting.demo:
@@ -259,6 +267,9 @@ class Content:
     notices: tuple[Notice, ...]
     groups: tuple[ComparisonGroup, ...]
     leaks: tuple[LeakTable, ...]
+    switched: Callable[[], Sequence[ComparisonGroup]] = tuple
+    """Computes the same comparisons under every other adjustment and metric, and as skill. It takes
+    seconds for a full run, and the page alone needs it."""
 
     @property
     def title(self) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sercore.storage.workspace import Workspace
 
 FORMATS = ("html", "md", "latex", "csv", "parquet", "png", "svg", "pdf")
-_NEEDED = {"jinja2": ("html",), "matplotlib": ("html", "png", "svg", "pdf")}
+_NEEDED = {"jinja2": ("html",), "matplotlib": ("png", "svg", "pdf")}
 
 
 def require_libraries(formats: Collection[str]) -> None:

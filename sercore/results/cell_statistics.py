@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from sercore.statistics.answers import UnitCounts
     from sercore.statistics.intervals import Interval
     from sercore.statistics.jackknife import CellEstimate
+    from sercore.storage.workspace import Workspace
 
 _THREADS = 2
 """Cells that are read and counted at a time; most of the time is spent outside Python."""
@@ -86,6 +87,11 @@ class CellStatistics:
         self._run = run
         self._answers = CellAnswers(run)
         self._units = lru_cache(maxsize=64)(self._read_units)
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace of the run."""
+        return self._run.workspace
 
     def confusion(self, cell: Cell, setting: Setting) -> Confusion | None:
         """Return the counts of a cell over all its probes, or None if they are not stored."""

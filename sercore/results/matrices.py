@@ -209,21 +209,60 @@ def matrices(
             corpora has.
     """
     shown = shown_rows(whole_cells(scores), metric or MAIN_METRIC)
-    rows = _chosen(rows_of(shown), metric, adjustment)
-    done = [row for row in rows if _is_done(row)]
-    undone = [row for row in rows if not _is_done(row)]
-    return tuple(
-        sorted(
-            _with_missing(_built(done), undone, expected or {}),
-            key=lambda matrix: (
-                matrix.setting.demo,
-                matrix.setting.protocol,
-                str(matrix.setting.class_rule),
-                matrix.setting.backbone,
-                str(matrix.setting),
-            ),
+    return MatrixSource(shown, expected).matrices(metric, adjustment)
+
+
+class MatrixSource:
+    """The matrices of a table of scores under any metric and adjustment. It reads the table once.
+
+    Args:
+        scores: rows of whole cells, as in `sercore.evaluation.scores.SCORE_SCHEMA`.
+        expected: as in `matrices`.
+    """
+
+    def __init__(self, scores: pa.Table, expected: Expected | None = None) -> None:
+        self._expected = expected or {}
+        self._headlines: set[tuple[str | None, ...]] = set()
+        self._undone: list[ScoreRow] = []
+        self._done: dict[str | None, list[ScoreRow]] = {}
+        for row in rows_of(scores):
+            if row.headline:
+                self._headlines.add(_scored_as(row))
+            if row.status == DONE:
+                self._done.setdefault(row.metric, []).append(row)
+            else:
+                self._undone.append(row)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics of whole cells that have a score."""
+        return tuple(sorted(name for name in self._done if name is not None))
+
+    def matrices(
+        self, metric: str | None = None, adjustment: str | None = None
+    ) -> tuple[Matrix, ...]:
+        """Return the matrices of one metric and adjustment; None means those of the headline."""
+
+        def wanted(row: ScoreRow) -> bool:
+            if adjustment is None or row.cell.in_domain:
+                return _scored_as(row) in self._headlines
+            return row.adjustment == adjustment
+
+        rows = [row for row in self._done.get(metric or MAIN_METRIC, ()) if wanted(row)]
+        valued = [row for row in rows if row.value is not None]
+        undone = [*self._undone, *(row for row in rows if row.value is None)]
+        return tuple(
+            sorted(
+                _with_missing(_built(valued), undone, self._expected),
+                key=lambda matrix: (
+                    matrix.setting.demo,
+                    matrix.setting.protocol,
+                    str(matrix.setting.class_rule),
+                    matrix.setting.backbone,
+                    str(matrix.setting),
+                ),
+            )
         )
-    )
 
 
 def by_set(found: Iterable[Matrix], sets: Mapping[str, Collection[str]]) -> tuple[Matrix, ...]:
@@ -262,28 +301,8 @@ def common_cells(found: Sequence[Matrix]) -> tuple[Matrix, ...]:
     return tuple(matrix.restricted(shared) for matrix in found)
 
 
-def _is_done(row: ScoreRow) -> bool:
-    return row.status == DONE and row.value is not None
-
-
-def _chosen(rows: Sequence[ScoreRow], metric: str | None, adjustment: str | None) -> list[ScoreRow]:
-    """Return the rows of a metric and adjustment, and all rows that are not done."""
-
-    def scored_as(row: ScoreRow) -> tuple[str | None, ...]:
-        return row.cell.protocol, row.class_rule, row.adjustment
-
-    headlines = {scored_as(row) for row in rows if row.headline}
-
-    def wanted(row: ScoreRow) -> bool:
-        if row.status != DONE:
-            return True
-        if row.metric != (metric or MAIN_METRIC):
-            return False
-        if adjustment is None or row.cell.in_domain:
-            return scored_as(row) in headlines
-        return row.adjustment == adjustment
-
-    return [row for row in rows if wanted(row)]
+def _scored_as(row: ScoreRow) -> tuple[str | None, ...]:
+    return row.cell.protocol, row.class_rule, row.adjustment
 
 
 def _built(done: Iterable[ScoreRow]) -> list[Matrix]:

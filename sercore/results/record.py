@@ -23,7 +23,11 @@ class CorpusRecord:
     """A corpus as the record of a run describes it."""
 
     title: str
+    language: str | None
+    speech: str | None
+    """How its emotions came about: ``acted``, ``elicited``, ``read``, ..."""
     licence: str | None
+    citation: str | None
     demo: bool
     cluster: str | None
     ood_eligible: bool
@@ -73,7 +77,10 @@ def corpora_of(record: Mapping[str, Any]) -> dict[str, CorpusRecord]:
     return {
         name: CorpusRecord(
             title=str(entry.get("title") or name),
+            language=entry.get("language"),
+            speech=entry.get("speech"),
             licence=entry.get("licence"),
+            citation=entry.get("citation"),
             demo=bool(entry.get("demo")),
             cluster=entry.get("cluster"),
             ood_eligible=bool(entry.get("ood_eligible")),

@@ -185,6 +185,7 @@ def _corpus(corpus: PlannedCorpus) -> dict[str, Any]:
     return {
         "title": card.title,
         "language": card.language,
+        "speech": card.speech,
         "licence": card.licence,
         "citation": card.citation,
         "demo": card.demo,

@@ -72,6 +72,9 @@ class SimulatedCorpus:
     demo: bool = False
     sets: tuple[str, ...] = ("paper",)
     """The sets of corpora that it is in."""
+    language: str = "none"
+    speech: str | None = None
+    """As in `sercore.corpora.interface.CorpusCard`."""
 
     @property
     def cluster(self) -> str | None:
@@ -128,6 +131,7 @@ def table1_shapes(scale: float = 1.0, smallest: int = 60) -> tuple[SimulatedCorp
             speakers=row["speakers"],
             classes=_CLASSES_BY_NUMBER[row["classes"]],
             eligible=row["ood_eligible"],
+            language=row["language"],
         )
         for row in table1()
     )
@@ -387,7 +391,8 @@ def _record(
         "corpora": {
             corpus.shape.id: {
                 "title": corpus.shape.id.upper(),
-                "language": "none",
+                "language": corpus.shape.language,
+                "speech": corpus.shape.speech,
                 "licence": None,
                 "demo": corpus.shape.demo,
                 "sets": list(corpus.shape.sets),

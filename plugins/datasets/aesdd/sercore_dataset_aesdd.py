@@ -30,6 +30,7 @@ AESDD = FileNameCorpus(
         title="AESDD (Acted Emotional Speech Dynamic Database)",
         language="Greek",
         language_code="ell",
+        speech="acted",
         licence=None,
         access="open",
         homepage="http://m3c.web.auth.gr/research/aesdd-speech-emotion-recognition/",

@@ -169,6 +169,7 @@ BAUM1 = AnnotatedCorpus(
         title="BAUM-1 (acted and spontaneous)",
         language="Turkish",
         language_code="tur",
+        speech="acted and spontaneous",
         licence="end user licence agreement of Bahcesehir University; no redistribution",
         access="request",
         homepage="https://archive.ics.uci.edu/dataset/473/baum%2B1",

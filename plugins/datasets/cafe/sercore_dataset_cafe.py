@@ -42,6 +42,7 @@ CAFE = FileNameCorpus(
         title="CaFE (Canadian French Emotional speech)",
         language="French (Canada)",
         language_code="fra",
+        speech="acted",
         licence="CC BY-NC-SA 4.0",
         access="open",
         homepage="https://zenodo.org/record/1478765",

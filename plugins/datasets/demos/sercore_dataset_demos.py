@@ -30,6 +30,7 @@ DEMOS = FileNameCorpus(
         title="DEMoS (Database of Elicited Mood in Speech)",
         language="Italian",
         language_code="ita",
+        speech="elicited",
         licence="end user licence agreement, academic research",
         access="request",
         homepage="https://zenodo.org/record/2544829",

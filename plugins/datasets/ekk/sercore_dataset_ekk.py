@@ -65,6 +65,7 @@ EKK = AnnotatedCorpus(
         title="Estonian Emotional Speech Corpus (ekorpus)",
         language="Estonian",
         language_code="est",
+        speech="read",
         licence=None,
         access="open",
         homepage="https://peeter.eki.ee:5000/",

@@ -32,6 +32,7 @@ EMOVO = FileNameCorpus(
         title="EMOVO",
         language="Italian",
         language_code="ita",
+        speech="acted",
         licence="free for research; no explicit licence was found",
         access="open",
         homepage="http://voice.fub.it/activities/corpora/emovo/index.html",

@@ -40,6 +40,7 @@ MEAD = FileNameCorpus(
         title="MEAD (Multi-view Emotional Audio-visual Dataset), released part",
         language="English",
         language_code="eng",
+        speech="acted",
         licence="terms of use, non-commercial research",
         access="terms",
         homepage="https://wywu.github.io/projects/MEAD/MEAD.html",
