@@ -7,6 +7,7 @@ import json
 import re
 import time
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from sercore.reports.numbers import DIGITS
 from sercore.reports.numbers import quantised
 from sercore.reports.paired_cells import paired_cells
 from sercore.results.reductions import reduce_matrix
+from sercore.results.shortcuts import Shortcut
 from sercore.results.stored_run import read_run
 from sercore.results.text import number
 from sercore.results.text import range_text
@@ -73,6 +75,8 @@ def workspace(tmp_path_factory):
         place, "probes", CORPORA[:2], few, probes={"linear": 0.0, "deep": 0.2}, layers=("3", "7")
     )
     simulate_run(place, "inside", CORPORA[3:], few, seed=4)
+    others = [replace(corpus, id=f"{corpus.id}2", sets=("mine",)) for corpus in CORPORA[:2]]
+    simulate_run(place, "sets", [*CORPORA[:2], *others], few)
     return place
 
 
@@ -93,6 +97,7 @@ def files(workspace, trial, seeds):
         "seeds": seeds,
         "probes": build_content([read_run(workspace, "probes")]),
         "inside": build_content([read_run(workspace, "inside")]),
+        "sets": build_content([read_run(workspace, "sets")]),
     }
     found = {}
     for name, content in contents.items():
@@ -708,6 +713,55 @@ def test_probes_and_layers_are_told_apart(page, files, workspace):
 
 
 @in_browser
+def test_every_set_of_corpora_has_its_own_averages(page, files, workspace):
+    page.open(files["sets"])
+    groups = build_content([read_run(workspace, "sets")]).groups
+
+    assert set(page.options("set")) == {group.setting.corpora for group in groups}
+    assert len(groups) == 3
+    for group in groups:
+        page.choose("set", group.setting.corpora)
+        for result in group.backbones:
+            mean = result.out_of_domain.mean if result.out_of_domain else None
+            shown = board(page, "out-of-domain").get(result.backbone)
+            assert shown == (None if mean is None else number(mean))
+
+
+@in_browser
+def test_more_columns_show_the_average_that_adjusts_neither_side(page, files, seeds):
+    page.open(files["seeds"])
+    page.click("input[name=more]")
+
+    (group,) = seeds.groups
+    wanted = {result.backbone: number(result.matched.weighted) for result in group.backbones}
+    assert board(page, "matched") == wanted
+    page.choose("adjustment", "none")  # the weighted average is matched already
+    assert board(page, "weighted") == wanted
+
+
+@in_browser
+def test_scores_without_sound_stand_under_the_backbones(page, tmp_path, seeds):
+    """The records of simulated runs name no labels, so the shortcut is put in."""
+    (group,) = seeds.groups
+    estimates = group.backbones[0].estimates
+    cells = {name: estimates[name, name] for name in ("alpha", "beta")}
+    interval = cells["alpha"].interval
+    shortcut = Shortcut(known="text", cells=cells, mean=0.4321, interval=interval)
+    file = tmp_path / "shortcut.html"
+    changed = replace(group, shortcuts=(shortcut,), human_accuracy={"alpha": 0.81})
+    file.write_text(html_page(replace(seeds, groups=(changed,))), encoding="utf-8")
+
+    page.open(file, "#cell=good|alpha|alpha")
+
+    foot = page.run("document.querySelector('.board tfoot').textContent")
+    assert f"without sound: text alone0.432 [{range_text(interval)}]" in foot
+    text = page.run("document.getElementById('cell').innerText")
+    assert "without sound: text alone" in text
+    assert "accuracy of human listeners" in text
+    assert "0.810" in text
+
+
+@in_browser
 def test_a_run_without_out_of_domain_cells_has_no_empty_sections(page, files):
     page.open(files["inside"])
 
@@ -734,8 +788,6 @@ def test_a_report_of_too_many_cells_says_why_it_has_no_switches(page, trial, tmp
 
 @in_browser
 def test_a_report_without_cells_says_so(page, trial, tmp_path):
-    from dataclasses import replace
-
     file = tmp_path / "empty.html"
     file.write_text(html_page(replace(trial, groups=(), switched=tuple)), encoding="utf-8")
     page.call("Page.navigate", url=file.as_uri())

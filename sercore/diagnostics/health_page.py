@@ -83,7 +83,7 @@ def require_libraries() -> None:
     Raises:
         SettingsError: a library is missing.
     """
-    require_for_formats(("html",))
+    require_for_formats(("html", "svg"))
 
 
 def health_page(checks: Iterable[CorpusCheck]) -> str:
@@ -92,15 +92,11 @@ def health_page(checks: Iterable[CorpusCheck]) -> str:
     from jinja2 import StrictUndefined
     from markupsafe import Markup
 
-    from sercore.reports.colours import SERIES
-    from sercore.reports.colours import heat_colours
+    from sercore.reports.page_parts import script
+    from sercore.reports.page_parts import style_sheet
 
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    own, shared = (files(f"sercore.{name}") / "templates" for name in ("diagnostics", "reports"))
-    sheet = environment.from_string((shared / "report.css").read_text(encoding="utf-8"))
-    style = sheet.render(
-        series=SERIES, light=heat_colours(dark=False), dark=heat_colours(dark=True)
-    )
+    own = files("sercore.diagnostics") / "templates"
     corpora = [_corpus(check, check.health) for check in checks if check.health is not None]
     page = environment.from_string((own / "health.html").read_text(encoding="utf-8"))
     # Style and script are the program's own texts; the template escapes what comes from a corpus.
@@ -111,8 +107,8 @@ def health_page(checks: Iterable[CorpusCheck]) -> str:
         columns=COLUMNS,
         most_outliers=_MOST_OUTLIERS,
         version=__version__,
-        css=Markup(style + (own / "health.css").read_text(encoding="utf-8")),  # noqa: S704
-        js=Markup((shared / "report.js").read_text(encoding="utf-8")),  # noqa: S704
+        css=Markup(style_sheet() + (own / "health.css").read_text(encoding="utf-8")),  # noqa: S704
+        js=Markup(script("common.js")),  # noqa: S704
     )
 
 

@@ -10,7 +10,6 @@ import base64
 import json
 import re
 import zlib
-from importlib.resources import files
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -20,9 +19,11 @@ from markupsafe import Markup
 
 from sercore.__about__ import __version__
 from sercore.reports.answer import answers_of
-from sercore.reports.colours import difference_colours
-from sercore.reports.colours import heat_colours
 from sercore.reports.page_data import page_data
+from sercore.reports.page_parts import library
+from sercore.reports.page_parts import script
+from sercore.reports.page_parts import style_sheet
+from sercore.reports.page_parts import text
 from sercore.reports.run_facts import run_facts
 from sercore.reports.tables import leak_board
 from sercore.results.text import date_text
@@ -38,7 +39,16 @@ if TYPE_CHECKING:
     from sercore.statistics.intervals import Interval
 
 _LIBRARIES = ("preact.min.js", "htm.js")
-_SCRIPTS = ("data.js", "colours.js", "downloads.js", "tables.js", "board.js", "cell.js", "page.js")
+_SCRIPTS = (
+    "common.js",
+    "data.js",
+    "colours.js",
+    "downloads.js",
+    "tables.js",
+    "board.js",
+    "cell.js",
+    "page.js",
+)
 """In this order: each uses names of those before it."""
 
 
@@ -47,18 +57,15 @@ def html_page(content: Content) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
     )
-    style = environment.from_string(_text("templates", "report.css")).render(
-        light=_colours(dark=False), dark=_colours(dark=True)
-    )
     # Style and script are the program's own texts; the template escapes what comes from a run.
-    return environment.from_string(_text("templates", "report.html")).render(
+    return environment.from_string(text("templates", "report.html")).render(
         content=content,
         subtitle=_subtitle(content),
         groups=[(group, answers_of(group), list(_lines(group))) for group in content.groups],
         leaks=[leak_board(table) for table in content.leaks],
         records=[run_facts(run) for run in content.runs],
         version=__version__,
-        css=Markup(style),  # noqa: S704
+        css=Markup(style_sheet()),  # noqa: S704
         js=Markup(_script()),  # noqa: S704
         data=packed(page_data(content)),
     )
@@ -66,8 +73,8 @@ def html_page(content: Content) -> str:
 
 def packed(data: dict[str, Any]) -> str:
     """Return data as compressed JSON in base64, which no text of a run can end or leave."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    letters = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(letters.encode(), 9)).decode()
 
 
 def unpacked(page: str) -> dict[str, Any]:
@@ -81,22 +88,7 @@ def unpacked(page: str) -> dict[str, Any]:
 
 def _script() -> str:
     """Return the libraries and the script of the page, as one text."""
-    # The libraries name maps of their sources, which the page does not have.
-    libraries = [
-        re.sub(r"^//# sourceMappingURL=.*$", "", _text("vendor", name), flags=re.MULTILINE)
-        for name in _LIBRARIES
-    ]
-    own = [_text("templates", name) for name in _SCRIPTS]
-    return "\n".join([*libraries, '(() => {\n"use strict";', *own, "})();"])
-
-
-def _text(*path: str) -> str:
-    return files("sercore.reports").joinpath(*path).read_text(encoding="utf-8")
-
-
-def _colours(*, dark: bool) -> dict[str, tuple[tuple[str, str], ...]]:
-    """Return (ground, ink) of each step, by the letter of the scale."""
-    return {"h": heat_colours(dark=dark), "d": difference_colours(dark=dark)}
+    return "\n".join([*map(library, _LIBRARIES), script(*_SCRIPTS)])
 
 
 def _lines(group: ComparisonGroup) -> Iterator[tuple[str, ...]]:
@@ -112,8 +104,8 @@ def _lines(group: ComparisonGroup) -> Iterator[tuple[str, ...]]:
 
 
 def _with_interval(value: float | None, interval: Interval | None) -> str:
-    text = number(value)
-    return text if interval is None else f"{text} [{range_text(interval)}]"
+    shown = number(value)
+    return shown if interval is None else f"{shown} [{range_text(interval)}]"
 
 
 def _subtitle(content: Content) -> str:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from sercore.results.matrices import Pair
     from sercore.results.matrices import Setting
     from sercore.results.reductions import Average
+    from sercore.results.shortcuts import Shortcut
     from sercore.statistics.intervals import Interval
 
 MOST_CELLS = 3000
@@ -155,6 +156,7 @@ class _PageData:
         scores = measured and group.scale == "score"
         view: dict[str, Any] = {
             "source": self._source(group),
+            "set": setting.corpora,
             "rule": setting.class_rule,
             "probe": _probe(group),
             "adjustment": setting.adjustment,
@@ -177,6 +179,11 @@ class _PageData:
             "tests": [self._table(table) for table in verdict_tables(group)],
             "recovery": [self._table(table) for table in recovery_tables(group)],
             "verdicts": self._verdicts(group),
+            "shortcuts": [self._shortcut(shortcut) for shortcut in group.shortcuts],
+            "human": [
+                [self._corpora.place(name), quantised(share)]
+                for name, share in group.human_accuracy.items()
+            ],
         }
         view["rows"] = [
             self._row(group, result, details=scores, own=is_own and group.scale == "score")
@@ -185,6 +192,17 @@ class _PageData:
         if scores:
             view["paired"] = self._paired(group.backbones)
         return view
+
+    def _shortcut(self, shortcut: Shortcut) -> dict[str, Any]:
+        """Return what is scored in domain without sound."""
+        return {
+            "title": f"without sound: {shortcut.title}",
+            "mean": [quantised(shortcut.mean), *_ends(shortcut.interval)],
+            "cells": [
+                [self._corpora.place(name), quantised(one.cell.value), *_ends(one.interval)]
+                for name, one in shortcut.cells.items()
+            ],
+        }
 
     def _source(self, group: ComparisonGroup) -> str:
         """Return what tells a view apart besides the choices that have a switch of their own."""
@@ -212,6 +230,7 @@ class _PageData:
                 "in-domain": _average(reductions.in_domain, around.in_domain),
                 "out-of-domain": _average(outside, around.out_of_domain),
                 "weighted": weighted if reductions.weighted is not None else None,
+                "matched": _matched(result),
             },
             "cellCoverage": reductions.out_of_domain.coverage if reductions.out_of_domain else None,
             "missing": list(reductions.in_domain.missing),
@@ -381,6 +400,14 @@ def _average(average: Average | None, interval: Interval | None) -> list[int | N
     return [
         quantised(average.mean), *_ends(interval), quantised(average.sd), average.n, average.of,
     ]  # fmt: skip
+
+
+def _matched(result: BackboneResult) -> list[int | None] | None:
+    """Return the weighted average without adjustment on both sides; None if it is such already."""
+    matched = result.matched
+    if matched is None:
+        return None
+    return [quantised(matched.weighted), *_ends(matched.interval)]
 
 
 def _letters(group: ComparisonGroup, result: BackboneResult) -> dict[str, str]:

@@ -1,9 +1,10 @@
 // The leaderboard, and the chart of the averages with their intervals.
-const AVERAGES = [["weighted", "Weighted"], ["out-of-domain", "Out of domain"], ["in-domain", "In domain"]];
+const AVERAGES = [["weighted", "Weighted"], ["matched", "Weighted, matched"], ["out-of-domain", "Out of domain"], ["in-domain", "In domain"]];
 const SHOWN_WHEN_LOWER = new Set(["out-of-domain", "in-domain"]);
 const board = { column: null, order: null, text: "", whole: false, more: false };
 
 const boardAverages = (scene) => AVERAGES.filter(([name]) => (!scene.lower || SHOWN_WHEN_LOWER.has(name))
+  && (name !== "matched" || board.more)
   && scene.rows.some((row) => scene.averages.get(row)[name]));
 
 // The axis of a column: from the lowest to the highest end of its intervals.
@@ -33,7 +34,7 @@ const boardColumns = (scene) => {
 };
 
 const moreColumns = (scene) => {
-  const averages = boardAverages(scene).filter(([name]) => name !== "weighted");
+  const averages = boardAverages(scene).filter(([name]) => SHOWN_WHEN_LOWER.has(name));
   const found = averages.flatMap(([name, title]) => {
     const valueOf = (row) => scene.averages.get(row)[name] || {};
     return [
@@ -141,10 +142,9 @@ const Leaderboard = ({ scene }) => {
           : html`<td data-of=${column.id}>${column.text(row)}
             ${column.small && html`<small>${column.small(row)}</small>`}</td>`))}</tr>`)}
       </tbody>
-      ${columns.some((column) => known(column.chance)) && scene.view.scale === "score" && html`<tfoot><tr>
-        <th scope="row"><span class="long">best blind guess</span></th>
-        ${columns.map((column) => html`<td>${known(column.chance) ? shown(column.chance) : ""}</td>`)}
-      </tr></tfoot>`}
+      ${footOf(scene, columns).length > 0 && html`<tfoot>${footOf(scene, columns).map((line) => html`<tr>
+        <th scope="row"><span class="long">${line.title}</span></th>
+        ${line.texts.map((text) => html`<td>${text}</td>`)}</tr>`)}</tfoot>`}
     </table><//>
     <${Downloads} name="leaderboard" caption=${`Averages per backbone: ${scene.view.title}`}
       records=${() => [["backbone", ...flat.map(([title]) => title)],
@@ -152,6 +152,30 @@ const Leaderboard = ({ scene }) => {
       columns=${["Backbone", ...columns.map((column) => column.title)]}
       lines=${() => found.map((row) => [row.title, ...columns.map((column) => textOf(column, row))])}
       drawing=${() => chartFile(scene, found)} />`;
+};
+
+// What stands under the backbones: chance, and what is scored without any sound.
+const shortcutsOf = (view) => (view.scale === "score" && view.metric === baseOf(view).metric
+  ? baseOf(view).shortcuts : []);
+const footOf = (scene, columns) => {
+  if (scene.view.scale !== "score") return [];
+  const found = [];
+  if (columns.some((column) => known(column.chance))) {
+    found.push({
+      title: "best blind guess",
+      texts: columns.map((column) => (known(column.chance) ? shown(column.chance) : "")),
+    });
+  }
+  const shortcuts = scene.keep ? [] : shortcutsOf(scene.view);
+  for (const shortcut of shortcuts) {
+    const { value, low, high } = stored(shortcut.mean);
+    found.push({
+      title: shortcut.title,
+      texts: columns.map((column) => (column.id === "in-domain"
+        ? `${shown(value)} [${range(low, high)}]` : "")),
+    });
+  }
+  return found;
 };
 
 const boardCaption = (scene) => {
@@ -172,7 +196,7 @@ const boardCaption = (scene) => {
     parts.push("Weighted average: half the sum of both means minus half the sum of both deviations.");
     if (scene.view.adjustment && scene.view.adjustment !== "none") {
       parts.push(`It joins unadjusted scores in domain and ${scene.view.adjustment} ones out of domain; `
-        + "with the adjustment 'none' both are unadjusted.");
+        + "'weighted, matched' among more columns adjusts neither side.");
     }
   }
   return parts.join(" ");
@@ -180,7 +204,7 @@ const boardCaption = (scene) => {
 
 // The chart: one panel per average, one line per backbone.
 const chartSvg = (scene, rows) => {
-  const panels = boardAverages(scene).filter(([name]) => name !== "weighted");
+  const panels = boardAverages(scene).filter(([name]) => SHOWN_WHEN_LOWER.has(name));
   const label = Math.min(8 * Math.max(...rows.map((row) => row.title.length), 8) + 12, 230);
   const [wide, high, top] = [360, 24, 34];
   const size = [label + panels.length * (wide + 24) + 12, top + high * rows.length + 40];

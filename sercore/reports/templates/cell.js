@@ -86,6 +86,17 @@ const OtherScores = ({ view, row, cell }) => {
         ${shown(valueOf(metric, name))}</td>`)}</tr>`)}</tbody></table><//>`;
 };
 
+// The ceiling and the floor of an in-domain cell.
+const withoutSound = (view, corpus) => {
+  const found = shortcutsOf(view).flatMap((shortcut) => shortcut.cells
+    .filter(([place]) => place === corpus)
+    .map(([, value, low, high]) => [shortcut.title,
+      `${shown(real(value))} [${range(real(low), real(high))}]`]));
+  const human = view.human.filter(([place]) => place === corpus)
+    .map(([, share]) => ["accuracy of human listeners", shown(real(share))]);
+  return [...found, ...human];
+};
+
 const factsOf = (scene, row, cell) => {
   const { view } = scene;
   const own = rowLike(baseOf(view), row);
@@ -106,6 +117,7 @@ const factsOf = (scene, row, cell) => {
   if (known(cell.chance) && view.scale === "score") {
     facts.push(["best blind guess", `${shown(cell.chance)}, skill ${shown(skillOf(cell.value, cell.chance))}`]);
   }
+  if (cell.train === cell.test) facts.push(...withoutSound(view, cell.train));
   if (known(cell.published)) {
     facts.push(["paper", `${shown(cell.published)} (difference ${signed(cell.value - cell.published)})`]);
   }

@@ -12,7 +12,7 @@ const unpacked = async () => {
 
 let data = null;
 
-const SWITCHES = ["source", "rule", "probe", "adjustment", "metric", "scale"];
+const SWITCHES = ["source", "set", "rule", "probe", "adjustment", "metric", "scale"];
 const FILTERS = ["layer", "language", "speech", "size"];
 const ALL = "all";
 const UNKNOWN = "not stated";
@@ -72,7 +72,7 @@ const siblingOf = (view, changes) => data.views.find((other) => SWITCHES.every(
 ));
 const rowLike = (view, row) => view && view.rows.find((other) => other.title === row.title);
 const baseOf = (view) => data.views.find((other) => other.own && other.source === view.source
-  && other.rule === view.rule && other.probe === view.probe);
+  && other.set === view.set && other.rule === view.rule && other.probe === view.probe);
 const detailedOf = (view) => siblingOf(view, { metric: baseOf(view).metric, scale: "score" });
 
 // Cells by their pair of corpora, made once per row.
@@ -141,6 +141,7 @@ const averagesOf = (view, row, keep) => {
     "in-domain": stored(row.averages["in-domain"]),
     "out-of-domain": stored(row.averages["out-of-domain"]),
     weighted: stored(row.averages.weighted),
+    matched: stored(row.averages.matched),
     trained: row.trained.map(stored),
     tested: row.tested.map(stored),
   };
