@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sounds import write_sound
 
 from sercore.bundles.write import bundle_of
 from sercore.cli import cli
@@ -87,6 +88,25 @@ def test_csv_has_every_utterance_with_its_split(exported, data):
         assert row["standard-seed34"] in ("train", "test")
     assert {row["standard-seed34"] for row in rows} == {"train", "test"}
     assert [row["standard-seed34"] for row in rows] != [row["standard-seed35"] for row in rows]
+
+
+def test_a_corpus_without_a_plugin_is_exported(tmp_path):
+    """Its folders are the labels."""
+    for label in ("anger", "neutral"):
+        for take in range(4):
+            path = tmp_path / "mine" / label / f"s{take}_{label}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_sound(path, seed=take)
+    result = invoke(
+        "export", "manifest", f"mine=folder:{tmp_path / 'mine'}", "--output", tmp_path / "out",
+        "--workspace", tmp_path / "space",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.output
+    rows = rows_of(tmp_path / "out/mine-csv/manifest.csv")
+    assert {(row["path"].split("/")[0], row["emotion"]) for row in rows} == {
+        ("anger", "anger"), ("neutral", "neutral"),
+    }  # fmt: skip
 
 
 def test_folds_of_a_protocol_test_every_utterance_once_and_no_speaker_twice(exported):

@@ -23,12 +23,17 @@ UNIT_SCHEMA = pa.schema(
         ("speaker", pa.list_(pa.string())),
         ("group", pa.string()),
         ("group_kind", pa.string()),
+        ("text_id", pa.string()),
+        ("native_label", pa.string()),
     ]
 )
-"""Columns of the manifests of a bundle: which utterances share a speaker or a group.
+"""Columns of the manifests of a bundle: which utterances share a speaker, a group or a text.
 
-The names are numbers in the order of the real names.
+The names are numbers in the order of the real names. The class stands for the native label.
 """
+
+SPLIT_SCHEMA = pa.schema([("row", pa.int64()), ("part", pa.string())])
+"""Columns of the splits of a bundle: which rows of the manifest trained a probe."""
 
 PREDICTION_COLUMNS: Final = ("row", "label", "logits")
 """Columns of the predictions of a bundle. A row of a manifest stands for its utterance."""

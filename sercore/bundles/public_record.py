@@ -94,6 +94,17 @@ def _map_of(pick: _Pick) -> _Pick:
     return picked
 
 
+def _class_names(value: Any) -> Any:
+    """Return the classes of a map from native labels to classes, as a map to themselves."""
+    if not isinstance(value, Mapping):
+        return _NOTHING
+    return {name: name for name in sorted({text for text in value.values() if _is_text(text)})}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
 def _object(**picks: _Pick) -> _Pick:
     def picked(value: Any) -> Any:
         if not isinstance(value, Mapping):
@@ -152,6 +163,9 @@ _CORPUS = _object(
     utterances=_number,
     expected=_or_null(_number),
     classes=_map_of(_number),
+    labels=_class_names,
+    declared=_flag,
+    human_accuracy=_or_null(_either(_decimal, _number)),
     whole=_or_null(_flag),
 )
 
@@ -160,6 +174,7 @@ _BACKBONE = _object(
     family=_text,
     licence=_or_null(_text),
     demo=_flag,
+    floor=_flag,
     checkpoint=_or_null(_text),
     revision=_or_null(_text),
     weights=_or_null(_text),
@@ -184,4 +199,5 @@ _RECORD = _object(
     plugins=_map_of(_text),
     environment=_object(sercore=_text, python=_text, packages=_map_of(_or_null(_text))),
     counts=_map_of(_number),
+    planned=_map_of(_number),
 )

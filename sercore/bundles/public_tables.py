@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sercore.bundles.layout import PREDICTION_COLUMNS
+from sercore.bundles.layout import SPLIT_SCHEMA
 from sercore.bundles.layout import UNIT_SCHEMA
 from sercore.errors import SettingsError
 from sercore.evaluation.scores import SCORE_SCHEMA
@@ -38,29 +39,37 @@ def public_predictions(table: pa.Table) -> pa.Table:
     return table.select(PREDICTION_COLUMNS)
 
 
-def public_units(manifest: pa.Table) -> pa.Table:
-    """Return which utterances share a speaker or a group, with numbers in place of names.
+def public_units(manifest: pa.Table, labels: Mapping[str, str | None]) -> pa.Table:
+    """Return which utterances share a speaker, a group or a text, with numbers in place of names.
 
     The numbers have the order of the names, so that statistics come out the same to the last bit.
 
     Args:
         manifest: rows as in `sercore.corpora.manifest.SCHEMA`.
+        labels: the class of each native label, as the record of the run states it.
     """
     speakers = manifest["speaker"].to_pylist()
-    groups = manifest["group"].to_pylist()
     of_speaker = _numbers(name for names in speakers for name in names or ())
-    of_group = _numbers(name for name in groups if name is not None)
     return pa.table(
         {
             "speaker": [
                 None if names is None else [of_speaker[name] for name in names]
                 for names in speakers
             ],
-            "group": [None if name is None else of_group[name] for name in groups],
+            "group": _numbered(manifest["group"].to_pylist()),
             "group_kind": manifest["group_kind"],
+            "text_id": _numbered(manifest["text_id"].to_pylist()),
+            "native_label": [
+                labels.get(native) or "" for native in manifest["native_label"].to_pylist()
+            ],
         },
         schema=UNIT_SCHEMA,
     )
+
+
+def public_split(table: pa.Table) -> pa.Table:
+    """Return the split of a probe without the names of utterances."""
+    return table.select(SPLIT_SCHEMA.names).cast(SPLIT_SCHEMA).replace_schema_metadata()
 
 
 def public_probe(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,10 +112,21 @@ def _columns(scores: pa.Table) -> Iterator[tuple[str, str]]:
                 yield from ((f"the column '{field.name}'", text) for _ in range(bool(text)))
 
 
+def _numbered(names: Sequence[str | None]) -> list[str | None]:
+    known = _numbers(name for name in names if name is not None)
+    return [None if name is None else known[name] for name in names]
+
+
 def _numbers(names: Iterable[str]) -> dict[str, str]:
     ordered: Sequence[str] = sorted(set(names))
     width = len(str(len(ordered)))
     return {name: f"{position:0{width}}" for position, name in enumerate(ordered, start=1)}
+
+
+def pairs_of(table: pa.Table, first: str, second: str) -> list[tuple[str, str]]:
+    """Return the pairs of values of two columns that occur together, sorted, nulls left out."""
+    unique = table.select([first, second]).group_by([first, second]).aggregate([]).to_pylist()
+    return sorted((row[first], row[second]) for row in unique if row[first] and row[second])
 
 
 def classes_of(table: pa.Table) -> tuple[str, ...]:

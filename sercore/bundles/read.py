@@ -13,12 +13,16 @@ from typing import Any
 
 from sercore.bundles import layout
 from sercore.bundles.public_record import public_record
+from sercore.bundles.public_tables import pairs_of
 from sercore.bundles.read_tables import check_predictions
 from sercore.bundles.read_tables import check_probe
 from sercore.bundles.read_tables import check_scores
+from sercore.bundles.read_tables import check_split
 from sercore.bundles.read_tables import check_units
 from sercore.errors import SettingsError
 from sercore.errors import WorkspaceError
+from sercore.evaluation.predictions import predictions_path
+from sercore.probes.store import split_path
 from sercore.storage import seals
 from sercore.storage.names import check_name
 from sercore.storage.workspace import Workspace
@@ -63,11 +67,11 @@ def open_bundle(path: str | Path) -> OpenBundle:
     files = ZipFiles(place)
     index = _index(files, place)
     try:
-        facts = _facts(index, hashlib.sha256(files.read(layout.INDEX)).hexdigest())
+        facts = _facts(index, hashlib.sha256(files.member(layout.INDEX)).hexdigest())
         _check_members(files, index["members"])
         record = _json(files, layout.RECORD)
-        scores = check_scores(files.read(layout.SCORES))
-        _check_contents(files)
+        scores = check_scores(files.member(layout.SCORES))
+        _check_contents(files, scores)
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WorkspaceError(f"{place} is not a whole bundle ({error})", hint=_ASK) from error
     except (ValueError, OSError) as error:
@@ -139,27 +143,46 @@ def _check_members(files: ZipFiles, members: Mapping[str, Mapping[str, Any]]) ->
         odd = min(listed ^ files.names)
         raise ValueError(f"its index and its members differ in '{odd}'")
     for name, stated in members.items():
-        data = files.read(name)
+        data = files.member(name)
         if len(data) != stated["bytes"] or hashlib.sha256(data).hexdigest() != stated["sha256"]:
             raise ValueError(f"its member '{name}' is damaged")
 
 
-def _check_contents(files: ZipFiles) -> None:
+def _check_contents(files: ZipFiles, scores: pa.Table) -> None:
     """Check every member but the index, the record and the scores.
 
     Raises:
-        ValueError: a member is not what sercore writes under its name.
+        ValueError: a member is not what sercore writes under its name, or names a row that the
+            manifest of its corpus does not have.
     """
+    heights: dict[str, int] = {}
+    rows: dict[str, int] = {}
     for name in sorted(files.names - {layout.INDEX, layout.RECORD, layout.SCORES}):
         folder, _, rest = name.partition("/")
         if folder == "predictions" and rest.endswith(".parquet"):
-            check_predictions(name, files.read(name))
+            rows[name] = check_predictions(name, files.member(name))
         elif folder == "manifests" and rest.endswith(".parquet"):
-            check_units(name, files.read(name))
+            corpus, height = rest.partition("/")[0], check_units(name, files.member(name))
+            heights[corpus] = min(height, heights.get(corpus, height))
+        elif folder == "probes" and rest.endswith("/split.parquet"):
+            rows[name] = check_split(name, files.member(name))
         elif folder == "probes" and rest.endswith("/record.json"):
             check_probe(name, _json(files, name))
         else:
             raise ValueError(f"its member '{name}' is not part of a bundle")
+    named = [(predictions_path(key), corpus) for key, corpus in _tested(scores)]
+    named += [(split_path(key), corpus) for key, corpus in _trained(scores)]
+    for name, corpus in named:
+        if name in rows and corpus in heights and rows[name] >= heights[corpus]:
+            raise ValueError(f"its member '{name}' has a row that the manifest of {corpus} lacks")
+
+
+def _tested(scores: pa.Table) -> list[tuple[str, str]]:
+    return pairs_of(scores, "prediction_key", "test_corpus")
+
+
+def _trained(scores: pa.Table) -> list[tuple[str, str]]:
+    return pairs_of(scores, "probe_key", "train_corpus")
 
 
 def _json(files: ZipFiles, name: str) -> Any:
@@ -171,7 +194,7 @@ def _json(files: ZipFiles, name: str) -> Any:
     """
     if files.size(name) > _LARGEST_JSON:
         raise ValueError(f"has a member '{name}' of {files.size(name)} bytes")
-    data = files.read(name)
+    data = files.member(name)
     damage = seals.damage(data)
     if damage:
         raise ValueError(f"member '{name}' is damaged: {damage}")

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sercore.bundles.layout import PREDICTION_COLUMNS
+from sercore.bundles.layout import SPLIT_SCHEMA
 from sercore.bundles.layout import UNIT_SCHEMA
 from sercore.bundles.public_tables import classes_of
 from sercore.evaluation.scores import SCORE_SCHEMA
@@ -49,8 +50,8 @@ def check_scores(data: bytes) -> pa.Table:
     return table
 
 
-def check_predictions(name: str, data: bytes) -> None:
-    """Check one set of predictions."""
+def check_predictions(name: str, data: bytes) -> int:
+    """Check one set of predictions, and return its last row of the manifest; -1 without any."""
     table = _table(name, data)
     try:
         classes: Sequence[str] = classes_of(table)
@@ -63,17 +64,34 @@ def check_predictions(name: str, data: bytes) -> None:
     _require_columns(name, table, pa.schema(list(types.items())))
     if table["logits"].combine_chunks().flatten().null_count:
         raise ValueError(f"its member '{name}' has missing values")
-    if len(table):
-        label, row = pc.min_max(table["label"]).as_py(), pc.min_max(table["row"]).as_py()
-        if label["min"] < 0 or label["max"] >= len(classes) or row["min"] < 0:
-            raise ValueError(f"its member '{name}' has a label or row that does not exist")
+    if not len(table):
+        return -1
+    label = pc.min_max(table["label"]).as_py()
+    if label["min"] < 0 or label["max"] >= len(classes):
+        raise ValueError(f"its member '{name}' has a label that does not exist")
+    return _last_row(name, table)
 
 
-def check_units(name: str, data: bytes) -> None:
-    """Check which utterances of one corpus share a speaker."""
+def check_split(name: str, data: bytes) -> int:
+    """Check the split of one probe, and return its last row of the manifest; -1 without any."""
+    table = _table(name, data)
+    _require_columns(name, table, SPLIT_SCHEMA)
+    return _last_row(name, table) if len(table) else -1
+
+
+def check_units(name: str, data: bytes) -> int:
+    """Check which utterances of one corpus share a speaker, and return how many there are."""
     table = _table(name, data)
     if not table.schema.equals(UNIT_SCHEMA):
         raise ValueError(f"its member '{name}' has other columns than sercore writes")
+    return int(table.num_rows)
+
+
+def _last_row(name: str, table: pa.Table) -> int:
+    row = pc.min_max(table["row"]).as_py()
+    if row["min"] < 0:
+        raise ValueError(f"its member '{name}' has a row that does not exist")
+    return int(row["max"])
 
 
 def check_probe(name: str, record: Mapping[str, Any]) -> None:

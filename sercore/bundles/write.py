@@ -14,14 +14,17 @@ from typing import Any
 from sercore.__about__ import __version__
 from sercore.bundles import layout
 from sercore.bundles.public_record import public_record
+from sercore.bundles.public_tables import pairs_of
 from sercore.bundles.public_tables import public_predictions
 from sercore.bundles.public_tables import public_probe
 from sercore.bundles.public_tables import public_scores
+from sercore.bundles.public_tables import public_split
 from sercore.bundles.public_tables import public_units
 from sercore.bundles.public_tables import refuse_paths
 from sercore.errors import SettingsError
 from sercore.evaluation.predictions import predictions_path
 from sercore.probes.store import probe_record_path
+from sercore.probes.store import split_path
 from sercore.storage.seals import sealed_json
 from sercore.storage.seals import sealed_parquet
 
@@ -78,7 +81,7 @@ def bundle_of(
     }
     keys = {key for key in table["prediction_key"].unique().to_pylist() if key}
     stored = {key for key in keys if workspace.exists(predictions_path(key))}
-    members |= _results(workspace, stored, table)
+    members |= _results(workspace, stored, table, record)
     plugins: dict[str, str] = public.get("plugins") or {}
     index = {
         "format": layout.FORMAT,
@@ -109,31 +112,43 @@ def bundle_of(
     return WrittenBundle(_zipped({layout.INDEX: sealed_index, **members}), facts)
 
 
-def _results(workspace: Workspace, keys: set[str], scores: pa.Table) -> dict[str, bytes]:
-    """Return the members with predictions, units of test corpora, and class counts of probes."""
+def _results(
+    workspace: Workspace, keys: set[str], scores: pa.Table, record: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """Return the members with predictions, units of corpora, and splits and counts of probes."""
     found = {
         predictions_path(key): sealed_parquet(
             public_predictions(workspace.read_table(predictions_path(key)))
         )
         for key in sorted(keys)
     }
-    for path in sorted(set(_manifests(scores))):
+    for corpus, path in sorted(set(_manifests(scores))):
         if workspace.exists(path):
-            found[path] = sealed_parquet(public_units(workspace.read_table(path)))
+            found[path] = sealed_parquet(
+                public_units(workspace.read_table(path), _labels(record, corpus))
+            )
     for key in sorted({key for key in scores["probe_key"].unique().to_pylist() if key}):
         path = probe_record_path(key)
         if workspace.exists(path):
             found[path] = sealed_json(public_probe(workspace.read_json(path)))
+        path = split_path(key)
+        if workspace.exists(path):
+            found[path] = sealed_parquet(public_split(workspace.read_table(path)))
     return found
 
 
-def _manifests(scores: pa.Table) -> Iterator[str]:
-    pairs = scores.select(["test_corpus", "test_manifest"]).group_by(
-        ["test_corpus", "test_manifest"]
-    )
-    for row in pairs.aggregate([]).to_pylist():
-        if row["test_manifest"]:
-            yield f"manifests/{row['test_corpus']}/{row['test_manifest']}.parquet"
+def _labels(record: Mapping[str, Any], corpus: str) -> Mapping[str, str | None]:
+    """Return the class of each native label of a corpus; empty if the record is older than it."""
+    described = (record.get("corpora") or {}).get(corpus) or {}
+    labels: Mapping[str, str | None] = described.get("labels") or {}
+    return labels
+
+
+def _manifests(scores: pa.Table) -> Iterator[tuple[str, str]]:
+    """Yield the corpora of scores, with the paths of their manifests."""
+    for side in ("train", "test"):
+        for corpus, digest in pairs_of(scores, f"{side}_corpus", f"{side}_manifest"):
+            yield corpus, f"manifests/{corpus}/{digest}.parquet"
 
 
 def _zipped(members: Mapping[str, bytes]) -> bytes:

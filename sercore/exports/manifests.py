@@ -13,6 +13,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from sercore.plugins.declared import all_corpora
+from sercore.plugins.declared import named_corpora
 from sercore.runs.plan import place_of
 from sercore.runs.resolve import folds_of
 from sercore.runs.resolve import read_corpus
@@ -93,24 +95,24 @@ def read_corpora(
     """Return corpora with the splits that a run of the protocol uses.
 
     Args:
-        datasets: registered names, with the folder where one was given.
+        datasets: names of corpora, with the folder where one was given.
         protocol: says which utterances, which labels and which splits.
         seeds: split seeds.
         data: folders that hold corpora under their usual names.
-        settings: more folders, and files to leave out.
+        settings: more folders, files to leave out, and corpora that the user declared.
         registry: what is installed.
         workspace: keeps the manifests.
         progress: as in `sercore.corpora.manifest_cache.load_manifest`.
         note: likewise.
 
     Raises:
-        UnknownNameError: no plugin provides a corpus.
+        UnknownNameError: no plugin and no setting names a corpus.
         CorpusError: it is missing or cannot be read.
         ProtocolError: it cannot be split so.
     """
     found = []
-    for name, path in datasets.items():
-        corpus = registry.corpora.get(name)
+    for corpus, path in named_corpora(all_corpora(registry, settings), datasets):
+        name = corpus.card.id
         place = place_of(corpus, path, data, settings, workspace)
         planned = read_corpus(
             name, place, protocol, registry, workspace, progress=progress, note=note

@@ -76,8 +76,18 @@ def probe_record_path(key: str) -> str:
 
 def probe_files(key: str) -> tuple[str, ...]:
     """Return the files of a probe, relative to the workspace, the record last."""
-    names = ("weights.safetensors", "split.parquet", "log.parquet")
-    return (*(f"probes/{key}/{name}" for name in names), probe_record_path(key))
+    folder = f"probes/{key}"
+    return (
+        f"{folder}/weights.safetensors",
+        split_path(key),
+        f"{folder}/log.parquet",
+        probe_record_path(key),
+    )
+
+
+def split_path(key: str) -> str:
+    """Return where the division of a probe lies: which utterances trained it."""
+    return f"probes/{key}/split.parquet"
 
 
 def write_probe(
@@ -134,7 +144,7 @@ def read_split(workspace: Workspace, key: str) -> StoredSplit:
     Raises:
         WorkspaceError: it is missing or not readable.
     """
-    table = workspace.read_table(f"probes/{key}/split.parquet", ("row", "part"))
+    table = workspace.read_table(split_path(key), ("row", "part"))
     rows = table.column("row").to_numpy()
     train, test = (pc.equal(table.column("part"), part).to_numpy() for part in (_TRAIN, _TEST))
     return StoredSplit(np.sort(rows[train]), np.sort(rows[test]))

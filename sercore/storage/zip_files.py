@@ -64,8 +64,8 @@ class ZipFiles:
         """Return the bytes of a member."""
         return self._sizes[name]
 
-    def read(self, name: str) -> bytes:
-        """Return the bytes of a member.
+    def member(self, name: str) -> bytes:
+        """Return the bytes of a member by its name.
 
         Raises:
             OSError: it is missing or damaged.
@@ -109,7 +109,11 @@ class ZipFiles:
         """Open a member for reading."""
         import io
 
-        return io.BytesIO(self.read(self._name(path)))
+        return io.BytesIO(self.read(path))
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of a member. Raises as `member` does."""
+        return self.member(self._name(path))
 
     @contextmanager
     def write(self, path: str) -> Iterator[BinaryIO]:
