@@ -110,7 +110,8 @@ def _table(name: str, rows: list[dict[str, Any]], width: int) -> Any:
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    columns = [column for column in _SHOWN[name] if column != "title" or width >= _WITH_TITLES]
+    hidden = () if width >= _WITH_TITLES else ("title", "speakers")
+    columns = [column for column in _SHOWN[name] if column not in hidden]
     shared.add_columns(table, *columns, whole=("id", "name"))
     for row in rows:
         add_row(table, *(_text(row[column]) for column in columns))
@@ -122,7 +123,7 @@ def _text(value: object) -> object:
 
 
 _WITH_TITLES = 100
-"""Columns of a terminal from which titles are shown beside ids."""
+"""Columns of a terminal from which titles and numbers of speakers are shown."""
 
 _SHOWN = {
     "datasets": ("id", "title", "language", "utterances", "speakers", "sets", "licence"),

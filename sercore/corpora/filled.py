@@ -12,17 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from sercore.errors import DamagedError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from sercore.storage.workspace import Workspace
 
-_SCHEMA = pa.schema(
-    [pa.field("path", pa.binary(), nullable=False), pa.field("size", pa.int64(), nullable=False)]
-)
-"""Every file, by its path in the folder as the file system has it, with its bytes."""
+_PATH, _SIZE = "path", "size"
 
 
 def filled_folder(workspace: Workspace, relative: str, fill: Callable[[Path], None]) -> Path:
@@ -62,13 +59,22 @@ def _is_whole(workspace: Workspace, record: str, found: dict[bytes, int]) -> boo
         table = workspace.read_table(record)
     except DamagedError:
         return False
-    columns = (table.column(name).to_pylist() for name in _SCHEMA.names)
+    columns = (table.column(name).to_pylist() for name in (_PATH, _SIZE))
     return all(found.get(path) == size for path, size in zip(*columns, strict=True))
 
 
 def _write(workspace: Workspace, record: str, found: dict[bytes, int]) -> None:
-    rows = {"path": list(found), "size": list(found.values())}
-    workspace.write_table(record, pa.table(rows, schema=_SCHEMA))
+    workspace.write_table(record, _table(found))
+
+
+def _table(found: dict[bytes, int]) -> pa.Table:
+    """Return every file, by its path in the folder as the file system has it, with its bytes."""
+    import pyarrow as pa
+
+    schema = pa.schema(
+        [pa.field(_PATH, pa.binary(), nullable=False), pa.field(_SIZE, pa.int64(), nullable=False)]
+    )
+    return pa.table({_PATH: list(found), _SIZE: list(found.values())}, schema=schema)
 
 
 def _files(folder: Path) -> Iterator[tuple[bytes, int]]:
