@@ -54,7 +54,10 @@ class Page:
         # Another fragment alone would not load the file.
         self.call("Page.navigate", url="about:blank")
         self.call("Page.navigate", url=path.as_uri() + fragment)
-        self.wait("location.protocol === 'file:' && document.documentElement?.dataset.ready")
+        self.wait(
+            "location.protocol === 'file:' && document.readyState === 'complete' && "
+            "(!document.getElementById('app') || document.documentElement.dataset.ready)"
+        )
 
     def wait(self, condition: str) -> None:
         """Wait until an expression is true."""

@@ -202,7 +202,7 @@ class TestPage:
         text = page_file.read_text(encoding="utf-8")
 
         assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', text)
-        assert text.count("<script") == 2
+        assert text.count("<script") == 1
         assert "<img" not in text
         assert "&lt;img src=x" in text
 

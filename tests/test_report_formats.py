@@ -6,6 +6,7 @@ import io
 import json
 import re
 import subprocess
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -39,6 +40,7 @@ from sercore.reports.latex import latex_text
 from sercore.reports.markdown import markdown_page
 from sercore.reports.verdict_tables import verdict_tables
 from sercore.reports.write import require_libraries
+from sercore.results.labels import MatrixLabels
 from sercore.results.matrices import matrices
 from sercore.results.overview import overview_of
 from sercore.results.reductions import reduce_matrix
@@ -627,3 +629,15 @@ def test_the_lowest_likelihood_loss_is_first_and_gets_no_verdict(workspace):
     assert losses[0] == min(losses)
     assert group.verdicts == ()
     assert "\\textbf" not in latex_page(content)
+
+
+def test_settings_of_probes_are_named_only_where_one_probe_has_several(whole):
+    first = whole.groups[0].backbones[0].matrix.setting
+    other = replace(first, probe="deep", probe_settings='{"width":8}')
+    wide = replace(other, probe_settings='{"width":16}')
+
+    assert MatrixLabels([first, other]).shared(other) == ("probe deep",)
+    assert MatrixLabels([first, other, wide]).shared(wide) == (
+        "probe deep",
+        'probe settings {"width":16}',
+    )

@@ -45,3 +45,16 @@ class Names:
     def listed(self) -> list[str]:
         """Return all names by their places."""
         return list(self._places)
+
+
+class PageNames:
+    """What the views of a page have in common."""
+
+    def __init__(self) -> None:
+        self.corpora = Names()
+        self.classes = Names()
+        self.texts = Names()
+
+    def pair(self, pair: tuple[str, str]) -> list[int]:
+        """Return the places of a train corpus and a test corpus."""
+        return [self.corpora.place(pair[0]), self.corpora.place(pair[1])]

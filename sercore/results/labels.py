@@ -68,6 +68,9 @@ class MatrixLabels:
         for name, text in texts.items():
             value = getattr(setting, name)
             others = self._settings if name in _ALWAYS else alike
+            if name == "probe_settings":
+                # Different probes have different settings anyway.
+                others = tuple(other for other in others if other.probe == setting.probe)
             if len({getattr(other, name) for other in others}) > 1:
                 yield text.format(value if value is not None else "unknown")
 
