@@ -93,6 +93,22 @@ def test_a_folder_of_another_name_is_recognized_and_written_down(
     assert "looks like" not in after
 
 
+def test_many_places_with_names_of_a_corpus_are_few_lines(doctor, tmp_path):
+    for folder in range(10):
+        place = tmp_path / "data" / f"recordings {folder}"
+        place.mkdir(parents=True)
+        for number in range(120):  # the names of EKK are plain numbers, too
+            (place / f"{100 + number}.wav").write_bytes(b"x")
+
+    code, output = doctor("--data", tmp_path / "data", "--dataset", "ekk")
+    _, document = doctor("--data", tmp_path / "data", "--dataset", "ekk", "--json")
+
+    assert code == 0
+    assert output.count("fit Estonian Emotional Speech Corpus") == 8
+    assert "ekk: 2 more places have names like it (--json has all)" in output
+    assert len(json.loads(document)["recognized"]) == 10
+
+
 def test_json_documents_every_corpus(doctor, data):
     _, output = doctor("--data", data, "--json")
 
