@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from sercore.storage.workspace import Workspace
 
 
+COMPLETE = "complete"
+"""Folder of an encoder that holds these files."""
+
+
 def note_complete(workspace: Workspace, store: FeatureStore, copies: Sequence[str]) -> None:
     """Note that every utterance of a store has frames.
 
@@ -46,4 +50,4 @@ def copies_of(workspace: Workspace, store: FeatureStore) -> list[str] | None:
 
 
 def _path(store: FeatureStore) -> str:
-    return f"{store.root}/complete/{store.folder.rpartition('/')[2]}.json"
+    return f"{store.root}/{COMPLETE}/{store.folder.rpartition('/')[2]}.json"

@@ -20,6 +20,7 @@ from sercore.errors import DamagedError
 from sercore.errors import SercoreError
 from sercore.errors import WorkspaceError
 from sercore.evaluation.predictions import predictions_path
+from sercore.features.completed import COMPLETE
 from sercore.features.parts import FRAMES
 from sercore.features.parts import MEANS
 from sercore.features.parts import RECORD
@@ -311,6 +312,9 @@ def _features(workspace: Workspace, root: str) -> Iterator[_Item]:
         if workspace.exists(f"{root}/{name}/{STORE}"):
             path = f"{root}/{name}/{STORE}"
             yield _Item(path, (path,), ())
+    for name in workspace.list(f"{root}/{COMPLETE}"):
+        path = f"{root}/{COMPLETE}/{name}"
+        yield _Item(path, (path,), ())
 
 
 def _single(path: str, key: str | None = None) -> _Item:
