@@ -13,7 +13,7 @@ export PYTHONHASHSEED ?= 0
 PYTEST := OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist loadfile
 
 .DEFAULT_GOAL := demo
-.PHONY: help demo install lint check test test-slow test-light bench dist version changelog constraints clean
+.PHONY: help demo install lint check test test-slow test-light bench docs dist version changelog constraints clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,10 @@ test-light:  ## tests without torch, with another Python: make test-light PYTHON
 bench: $(INSTALLED)  ## benchmarks, by hand
 	$(PYTHON) -m benchmarks
 
+docs: $(INSTALLED)  ## build the documentation site into build/docs/site; warnings are errors
+	$(PYTHON) -m scripts.docs_pages
+	$(VENV)/bin/zensical build --strict --clean -f build/docs/zensical.toml
+
 dist: $(INSTALLED)  ## build every wheel and sdist into dist, and check them
 	$(PYTHON) -m scripts.build_distributions
 
@@ -76,5 +80,5 @@ changelog: $(INSTALLED)  ## print the changes since the last release
 constraints: $(INSTALLED)  ## write the versions of .venv to constraints.txt, after make test passed
 	$(PYTHON) -m pip freeze --exclude-editable --disable-pip-version-check > constraints.txt
 
-clean:  ## remove .venv, dist and caches
-	rm -rf $(VENV) $(LIGHT) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean:  ## remove .venv, dist, the site and caches
+	rm -rf $(VENV) $(LIGHT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -59,6 +59,8 @@ class DatasetSettings:
     fingerprint: Path | None = None
     """The fingerprint of another copy, which `sercore doctor --deep` compares this copy with."""
     source: CorpusSource | None = None
+    """Where the corpus is: ``KIND:PLACE``, with the kind ``table``, ``folder``, ``hf`` or
+    ``audformat``."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Classes by native label."""
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -68,7 +70,9 @@ class DatasetSettings:
     speaker_separator: str = SPEAKER_SEPARATOR
     """Between the speakers of a conversation; empty: every value is one speaker."""
     title: str | None = None
+    """Name of the corpus in reports."""
     language: str | None = None
+    """Name of its language in reports."""
 
     def to_plain(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
@@ -102,11 +106,13 @@ class Settings:
     """All settings of sercore.toml."""
 
     workspace: str | None = None
+    """Folder or URL that holds the results."""
     data: tuple[Path, ...] = ()
     """Folders that hold corpora under their usual names."""
     checkpoints: tuple[Path, ...] = ()
     """Folders that hold checkpoints."""
     offline: bool = False
+    """Whether the network is never used."""
     datasets: Mapping[str, DatasetSettings] = field(default_factory=dict)
     executors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Options of executors by name; `sercore.executors.options` checks them."""

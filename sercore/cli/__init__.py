@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order in which a newcomer needs them."""
         del ctx
-        return list(_COMMANDS)
+        return [*_COMMANDS]  # `list` is a module of this package once it is imported
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command."""
