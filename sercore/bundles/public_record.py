@@ -165,6 +165,7 @@ _CORPUS = _object(
     classes=_map_of(_number),
     labels=_class_names,
     declared=_flag,
+    speech=_or_null(_text),
     human_accuracy=_or_null(_either(_decimal, _number)),
     whole=_or_null(_flag),
 )
@@ -200,4 +201,5 @@ _RECORD = _object(
     environment=_object(sercore=_text, python=_text, packages=_map_of(_or_null(_text))),
     counts=_map_of(_number),
     planned=_map_of(_number),
+    costs=_map_of(_object(tasks=_number, seconds=_either(_decimal, _number))),
 )

@@ -39,3 +39,4 @@ const open = () => {
 addEventListener("hashchange", open);
 open();
 show();
+document.documentElement.dataset.ready = "yes";
