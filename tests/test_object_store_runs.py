@@ -127,6 +127,19 @@ def test_two_drivers_in_one_store_share_the_work_and_write_the_bytes_of_a_folder
     assert again["computed"] == {}
 
 
+@pytest.mark.slow
+def test_shares_in_one_store_leave_nothing_to_compute(corpora, root, expected):
+    shares = [start(corpora, root, "--shard", f"{number}/2") for number in (2, 1)]
+    for process in shares:
+        _, err = process.communicate(timeout=280)
+        assert process.returncode == 0, err
+
+    said = end(start(corpora, root))
+
+    assert said["computed"].keys() <= {"score"}
+    same(results(root), expected)
+
+
 def flaky(seed, share):
     """Return a fault: some requests fail, each in one of several ways."""
     chance = random.Random(seed)

@@ -115,6 +115,21 @@ def test_costs_count_what_was_computed_by_host_and_device():
     }
 
 
+def test_the_parts_of_a_corpus_and_its_predictions_count_once(workspace):
+    write(
+        workspace,
+        report(1, "extract", label="b · urdu · parts 1 to 4", writes=("k",), seconds=30.0),
+        report(2, "extract", label="b · urdu · parts 5 to 8", writes=("k",), seconds=50.0),
+        report(3, "predict", label="b → urdu", writes=("p",), seconds=3.0),
+        report(4, "predict", label="b → urdu", writes=("q",), seconds=5.0),
+    )
+
+    extract, _, predict = RunWatcher(workspace, "r").state().stages
+
+    assert (extract.done, extract.planned, extract.seconds) == (1, 2, 80.0)
+    assert (predict.done, predict.planned, predict.seconds) == (1, 4, 8.0)
+
+
 def test_a_killed_driver_is_noticed_and_reports_that_were_packed_are_known(workspace):
     watcher = RunWatcher(workspace, "r")
     write(workspace, report(1))

@@ -26,7 +26,11 @@ TASK_LEASES = "tasks/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageState:
-    """The tasks of one kind."""
+    """The tasks of one kind: corpora extracted, probes trained, corpora predicted.
+
+    Several tasks may share one of these items, such as the parts of a large corpus. An item counts
+    as done when its first task is.
+    """
 
     kind: TaskKind
     planned: int | None
@@ -34,7 +38,7 @@ class StageState:
     done: int
     failed: int
     seconds: float | None
-    """Mean of the tasks that were computed; None before the first."""
+    """Mean of the items that were computed; None before the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,14 +151,15 @@ class RunWatcher:
 
     def _stage(self, kind: TaskKind, planned: Mapping[str, Any]) -> StageState:
         reports = [report for report in self._reports.values() if report.kind == kind]
-        failed = sum(report.status == "failed" for report in reports)
-        seconds = [report.seconds for report in reports if report.status == "computed"]
+        failed = {_item(report) for report in reports if report.status == "failed"}
+        computed = [report for report in reports if report.status == "computed"]
+        seconds = sum(report.seconds for report in computed)
         return StageState(
             kind=kind,
             planned=planned.get(kind),
-            done=len(reports) - failed,
-            failed=failed,
-            seconds=sum(seconds) / len(seconds) if seconds else None,
+            done=len({_item(report) for report in reports} - failed),
+            failed=len(failed),
+            seconds=seconds / len(set(map(_item, computed))) if computed else None,
         )
 
 
@@ -163,6 +168,12 @@ def running(workspace: Workspace) -> list[str]:
     prefix = run_folder("x")[:-1]
     keys = [holder.key for holder in workspace.leases()]
     return sorted(key.removeprefix(prefix) for key in keys if key.startswith(prefix))
+
+
+def _item(report: TaskReport) -> str:
+    """Return which item of its stage a task belongs to."""
+    # A corpus is predicted in several tasks, each with other keys, as its probes become ready.
+    return report.label if report.kind == "predict" else "".join(report.writes) or report.task
 
 
 def _worker(holder: Holder) -> WorkerState:

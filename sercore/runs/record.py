@@ -95,13 +95,13 @@ def _settings(selection: Selection, spec: RunSpec) -> dict[str, Any]:
 
 
 def _planned(plan: Plan) -> dict[str, int]:
-    """Return how many tasks of each kind, and how many cells, a run consists of."""
+    """Return how many corpora a run extracts, probes it trains, corpora it predicts, and cells."""
     cells = [(job, test_set) for job in plan.jobs for test_set in job.test_sets]
-    columns = {(job.backbone.name, job.layer, test_set.corpus.id) for job, test_set in cells}
+    pairs = {(job.backbone.name, test_set.corpus.id) for job, test_set in cells}
     return {
-        "extract": len({(backbone, corpus) for backbone, _, corpus in columns}),
+        "extract": len(pairs),
         "fit": len(plan.jobs),
-        "predict": len(columns),
+        "predict": len(pairs),
         "cells": sum(len(test_set.rules) for _, test_set in cells),
     }
 
