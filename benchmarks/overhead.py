@@ -1,6 +1,6 @@
 """What executors and the driver add to each task.
 
-Probes of demo corpora are trained by one worker; they take milliseconds. The overhead is the time
+Probes of a demo corpus are trained by one worker. The overhead is the time
 per task beyond what the worker reports. Slurm is measured where `SLURM_CONF` names a cluster and
 its commands are on `PATH`, Ray where it is installed.
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from sercore.executors import ExecutionContext
     from sercore.executors import Outcomes
 
-ROUNDS = 3
+ROUNDS, SEEDS = 3, 30
 
 
 @dataclass
@@ -71,7 +71,7 @@ def run(*, quick: bool) -> list[Figure]:
         if not _is_there(name):
             print(f"  {name} is not on this machine", flush=True)
             continue
-        rounds = [_overhead(name, 3 if quick else 20) for _ in range(1 if quick else ROUNDS)]
+        rounds = [_overhead(name, 3 if quick else SEEDS) for _ in range(1 if quick else ROUNDS)]
         figures.append(
             Figure(
                 what=f"overhead per task, executor {name}",
@@ -98,8 +98,8 @@ def _overhead(name: str, n_seeds: int) -> tuple[float, float]:
         workspace = Workspace(folder)
         selection = select(
             registry(),
-            demo=True,
-            everything=True,
+            datasets={"demo-stage": None},
+            backbones=("logmel",),
             probes=("pooled",),
             n_seeds=n_seeds,
             offline=True,

@@ -101,6 +101,7 @@ class SlurmCluster:
 
     def __exit__(self, *_):
         self.call("scancel", "--user=root", check=False)
+        self.wait_for(lambda: self.jobs() == [], 30, "jobs are left")
         pids = [int(path.read_text()) for path in self.folder.glob("*/*.pid")]
         for pid in pids:
             _signal(pid, signal.SIGTERM)
