@@ -166,7 +166,8 @@ class TestDevice:
 class TestMatrix:
     @staticmethod
     def plan(names):
-        corpora = [SimpleNamespace(id=name) for name in names]
+        known = SimpleNamespace(card=SimpleNamespace(demo=False))
+        corpora = [SimpleNamespace(id=name, corpus=known) for name in names]
         rule = SimpleNamespace(name="cluster")
         card = SimpleNamespace(demo=False)
         jobs = [
