@@ -36,7 +36,8 @@ def run(corpora, workspace, *more, datasets=("urdu", "emodb"), status=0):
     )
     assert answer.returncode == status, (answer.stdout, answer.stderr)
     assert "Traceback" not in answer.stderr
-    return json.loads(answer.stdout) if answer.stdout else answer.stderr
+    found = json.loads(answer.stdout)
+    return answer.stderr if "error" in found else found
 
 
 def scored(workspace, name):
