@@ -145,10 +145,10 @@ def _averages(event: RunEvent) -> Iterator[tuple[str, float]]:
 def _parameters(record: Mapping[str, Any]) -> dict[str, str]:
     """Return what a run was asked for, as texts."""
     choices = {
+        **record["settings"],
         "protocol": record["protocol"]["id"],
         "corpora": sorted(record["corpora"]),
         "backbones": sorted(record["backbones"]),
-        **record["settings"],
     }
     return {
         name: value if isinstance(value, str) else json.dumps(value)
