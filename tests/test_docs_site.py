@@ -281,6 +281,7 @@ def test_pictures_of_the_site_are_drawings_that_a_browser_reads():
 
 
 @in_browser
+@pytest.mark.slow
 @pytest.mark.parametrize("question", ANSWERS)
 def test_search_answers_what_a_newcomer_asks_in_three_hits(question, tab, pages):
     answer = ANSWERS[question]
