@@ -762,6 +762,26 @@ def test_scores_without_sound_stand_under_the_backbones(page, tmp_path, seeds):
 
 
 @in_browser
+def test_the_published_matrices_have_verdicts_and_no_intervals(page, workspace, tmp_path):
+    content = build_content([read_run(workspace, "published")])
+    file = tmp_path / "published.html"
+    file.write_text(html_page(content), encoding="utf-8")
+
+    page.open(file, "#second=whisper-medium&cell=whisper-large|mead|cafe")
+
+    (group,) = content.groups
+    wanted = {result.backbone: number(result.out_of_domain.mean) for result in group.backbones}
+    assert board(page, "out-of-domain") == wanted
+    assert page.run("document.querySelector('.switches')") is None
+    text = page.run("document.body.innerText")
+    assert "is not separable from" in text
+    assert "There are no intervals: the predictions of some cells are not stored." in text
+    assert "The confusion counts of this cell are not stored." in text
+    assert "Lines are 95 % intervals" not in text
+    assert page.run("document.querySelectorAll('.whisker').length") == 0
+
+
+@in_browser
 def test_a_run_without_out_of_domain_cells_has_no_empty_sections(page, files):
     page.open(files["inside"])
 

@@ -195,8 +195,10 @@ const boardCaption = (scene) => {
   if (!scene.lower && scene.rows.some((row) => scene.averages.get(row).weighted)) {
     parts.push("Weighted average: half the sum of both means minus half the sum of both deviations.");
     if (scene.view.adjustment && scene.view.adjustment !== "none") {
-      parts.push(`It joins unadjusted scores in domain and ${scene.view.adjustment} ones out of domain; `
-        + "'weighted, matched' among more columns adjusts neither side.");
+      const matched = scene.rows.some((row) => scene.averages.get(row).matched)
+        ? "; 'weighted, matched' among more columns adjusts neither side" : "";
+      parts.push("It joins scores in domain, which are not adjusted, and scores out of domain with the "
+        + `adjustment '${scene.view.adjustment}'${matched}.`);
     }
   }
   return parts.join(" ");

@@ -25,6 +25,7 @@ const Switch = ({ name, value, values, titles }) => html`<label class="switch">$
 const Switches = ({ scene }) => {
   const shownSwitches = SWITCHES.filter((name) => data.views.some((view) => view[name] !== data.views[0][name]));
   const filters = FILTERS.filter((name) => scene.choices[name].length > 1);
+  if (!shownSwitches.length && !filters.length && data.whole) return null;
   return html`<form class="switches" aria-label="What the page shows" onSubmit=${(event) => event.preventDefault()}>
     ${shownSwitches.map((name) => html`<${Switch} name=${name} value=${scene.view[name]} values=${scene.options[name]}
       titles=${(value) => optionTitle(name, value)} />`)}
@@ -160,6 +161,14 @@ const Tests = ({ scene, name, title, tests }) => tests.length > 0 && html`<secti
 // What estimated frequencies are worth is computed once, for the comparison of the report itself.
 const recoveryOf = (view) => (view.metric === baseOf(view).metric ? baseOf(view).recovery : []);
 
+const captionOf = (scene) => {
+  const means = scene.rows.map((row) => scene.averages.get(row)["in-domain"] || {});
+  const lines = means.some((mean) => known(mean.low)) ? "Lines are 95 % intervals over speakers and seeds." : "";
+  const chance = scene.view.scale === "score" && scene.view.chance.some(known)
+    ? " The dashed line is the best blind guess." : "";
+  return lines + chance;
+};
+
 const App = ({ scene }) => {
   const scales = scalesOf(scene);
   return html`<${Answers} scene=${scene} />
@@ -170,7 +179,7 @@ const App = ({ scene }) => {
       ${scene.view.refusal && html`<p class="partial">Not ranked: ${scene.view.refusal}.</p>`}
       <${Leaderboard} scene=${scene} />
       <figure><${Scroll} label="Averages of all backbones"><${Chart} scene=${scene} rows=${scene.rows} /><//>
-        <figcaption>Lines are 95 % intervals over speakers and seeds; the dashed line is the best blind guess.
+        <figcaption>${captionOf(scene)}
           ${scene.rows.some((row) => row.paper) && !scene.keep && ` Diamonds are the numbers of the paper. ${scene.view.paper}`}
         </figcaption></figure>
     </section>
