@@ -28,6 +28,7 @@ from sercore.reports.html import unpacked
 from sercore.reports.numbers import DIGITS
 from sercore.reports.numbers import quantised
 from sercore.reports.paired_cells import paired_cells
+from sercore.reports.views import Notice
 from sercore.results.reductions import reduce_matrix
 from sercore.results.shortcuts import Shortcut
 from sercore.results.stored_run import read_run
@@ -660,6 +661,27 @@ def test_everything_that_can_be_pressed_has_a_name_and_every_figure_a_descriptio
         ".length"
     )
     assert tables == 0
+
+
+@in_browser
+def test_many_notices_are_folded_under_their_titles(page, trial, tmp_path):
+    more = [Notice(kind="copy", title=f"copy {place}", text="It differs.") for place in range(3)]
+    note = Notice(kind="note", title="About this copy", text="A note.")
+    file = tmp_path / "notices.html"
+    changed = replace(trial, notices=(*trial.notices, *more, note))
+    file.write_text(html_page(changed), encoding="utf-8")
+
+    page.open(file)
+
+    assert page.run("document.querySelectorAll('.notices > p').length") == 2
+    folded = [notice.title for notice in changed.notices if notice.kind != "note"][2:]
+    summary = page.run("document.querySelector('.notices summary').textContent")
+    own_notes = [notice.title for notice in trial.notices if notice.kind == "note"]
+    assert summary.startswith(f"{len(changed.notices) - 2} more notices: ")
+    for title in (*folded, *own_notes, "About this copy"):
+        assert title in summary
+    page.run("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.run("document.querySelector('.notices details').open") is True
 
 
 @in_browser

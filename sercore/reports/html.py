@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from sercore.reports.views import Content
     from sercore.statistics.intervals import Interval
 
+_MOST_NOTICES = 2
+"""The others are folded under their titles, so that the answer stays on the first screen."""
+
 _LIBRARIES = ("preact.min.js", "htm.js")
 _SCRIPTS = (
     "common.js",
@@ -57,10 +60,13 @@ def html_page(content: Content) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
     )
+    shown = [notice for notice in content.notices if notice.kind != "note"][:_MOST_NOTICES]
     # Style and script are the program's own texts; the template escapes what comes from a run.
     return environment.from_string(text("templates", "report.html")).render(
         content=content,
         subtitle=_subtitle(content),
+        shown=shown,
+        folded=[notice for notice in content.notices if notice not in shown],
         groups=[(group, answers_of(group), list(_lines(group))) for group in content.groups],
         leaks=[leak_board(table) for table in content.leaks],
         records=[run_facts(run) for run in content.runs],

@@ -240,7 +240,11 @@ const start = async () => {
   window.addEventListener("popstate", follow);
   dialog.addEventListener("cancel", (event) => { event.preventDefault(); closeCell(); });
   dialog.addEventListener("click", (event) => { if (event.target === dialog) closeCell(); });
-  window.addEventListener("beforeprint", () => { printing = true; draw(); });
+  window.addEventListener("beforeprint", () => {
+    document.querySelectorAll("header details").forEach((notices) => { notices.open = true; });
+    printing = true;
+    draw();
+  });
   window.addEventListener("afterprint", () => { printing = false; draw(); });
   root.dataset.ready = "yes";
 };
