@@ -9,22 +9,15 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
-from small_corpora import write_emodb
-from small_corpora import write_urdu
+
+from sercore.testing.trackers import run_event
 
 pytestmark = pytest.mark.torch
 
 PAIRS = {"emodb to emodb", "emodb to urdu", "urdu to emodb", "urdu to urdu"}
-
-
-@pytest.fixture(scope="module")
-def corpora(tmp_path_factory):
-    data = tmp_path_factory.mktemp("data")
-    write_urdu(data / "URDU-Dataset-master")
-    write_emodb(data / "emodb")
-    return data
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +76,16 @@ def tracked(corpora, workspace, tmp_path_factory):
 
 
 AVERAGE = "average/in-domain/logmel/pooled/layer last/macro-f1/shared-classes/uniform"
+
+
+def test_averages_of_several_sets_of_corpora_have_different_names():
+    event = run_event()
+    (one, *_) = event.reductions
+    other = replace(one, setting=replace(one.setting, corpora="extended"))
+    both = replace(event, reductions=(one, other))
+
+    assert len(both.averages) == 2 * len(replace(event, reductions=(one,)).averages)
+    assert any(name.endswith("/extended") for name in both.averages)
 
 
 def test_mlflow_holds_the_scores_of_the_run(tracked):

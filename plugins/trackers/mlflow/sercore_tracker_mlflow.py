@@ -6,7 +6,6 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -96,9 +95,7 @@ def _begin(run: str) -> _Execution:
 
 
 def _send_scores(execution: _Execution, event: CellEvent) -> None:
-    for rule, value in event.scores.items():
-        corpora = f"{event.train_corpus} to {event.test_corpus}"
-        name = f"{rule}/{event.backbone}/{event.probe}/layer {event.layer}/{corpora}"
+    for name, value in event.named_scores.items():
         step = execution.steps[name]
         execution.client.log_metric(execution.run_id, name, value, step=step)
         execution.steps[name] += 1
@@ -110,9 +107,10 @@ def _send_end(execution: _Execution, event: RunEvent) -> None:
     from mlflow.entities import RunTag
 
     client, run_id = execution.client, execution.run_id
-    values = [*_averages(event), *((f"cells {name}", n) for name, n in event.counts.items())]
+    cells = {f"cells {status}": count for status, count in event.counts.items()}
     now = int(time.time() * 1000)
-    metrics = [Metric(name, float(value), now, 0) for name, value in values]
+    values = {**event.averages, **cells}
+    metrics = [Metric(name, float(value), now, 0) for name, value in values.items()]
     for first in range(0, len(metrics), _BATCH):
         client.log_batch(run_id, metrics=metrics[first : first + _BATCH])
     params = [Param(name, value) for name, value in _parameters(event.record).items()]
@@ -122,24 +120,6 @@ def _send_end(execution: _Execution, event: RunEvent) -> None:
     ]
     client.log_batch(run_id, params=params, tags=tags)
     client.set_terminated(run_id, _STATUS["interrupted" if event.interrupted else "ended"])
-
-
-def _averages(event: RunEvent) -> Iterator[tuple[str, float]]:
-    """Yield the averages of each matrix by name, those that are there."""
-    for reduction in event.reductions:
-        setting = reduction.setting
-        matrix = [setting.backbone, setting.probe, f"layer {setting.layer}", setting.metric]
-        outside = reduction.out_of_domain
-        if outside is not None:
-            matrix += [setting.class_rule, setting.adjustment]
-        means = {
-            "in-domain": reduction.in_domain.mean,
-            "out-of-domain": None if outside is None else outside.average.mean,
-            "weighted": reduction.weighted,
-        }
-        for kind, mean in means.items():
-            if mean is not None:
-                yield "/".join(["average", kind, *(part for part in matrix if part)]), mean
 
 
 def _parameters(record: Mapping[str, Any]) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from dataclasses import field
@@ -74,12 +73,9 @@ def sercore_cell_finished(event: CellEvent) -> None:
     execution = _execution(event.run)
     if execution is None or not event.scores:
         return
-    place = f"{event.backbone}/{event.probe}/layer {event.layer}"
-    place += f"/{event.train_corpus} to {event.test_corpus}"
-    scores = {f"{rule}/{place}": value for rule, value in event.scores.items()}
     with redirect_stdout(StringIO()):  # the document of --json goes there
-        execution.run.log(scores, step=execution.steps[place])
-    execution.steps[place] += 1
+        execution.run.log(event.named_scores, step=execution.steps[event.place])
+    execution.steps[event.place] += 1
 
 
 @hookimpl
@@ -94,7 +90,8 @@ def sercore_run_finished(event: RunEvent) -> None:
 
     try:
         with redirect_stdout(StringIO()):
-            execution.run.log(dict(_summary(event)), step=0)
+            cells = {f"cells {status}": count for status, count in event.counts.items()}
+            execution.run.log({**cells, **event.averages}, step=0)
             trackio.finish()
     finally:
         execution.listener.stop()
@@ -132,23 +129,3 @@ def _begin(run: str) -> _Execution:
         listener.stop()
         raise
     return _Execution(begun, listener)
-
-
-def _summary(event: RunEvent) -> Iterator[tuple[str, float]]:
-    """Yield the number of cells by status, and the averages of each matrix that are there."""
-    for status, count in event.counts.items():
-        yield f"cells {status}", count
-    for reduction in event.reductions:
-        setting = reduction.setting
-        matrix = [setting.backbone, setting.probe, f"layer {setting.layer}", setting.metric]
-        outside = reduction.out_of_domain
-        if outside is not None:
-            matrix += [setting.class_rule, setting.adjustment]
-        means = {
-            "in-domain": reduction.in_domain.mean,
-            "out-of-domain": None if outside is None else outside.average.mean,
-            "weighted": reduction.weighted,
-        }
-        for kind, mean in means.items():
-            if mean is not None:
-                yield "/".join(["average", kind, *(part for part in matrix if part)]), mean
