@@ -86,17 +86,12 @@ class RayExecutor:
         """See `sercore.Executor.run`."""
         running: dict[str, Task] = {}
         source = iter(tasks)
-        has_more = True
         with ExitStack() as stack:
             child: _Child | None = None
             while True:
-                while has_more and (child is None or len(running) < child.n_actors):
-                    try:
-                        task = next(source)
-                    except StopIteration:
-                        has_more = False
-                        break
-                    if task is None:
+                while child is None or len(running) < child.n_actors:
+                    task = next(source, None)
+                    if task is None:  # nothing can start yet, or nothing is left
                         break
                     child = child or stack.enter_context(_Child(context, task.resources))
                     running[task.id] = task

@@ -99,17 +99,12 @@ class SlurmExecutor:
         fleet: _Fleet | None = None
         source = iter(tasks)
         in_flight = 0
-        has_more = True
         try:
             while True:
                 # One task more for each worker, so that none waits for this process.
-                while has_more and in_flight < 2 * options.workers:
-                    try:
-                        task = next(source)
-                    except StopIteration:
-                        has_more = False
-                        break
-                    if task is None:
+                while in_flight < 2 * options.workers:
+                    task = next(source, None)
+                    if task is None:  # nothing can start yet, or nothing is left
                         break
                     fleet = fleet or _Fleet(options, context, task.resources)
                     context.queue.put(task)
