@@ -28,6 +28,15 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"
 
 
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory):
+    """Return a data folder with two small corpora, for tests of a module that share runs."""
+    data = tmp_path_factory.mktemp("data")
+    write_urdu(data / "URDU-Dataset-master")
+    write_emodb(data / "emodb")
+    return data
+
+
 @pytest.fixture(autouse=True)
 def isolated(monkeypatch, tmp_path_factory):
     """Keep settings, caches and networks of this machine out of every test."""

@@ -9,8 +9,6 @@ import sys
 import pytest
 from fresh_plugins import environment
 from fresh_plugins import install
-from small_corpora import write_emodb
-from small_corpora import write_urdu
 
 pytestmark = pytest.mark.torch
 
@@ -80,14 +78,6 @@ class Nearest:
 def sercore_probes():
     return [Nearest()]
 '''
-
-
-@pytest.fixture(scope="module")
-def corpora(tmp_path_factory):
-    data = tmp_path_factory.mktemp("data")
-    write_urdu(data / "URDU-Dataset-master")
-    write_emodb(data / "emodb")
-    return data
 
 
 @pytest.fixture(scope="module")

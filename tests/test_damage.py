@@ -10,8 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_corpora import write_emodb
-from small_corpora import write_urdu
 
 pytestmark = pytest.mark.torch
 
@@ -37,14 +35,6 @@ KINDS = {
 }
 SILENT = {"specification"}
 """What is not a result: it is written again without a word."""
-
-
-@pytest.fixture(scope="module")
-def corpora(tmp_path_factory):
-    data = tmp_path_factory.mktemp("data")
-    write_urdu(data / "URDU-Dataset-master")
-    write_emodb(data / "emodb")
-    return data
 
 
 def run(corpora, workspace):

@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import ray_cluster
+from whole_runs import end
+from whole_runs import stored
 
 from sercore.executors.options import executor_options
 from sercore.plugins.registry import registry
@@ -41,24 +42,6 @@ def start(folder, *more, options=""):
         cwd=folder,
         env={**os.environ, **ray_cluster.ENVIRONMENT},
     )
-
-
-def end(process, status=0):
-    out, err = process.communicate(timeout=600)
-    assert process.returncode == status, (out, err)
-    assert "Traceback" not in err
-    return out, err
-
-
-def stored(workspace):
-    """Return the bytes of everything that a run computes."""
-    patterns = (
-        *("features/*/*/*.arrow", "probes/*/weights.safetensors", "probes/*/split.parquet"),
-        *("probes/*/record.json", "predictions/*.parquet", "runs/*/scores.parquet"),
-    )
-    root = Path(workspace)
-    files = [path for pattern in patterns for path in root.glob(pattern)]
-    return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
 @pytest.mark.slow

@@ -80,14 +80,6 @@ def results(workspace):
 
 
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory):
-    data = tmp_path_factory.mktemp("data")
-    write_urdu(data / "URDU-Dataset-master")
-    write_emodb(data / "emodb")
-    return data
-
-
-@pytest.fixture(scope="module")
 def finished(corpora, tmp_path_factory):
     """Return a workspace with a finished run, what the run said, and what it left."""
     workspace = tmp_path_factory.mktemp("finished")

@@ -9,18 +9,8 @@ import sys
 
 import pyarrow.parquet as pq
 import pytest
-from small_corpora import write_emodb
-from small_corpora import write_urdu
 
 pytestmark = pytest.mark.torch
-
-
-@pytest.fixture(scope="module")
-def corpora(tmp_path_factory):
-    data = tmp_path_factory.mktemp("data")
-    write_urdu(data / "URDU-Dataset-master")
-    write_emodb(data / "emodb")
-    return data
 
 
 def run(corpora, workspace, *more, datasets=("urdu", "emodb"), status=0):

@@ -8,11 +8,11 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from small_corpora import write_emodb
 from small_corpora import write_wav
+from whole_runs import stored
 
 from sercore.errors import SettingsError
 from sercore.executors import Task
@@ -59,17 +59,6 @@ def words(corpora, workspace, *more, command="run"):
     chosen = ["--dataset", "urdu", "--dataset", "emodb", "--backbone", "logmel", "--offline"]
     chosen += ["--class-rule", "shared-classes", "--probe", "pooled", "--seeds", "1"]
     return [command, *chosen, "--data", corpora, "--workspace", workspace, *more]
-
-
-def stored(workspace):
-    """Return the bytes of everything that a run computes."""
-    root = Path(workspace)
-    patterns = (
-        *("features/*/*/*.arrow", "probes/*/weights.safetensors", "probes/*/split.parquet"),
-        *("probes/*/record.json", "predictions/*.parquet", "runs/*/scores.parquet"),
-    )
-    files = [path for pattern in patterns for path in root.glob(pattern)]
-    return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
 @pytest.fixture

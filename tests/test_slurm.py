@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import slurm_cluster
+from whole_runs import end
+from whole_runs import stored
 
 pytestmark = [pytest.mark.torch, pytest.mark.timeout(900)]
 
@@ -37,24 +39,6 @@ def start(cluster, folder, *more, options="workers = 2"):
         cwd=folder,
         env=cluster.environment,
     )
-
-
-def end(process, status=0):
-    out, err = process.communicate(timeout=600)
-    assert process.returncode == status, (out, err)
-    assert "Traceback" not in err
-    return out, err
-
-
-def stored(workspace):
-    """Return the bytes of everything that a run computes."""
-    patterns = (
-        *("features/*/*/*.arrow", "probes/*/weights.safetensors", "probes/*/split.parquet"),
-        *("probes/*/record.json", "predictions/*.parquet", "runs/*/scores.parquet"),
-    )
-    root = Path(workspace)
-    files = [path for pattern in patterns for path in root.glob(pattern)]
-    return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
 def test_a_partition_that_does_not_exist_is_one_sentence(cluster, tmp_path):

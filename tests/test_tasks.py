@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from fresh_plugins import environment
 from fresh_plugins import install
-from small_corpora import write_emodb
-from small_corpora import write_urdu
+from whole_runs import stored
 
 from sercore.errors import TaskError
 from sercore.executors import Resources
@@ -74,14 +73,6 @@ class TestTask:
 
 
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory):
-    data = tmp_path_factory.mktemp("data")
-    write_urdu(data / "URDU-Dataset-master")
-    write_emodb(data / "emodb")
-    return data
-
-
-@pytest.fixture(scope="module")
 def plugins(tmp_path_factory):
     return install(tmp_path_factory.mktemp("plugins"), "sercore_executor_spawn")
 
@@ -105,17 +96,6 @@ def pair(corpora, workspace):
     words = ["run", "--dataset", "urdu", "--dataset", "emodb", "--backbone", "logmel", "--offline"]
     words += ["--class-rule", "shared-classes", "--threads", "1", "--data", corpora]
     return [*words, "--workspace", workspace, "--json"]
-
-
-def stored(workspace):
-    """Return the bytes of everything that a run computes."""
-    root = Path(workspace)
-    patterns = (
-        *("features/*/*/*.arrow", "probes/*/weights.safetensors", "probes/*/split.parquet"),
-        *("probes/*/record.json", "predictions/*.parquet", "runs/*/scores.parquet"),
-    )
-    files = [path for pattern in patterns for path in root.glob(pattern)]
-    return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
 def attempts(log):

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from fresh_plugins import environment
 from fresh_plugins import install
-from small_corpora import write_emodb
-from small_corpora import write_urdu
 
 pytestmark = pytest.mark.torch
 
@@ -29,14 +27,6 @@ def broken(evaluation):
 def sercore_metrics():
     return [Metric(id="broken", summary="always raises", compute=broken)]
 """
-
-
-@pytest.fixture(scope="module")
-def corpora(tmp_path_factory):
-    data = tmp_path_factory.mktemp("data")
-    write_urdu(data / "URDU-Dataset-master")
-    write_emodb(data / "emodb")
-    return data
 
 
 @pytest.fixture(scope="module")
