@@ -101,6 +101,11 @@ class Lease:
         """What the lease is for."""
         return self._holder.key
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether another process took the lease because the signs of life stopped for too long."""
+        return not (self._stop.is_set() or self._thread.is_alive())
+
     def release(self) -> None:
         """Free the lease, unless another process took it because this one showed no life."""
         self._stop.set()
