@@ -12,7 +12,7 @@ from small_corpora import write_wav
 
 import sercore
 from sercore.cli import cli
-from sercore.cli.closing import reductions_table
+from sercore.cli import closing
 from sercore.errors import ProtocolError
 from sercore.errors import UnknownNameError
 from sercore.reports.content import build_content
@@ -20,13 +20,13 @@ from sercore.reports.flat import averages_table
 from sercore.reports.html import html_page
 from sercore.reports.latex import latex_page
 from sercore.reports.markdown import markdown_page
-from sercore.results.averages import AverageIntervals
 from sercore.results.compare import compare_runs
 from sercore.results.matrices import BETWEEN_SETS
+from sercore.results.overview import run_overview
 from sercore.results.record import corpus_sets
 from sercore.results.stored_run import matrices_of
 from sercore.results.stored_run import read_run
-from sercore.results.stored_run import reductions_of
+from sercore.results.stored_run import reduce_of
 from sercore.results.summary import summary_markdown
 from sercore.storage.workspace import Workspace
 from sercore.testing.simulated import SimulatedCorpus
@@ -67,8 +67,7 @@ def matrices(workspace, name):
 def reductions(workspace, name):
     run = read_run(workspace, name)
     return {
-        (one.setting.backbone, one.setting.corpora): one
-        for one in reductions_of(run.scores, run.record)
+        place: reduce_of(matrix, run.record) for place, matrix in matrices(workspace, name).items()
     }
 
 
@@ -157,11 +156,8 @@ def test_all_formats_say_which_set_an_average_is_over(workspace):
     summary = summary_markdown(run.scores, run.record)
     for name in sets:
         assert f"| small | {name} | standard" in summary
-    found = reductions_of(run.scores, run.record)
     printed = io.StringIO()
-    Console(width=200, file=printed).print(
-        reductions_table(found, [AverageIntervals()] * len(found))
-    )
+    Console(width=200, file=printed).print(closing.averages_table(run_overview(run)))
     assert all(name in printed.getvalue() for name in sets)
 
 

@@ -28,10 +28,8 @@ from sercore.reports.markdown import markdown_page
 from sercore.results.floors import findings_text
 from sercore.results.interval_table import INTERVAL_SCHEMA
 from sercore.results.interval_table import interval_table
-from sercore.results.overview import overview_of
-from sercore.results.stored_run import matrices_of
+from sercore.results.overview import run_overview
 from sercore.results.stored_run import read_run
-from sercore.results.stored_run import reduce_of
 from sercore.results.summary import summary_markdown
 from sercore.results.text import bracketed
 from sercore.results.text import markdown_cell
@@ -68,8 +66,7 @@ def content(run):
 
 @pytest.fixture(scope="module")
 def overview(run):
-    found = matrices_of(run.scores, run.record)
-    return overview_of(run, found, [reduce_of(matrix, run.record) for matrix in found])
+    return run_overview(run)
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +147,7 @@ def test_the_end_of_a_run_names_a_floor_above_an_encoder(run, overview):
     result = RunResult(
         name="run", folder=f"{run.workspace.root}/runs/run", scores=run.scores,
         record=dict(run.record), counts=Counter(done=27), problems=(), notes=(),
-        computed=Counter(), missing=(), interrupted=False, seconds=1.0,
+        computed=Counter(), missing=(), interrupted=False, seconds=1.0, overview=overview,
     )  # fmt: skip
 
     print_summary(console, result)

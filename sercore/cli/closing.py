@@ -55,7 +55,7 @@ def plan_line(plan: Plan) -> str:
 def print_summary(console: Console, result: RunResult) -> None:
     """Print notes, averages, problems, and where the results are."""
     _print_sentences(console, "notes", _short_notes(result), "dim")
-    overview = _overview(result)
+    overview = result.overview
     if overview.matrices:
         console.print()
         console.print(averages_table(overview))
@@ -80,23 +80,6 @@ def print_summary(console: Console, result: RunResult) -> None:
         ),
         soft_wrap=True,
     )
-
-
-def _overview(result: RunResult) -> RunOverview:
-    """Return the averages of a run, and what they stand between."""
-    from sercore.results.overview import overview_of
-    from sercore.results.stored_run import StoredRun
-    from sercore.results.stored_run import matrices_of
-    from sercore.results.stored_run import reduce_of
-    from sercore.storage.workspace import Workspace
-
-    found = matrices_of(result.scores, result.record)
-    reductions = [reduce_of(matrix, result.record) for matrix in found]
-    workspace = Workspace(result.folder.removesuffix(f"/runs/{result.name}"))
-    run = StoredRun(
-        name=result.name, record=result.record, scores=result.scores, workspace=workspace
-    )
-    return overview_of(run, found, reductions)
 
 
 def _idle(result: RunResult) -> str:

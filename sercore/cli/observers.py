@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from contextlib import contextmanager
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -26,6 +24,7 @@ from sercore.cli.closing import plan_line
 from sercore.cli.closing import print_summary
 from sercore.cli.matrix_view import MatrixView
 from sercore.cli.text import printable
+from sercore.runs.observers import SilentObserver
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -178,32 +177,15 @@ class LineObserver:
         self._console.print(Text(printable(line)), soft_wrap=True)
 
 
-class QuietObserver:
+class QuietObserver(SilentObserver):
     """Prints errors only, to standard error."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
 
-    def started(self, plan: Plan, name: str, folder: str) -> None:
-        """See `sercore.runs.events.Observer`."""
-
-    def stage(self, kind: str, label: str) -> AbstractContextManager[StageProgress]:
-        """See `sercore.runs.events.Observer`."""
-        del kind, label
-        return nullcontext(_ignore)
-
-    def cell(self, result: CellResult) -> None:
-        """See `sercore.runs.events.Observer`."""
-
-    def note(self, text: str) -> None:
-        """See `sercore.runs.events.Observer`."""
-
     def problem(self, text: str) -> None:
         """See `sercore.runs.events.Observer`."""
         self._console.print(Text(printable(f"sercore: {text}")), soft_wrap=True)
-
-    def finished(self, result: RunResult) -> None:
-        """See `sercore.runs.events.Observer`."""
 
 
 class JsonObserver(QuietObserver):
@@ -227,10 +209,6 @@ class JsonObserver(QuietObserver):
                 "notes": list(result.notes),
             }
         )
-
-
-def _ignore(done: int, total: int, seconds: float | None = None) -> None:
-    """Ignore the progress of a stage."""
 
 
 def _rate(kind: str, done: int, seconds: float | None, elapsed: float) -> str:

@@ -63,6 +63,7 @@ def score(ctx: click.Context, /, run: str, **given: Any) -> None:
     The scores become a new run that 'report' and 'compare' accept. Exit status: 0 all cells are
     scored, 1 some could not be scored.
     """
+    from sercore.results.overview import run_overview
     from sercore.results.stored_run import StoredRun
     from sercore.results.stored_run import read_run
     from sercore.results.summary import write_summary
@@ -91,9 +92,8 @@ def score(ctx: click.Context, /, run: str, **given: Any) -> None:
         record = rescored_record(stored, name, result)
         workspace.write_table(f"{folder}/scores.parquet", result.scores)
         workspace.write_json(f"{folder}/run.json", record)
-        write_summary(
-            StoredRun(name=name, record=record, scores=result.scores, workspace=workspace)
-        )
+        scored = StoredRun(name=name, record=record, scores=result.scores, workspace=workspace)
+        write_summary(scored, run_overview(scored))
     if given["as_json"]:
         shared.print_json(_as_json(run, name, workspace.path(folder), result))
     else:

@@ -1,4 +1,4 @@
-"""What ``sercore status --watch`` prints while a run goes on."""
+"""What ``sercore status --watch`` prints while a run is active."""
 
 from __future__ import annotations
 

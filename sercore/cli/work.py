@@ -48,7 +48,7 @@ def work(
     For executors and schedulers: a task needs only the workspace, and writes its results and its
     report there. 'sercore plan --lines' prints tasks. Exit status: 0 done, 1 a task failed (its
     report has the reason). With --run the exit status is 0 also if tasks failed, because their
-    reports are in the workspace; 130 if it was told to end.
+    reports are in the workspace; 130 if it was stopped.
     """
     settings = shared.load_settings(config)
     place = shared.open_workspace(workspace, settings)

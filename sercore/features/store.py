@@ -178,11 +178,6 @@ class FeatureStore:
         return not self.missing_parts()
 
     @property
-    def is_readable(self) -> bool:
-        """Whether every part exists, though utterances in it may have failed."""
-        return len(self.parts.present()) == self.n_parts
-
-    @property
     def n_done(self) -> int:
         """Utterances that have frames."""
         records = self.parts.present()

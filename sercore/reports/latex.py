@@ -94,14 +94,9 @@ def _averages(group: ComparisonGroup) -> list[str]:
 
 def _foot(group: ComparisonGroup) -> Iterator[list[str]]:
     """Yield the lines of chance and of the shortcuts below the averages."""
-    levels = group.chance.in_domain, group.chance.out_of_domain
-    if any(levels):
-        for title, values in (
-            ("best blind guess", [level.best_blind_guess if level else None for level in levels]),
-            ("most frequent class", [level.majority if level else None for level in levels]),
-        ):
-            inside, outside = ("" if value is None else number(value) for value in values)
-            yield [title, inside, "", "", outside, "", "", "", ""]
+    for title, *values in group.chance.levels():
+        inside, outside = ("" if value is None else number(value) for value in values)
+        yield [title, inside, "", "", outside, "", "", "", ""]
     for shortcut in group.shortcuts:
         mean, ends = number(shortcut.mean), _ends(shortcut.interval)
         yield [shortcut.title, mean, ends, "", "", "", "", "", ""]

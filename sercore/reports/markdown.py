@@ -98,15 +98,10 @@ def _board_lines(group: ComparisonGroup) -> list[str]:
     header += [MATCHED_TITLE, "interval"] if group.has_matched else []
     header += _PAPER_COLUMNS if group.has_published else []
     rows = [_board_cells(result, group) for result in group.backbones]
-    levels = group.chance.in_domain, group.chance.out_of_domain
-    if any(levels):
-        for title, values in (
-            ("best blind guess", [level.best_blind_guess if level else None for level in levels]),
-            ("most frequent class", [level.majority if level else None for level in levels]),
-        ):
-            inside, outside = ("" if value is None else number(value) for value in values)
-            cells = [title, inside, "", "", outside]
-            rows.append(cells + [""] * (len(header) - len(cells)))
+    for title, *values in group.chance.levels():
+        inside, outside = ("" if value is None else number(value) for value in values)
+        cells = [title, inside, "", "", outside]
+        rows.append(cells + [""] * (len(header) - len(cells)))
     for shortcut in group.shortcuts:
         known = f"{len(shortcut.cells)} of {len(group.in_domain_corpora)}"
         cells = [shortcut.title, number(shortcut.mean), range_text(shortcut.interval), known]

@@ -27,6 +27,27 @@ class ChanceRow:
     in_domain: Chance | None
     out_of_domain: Chance | None
 
+    def levels(self) -> list[tuple[str, float | None, float | None]]:
+        """Return the name of each level with its mean in domain and out of domain; none if neither.
+
+        None where there is no cell of that kind.
+        """
+        inside, outside = self.in_domain, self.out_of_domain
+        if not (inside or outside):
+            return []
+        return [
+            (
+                "best blind guess",
+                inside.best_blind_guess if inside else None,
+                outside.best_blind_guess if outside else None,
+            ),
+            (
+                "most frequent class",
+                inside.majority if inside else None,
+                outside.majority if outside else None,
+            ),
+        ]
+
 
 def chance_of(confusion: Confusion, setting: Setting) -> Chance | None:
     """Return the chance level of a cell, or None if its metric has none.

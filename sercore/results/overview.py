@@ -23,6 +23,8 @@ from sercore.results.labels import MatrixLabels
 from sercore.results.matched import MatchedMatrices
 from sercore.results.record import backbones_of
 from sercore.results.shortcuts import Shortcuts
+from sercore.results.stored_run import matrices_of
+from sercore.results.stored_run import reduce_of
 
 if TYPE_CHECKING:
     from sercore.results.cell_statistics import Estimate
@@ -138,6 +140,12 @@ def overview_of(
             )
         )
     return RunOverview(matrices=tuple(found), levels=tuple(_levels(run, statistics, found)))
+
+
+def run_overview(run: StoredRun) -> RunOverview:
+    """Return the overview of all matrices of a run."""
+    found = matrices_of(run.scores, run.record)
+    return overview_of(run, found, [reduce_of(matrix, run.record) for matrix in found])
 
 
 def _levels(

@@ -250,11 +250,6 @@ def matrices_of(
     return by_set(found, corpus_sets(record))
 
 
-def reductions_of(scores: pa.Table, record: Mapping[str, Any]) -> tuple[Reductions, ...]:
-    """Return the averages of every matrix of a run."""
-    return tuple(reduce_of(matrix, record) for matrix in matrices_of(scores, record))
-
-
 def reduce_of(matrix: Matrix, record: Mapping[str, Any]) -> Reductions:
     """Return the reductions of one matrix of a run.
 

@@ -14,7 +14,7 @@ from sercore.results.labels import MatrixLabels
 from sercore.results.matched import MATCHED_NOTE
 from sercore.results.matched import MATCHED_TITLE
 from sercore.results.overview import RunOverview
-from sercore.results.overview import overview_of
+from sercore.results.overview import run_overview
 from sercore.results.record import sentences
 from sercore.results.stored_run import StoredRun
 from sercore.results.stored_run import matrices_of
@@ -48,13 +48,16 @@ _INTERVALS = (
 )
 
 
-def write_summary(run: StoredRun) -> None:
+def write_summary(run: StoredRun, overview: RunOverview) -> None:
     """Write the summary of a run in Markdown, and the intervals of its cells as a table.
+
+    Args:
+        run: the run.
+        overview: of all its matrices.
 
     Raises:
         WorkspaceError: a file cannot be written.
     """
-    overview = _overview(run)
     text = _markdown(overview, run.record)
     run.workspace.write_bytes(f"{run.folder}/summary.md", text.encode())
     run.workspace.write_table(f"{run.folder}/intervals.parquet", interval_table(overview))
@@ -76,12 +79,7 @@ def summary_markdown(
         return _markdown(RunOverview.without_intervals(found, reductions), record)
     name = str(record.get("name") or "")
     run = StoredRun(name=name, record=record, scores=scores, workspace=workspace)
-    return _markdown(_overview(run), record)
-
-
-def _overview(run: StoredRun) -> RunOverview:
-    found = matrices_of(run.scores, run.record)
-    return overview_of(run, found, [reduce_of(matrix, run.record) for matrix in found])
+    return _markdown(run_overview(run), record)
 
 
 def _markdown(overview: RunOverview, record: Mapping[str, Any]) -> str:

@@ -112,9 +112,7 @@ class Driver:
 
     def announce(self, result: RunResult) -> None:
         """Show the end of the run and send it to trackers."""
-        from sercore.results.stored_run import reductions_of
-
-        self._notifier.finished(result, lambda: reductions_of(result.scores, result.record))
+        self._notifier.finished(result)
 
     def _announce_start(self) -> None:
         self._files.start()
@@ -182,7 +180,7 @@ class Driver:
     def _finish(self, tools: RunTools, seconds: float, *, interrupted: bool) -> RunResult:
         if self._scorer.n_computed:
             tools.computed["score"] = self._scorer.n_computed
-        scores, record = self._files.finish(interrupted=interrupted)
+        scores, record, overview = self._files.finish(interrupted=interrupted)
         try:
             self._journal.compact()
         except SercoreError as error:
@@ -199,4 +197,5 @@ class Driver:
             interrupted=interrupted,
             seconds=seconds,
             record=record,
+            overview=overview,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sercore.plugins.events import Status
+    from sercore.results.overview import RunOverview
     from sercore.runs.planned import Missing
     from sercore.runs.planned import Plan
 
@@ -89,6 +91,15 @@ class RunOptions:
     removed to keep to it; None keeps all."""
 
 
+def exit_status(missing: Iterable[Missing], *, interrupted: bool, failed: bool) -> int:
+    """Return 0: all well; 1: something failed; 3: something named is missing; 130: interrupted."""
+    if interrupted:
+        return 130
+    if any(thing.named for thing in missing):
+        return 3
+    return 1 if failed else 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
     """How a run ended."""
@@ -110,12 +121,11 @@ class RunResult:
     interrupted: bool
     seconds: float
     record: dict[str, Any]
+    overview: RunOverview
+    """The averages, and what they stand between."""
 
     @property
     def exit_status(self) -> int:
-        """0: all well; 1: something failed; 3: something named is missing; 130: interrupted."""
-        if self.interrupted:
-            return 130
-        if any(missing.named for missing in self.missing):
-            return 3
-        return 1 if self.problems or self.counts["failed"] else 0
+        """See `exit_status`."""
+        failed = bool(self.problems or self.counts["failed"])
+        return exit_status(self.missing, interrupted=self.interrupted, failed=failed)

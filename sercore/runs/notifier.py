@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from typing import Any
@@ -107,12 +106,11 @@ class Notifier:
         )
         self._warn(self._registry.cell_finished(event))
 
-    def finished(self, result: RunResult, reductions: Callable[[], tuple[Any, ...]]) -> None:
+    def finished(self, result: RunResult) -> None:
         """Report that the run has ended.
 
         Args:
             result: how it ended.
-            reductions: computes the averages of each matrix, for trackers.
         """
         self._observer.finished(result)
         if self._registry.hears_run_finished:
@@ -122,7 +120,7 @@ class Notifier:
                 counts=dict(result.counts),
                 interrupted=result.interrupted,
                 record=result.record,
-                reductions=reductions(),
+                reductions=tuple(one.reductions for one in result.overview.matrices),
             )
             for text in self._registry.run_finished(event):
                 self._observer.problem(text)

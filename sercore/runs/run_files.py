@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sercore.plugins.registry import Registry
+    from sercore.results.overview import RunOverview
+    from sercore.results.stored_run import StoredRun
     from sercore.runs.notifier import Notifier
     from sercore.runs.planned import Plan
     from sercore.runs.spec import RunSpec
@@ -77,8 +79,8 @@ class RunFiles:
         """Write the scores so far, and earlier ones of cells that the run has not reached."""
         self._write_scores(self.scorebook.unfinished_table(self._plan.jobs))
 
-    def finish(self, *, interrupted: bool) -> tuple[pa.Table, dict[str, Any]]:
-        """Write scores, intervals, record and summary; return the scores and the record."""
+    def finish(self, *, interrupted: bool) -> tuple[pa.Table, dict[str, Any], RunOverview]:
+        """Write scores, intervals, record and summary; return scores, record and averages."""
         from sercore.results.stored_run import StoredRun
         from sercore.results.summary import write_summary
 
@@ -88,14 +90,24 @@ class RunFiles:
         self._write_scores(scores)
         record = self._record("interrupted" if interrupted else "ended")
         record["costs"] = costs_of(Journal(self._workspace, self._name).reports())
+        run = StoredRun(name=self._name, record=record, scores=scores, workspace=self._workspace)
+        overview = self._overview(run)
         try:
             self._workspace.write_json(f"{self.folder}/run.json", record)
-            write_summary(
-                StoredRun(name=self._name, record=record, scores=scores, workspace=self._workspace)
-            )
+            write_summary(run, overview)
         except SercoreError as error:
             self._notifier.problem(str(error))
-        return scores, record
+        return scores, record, overview
+
+    def _overview(self, run: StoredRun) -> RunOverview:
+        from sercore.results.overview import RunOverview
+        from sercore.results.overview import run_overview
+
+        try:
+            return run_overview(run)
+        except SercoreError as error:
+            self._notifier.problem(str(error))
+            return RunOverview(matrices=(), levels=())
 
     def _scores_over_folds(self) -> pa.Table:
         try:

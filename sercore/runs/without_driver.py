@@ -12,6 +12,7 @@ from typing import Any
 from sercore.errors import SettingsError
 from sercore.runs.api import threads_of
 from sercore.runs.backbone_work import BackboneWork
+from sercore.runs.events import exit_status
 from sercore.runs.journal import Journal
 from sercore.runs.naming import choose_name
 from sercore.runs.naming import recorded_threads
@@ -53,12 +54,9 @@ class ShareResult:
 
     @property
     def exit_status(self) -> int:
-        """0: all well; 1: something failed; 3: something named is missing; 130: interrupted."""
-        if self.interrupted:
-            return 130
-        if any(missing.named for missing in self.missing):
-            return 3
-        return 1 if self.problems else 0
+        """See `sercore.runs.events.exit_status`."""
+        failed = bool(self.problems)
+        return exit_status(self.missing, interrupted=self.interrupted, failed=failed)
 
 
 def execute_share(

@@ -17,10 +17,10 @@ from sercore.plugins.registry import registry
 from sercore.runs.api import execute
 from sercore.runs.api import prepare
 from sercore.runs.events import RunOptions
+from sercore.runs.observers import SilentObserver
 from sercore.runs.selection import select
 from sercore.settings import Settings
 from sercore.storage.workspace import Workspace
-from sercore.testing.observers import SilentObserver
 
 if TYPE_CHECKING:
     from sercore.executors import Executor

@@ -1,4 +1,4 @@
-"""An observer that shows nothing."""
+"""An observer that shows nothing, and the base of those that show little."""
 
 from __future__ import annotations
 
